@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/base/status.h"
+
+namespace millrace {
+
+// A mapping of a prefix of a file; unmapped when destroyed. The file may be closed before it.
+class Mapping {
+ public:
+  virtual ~Mapping() = default;
+  virtual std::byte* data() const = 0;
+  virtual size_t size() const = 0;
+};
+
+// One open file. Any thread may call any method; the file closes when the last owner lets go.
+// WriteAt and ReadAt deal with short transfers and EINTR themselves.
+class File {
+ public:
+  virtual ~File() = default;
+  // All of `bytes` or an error; after an error any prefix may have been written.
+  virtual Status WriteAt(uint64_t position, std::span<const std::byte> bytes) = 0;
+  // Reads up to `into.size()` bytes; fewer only at the end of the file.
+  virtual Result<size_t> ReadAt(uint64_t position, std::span<std::byte> into) = 0;
+  // Makes [0, end) backed by disk blocks and the file at least `end` long, so that writes and mapped reads below
+  // `end` can fail neither with ENOSPC nor with SIGBUS. New bytes read as zero.
+  virtual Status Allocate(uint64_t begin, uint64_t end) = 0;
+  virtual Status Truncate(uint64_t size) = 0;
+  // fdatasync: on success all bytes written before the call, and the size, are on the disk. A failure is final: the
+  // kernel may have marked the pages clean, so the caller must never sync again and believe it.
+  virtual Status Sync() = 0;
+  // Begins write-back of a range without waiting (sync_file_range); a hint, errors show up in Sync.
+  virtual void StartWriteBack(uint64_t position, uint64_t length) = 0;
+  virtual Result<uint64_t> Size() = 0;
+  virtual Result<std::unique_ptr<Mapping>> Map(uint64_t length, bool writable) = 0;
+  // The descriptor for sendfile(2), or -1 where there is none (simulated disks).
+  virtual int descriptor() const = 0;
+};
+
+enum class OpenMode { kRead, kReadWrite, kCreateNew, kCreateOrOpen };
+
+// Everything native code does to a file system goes through here, so that tests can lose, tear and reorder it.
+// Paths are absolute or relative to the process; directory operations are durable only after SyncDirectory.
+class Disk {
+ public:
+  virtual ~Disk() = default;
+  virtual Result<std::shared_ptr<File>> Open(const std::string& path, OpenMode mode) = 0;
+  virtual Status Rename(const std::string& from, const std::string& to) = 0;
+  virtual Status Unlink(const std::string& path) = 0;
+  virtual Status MakeDirectory(const std::string& path) = 0;  // kExists when it is there already
+  virtual Status RemoveDirectory(const std::string& path) = 0;
+  virtual Result<std::vector<std::string>> List(const std::string& directory) = 0;  // names, unsorted
+  virtual Status SyncDirectory(const std::string& directory) = 0;
+  // Bytes an unprivileged writer could still use on the file system that holds `path`.
+  virtual Result<uint64_t> FreeBytes(const std::string& path) = 0;
+};
+
+// The real one: stateless, lives as long as the process.
+Disk& PosixDisk();
+
+}  // namespace millrace

@@ -1,0 +1,180 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/base/disk.h"
+#include "core/base/status.h"
+
+namespace millrace {
+
+using Offset = int64_t;  // an end offset is exclusive
+
+// What a topic's configuration means to its log. Sizes in bytes, times in milliseconds.
+struct LogConfig {
+  uint32_t segment_bytes = 1u << 30;         // segment.bytes
+  int64_t segment_ms = 604'800'000;          // segment.ms
+  uint32_t index_interval_bytes = 4096;      // index.interval.bytes
+  uint32_t segment_index_bytes = 10u << 20;  // segment.index.bytes: one index file's largest size
+};
+
+// How far the files may be trusted when a log is opened (design §5, Recovery).
+enum class OpenTrust : int32_t {
+  kClean = 0,     // the clean-shutdown marker was there: nothing is scanned but the last index entries
+  kSameBoot = 1,  // the process died, the kernel did not: only the last append may be incomplete
+  kReboot = 2,    // the kernel died: any byte at or above the recovery point may be lost or torn
+};
+
+struct OpenReport {
+  Offset log_start_offset = 0;
+  Offset log_end_offset = 0;
+  uint64_t segments = 0;
+  uint64_t scanned_bytes = 0;     // log bytes read to check batches
+  uint64_t indexes_rebuilt = 0;
+  uint64_t cut_bytes = 0;         // bytes moved aside behind the longest valid prefix (kReboot), or a torn last append
+  Offset cut_from_offset = -1;    // first offset that was cut away, -1 when none
+};
+
+enum AppendFlags : uint32_t {
+  kAppendLogAppendTime = 1u << 0,   // message.timestamp.type=LogAppendTime: stamp `now_ms` into the batch
+  kAppendRequireKeys = 1u << 1,     // compacted topic: a record without key is invalid
+  kAppendInternal = 1u << 2,        // written by this broker (coordinators, markers): control batches allowed
+};
+
+struct AppendOptions {
+  int32_t leader_epoch = 0;
+  uint32_t flags = 0;
+  int64_t now_ms = 0;               // wall clock
+  uint32_t max_batch_bytes = 1'048'588;  // max.message.bytes
+  int64_t timestamp_before_max_ms = INT64_MAX;  // message.timestamp.before.max.ms
+  int64_t timestamp_after_max_ms = INT64_MAX;   // message.timestamp.after.max.ms
+};
+
+struct Appended {
+  Offset base_offset = -1;
+  Offset last_offset = -1;
+  int64_t max_timestamp = -1;
+  int32_t first_bad_record = -1;  // with kBatchInvalid / kBatchTimestamp: the record's index within the batch, else -1
+  bool rolled = false;            // a new segment was begun for this batch
+};
+
+// One segment's file as a reader sees it: a counted reference keeps file and mapping alive; see FileRegion.
+class SegmentFile;
+
+// Bytes of a segment that were promised to a reader. Holding it keeps the file open and its name's removal harmless.
+// `Valid()` turns false when a truncation cut into the segment after the region was made: whoever is sending must then
+// close the connection rather than send or pad. Any thread.
+class FileRegion {
+ public:
+  FileRegion() = default;
+  FileRegion(std::shared_ptr<SegmentFile> file, uint64_t generation, uint64_t position, uint64_t length);
+  bool Valid() const;
+  int descriptor() const;
+  uint64_t position() const { return position_; }
+  uint64_t length() const { return length_; }
+  // Copies up to `into.size()` bytes from `from` (relative to the region); for simulated disks and in-process readers.
+  Result<size_t> Read(uint64_t from, std::span<std::byte> into) const;
+
+ private:
+  std::shared_ptr<SegmentFile> file_;
+  uint64_t generation_ = 0;
+  uint64_t position_ = 0;
+  uint64_t length_ = 0;
+};
+
+// What one batch header says; filled by ReadHeaders for rebuilding producer state and leader epochs.
+struct BatchHeader {
+  Offset base_offset, last_offset;
+  int64_t base_timestamp, max_timestamp;
+  int64_t producer_id;
+  int32_t leader_epoch, base_sequence, record_count, size_bytes;
+  int16_t producer_epoch, attributes;
+};
+
+struct TimestampPosition {
+  Offset offset = -1;
+  int64_t timestamp = -1;
+  int32_t leader_epoch = -1;
+};
+
+// What a flush pass may move the watermark to.
+struct DurablePoint {
+  Offset offset = 0;
+};
+
+// One partition's log: an ordered list of segments in a directory of its own, in Kafka's file formats.
+//
+// Threads: every method is for the decision thread, except where it says otherwise. Flush threads call only
+// CollectDirty/FlushDirty; senders touch only FileRegion.
+// Invariant: log_start <= durable <= log_end, and every byte below log_end is readable.
+class Log {
+ public:
+  virtual ~Log() = default;
+
+  // Opens or creates (with its directory, which is fsynced in its parent before the first flush reports durable).
+  // Bytes below `recovery_point` are trusted; what is done above it depends on `trust`. Damage below the recovery point,
+  // and damage that `trust` cannot explain, is kCorrupt and leaves every file as it was.
+  static Result<std::unique_ptr<Log>> Open(Disk& disk, const std::string& directory, const LogConfig& config,
+                                           OpenTrust trust, Offset recovery_point, Offset log_start_offset,
+                                           OpenReport* report);
+
+  virtual void Configure(const LogConfig& config) = 0;  // takes effect with the next append
+
+  // Checks one record batch (exactly one), stamps offsets, leader epoch and (if asked) append time into `batch` in place,
+  // and copies it into the page cache. Waits neither for disk nor for followers. On any error nothing has moved and the
+  // log is as before; `appended->first_bad_record` may be set.
+  virtual Status Append(std::span<std::byte> batch, const AppendOptions& options, Appended* appended) = 0;
+  // The checks of Append alone, changing nothing.
+  virtual Status Validate(std::span<const std::byte> batch, const AppendOptions& options, Appended* verdict) const = 0;
+
+  // The bytes from the batch that contains `offset` up to `limit` (exclusive, an offset at a batch boundary), at most
+  // `max_bytes`, from one segment. With `whole_first_batch` the first batch is returned whole even above `max_bytes`;
+  // without, a too large first batch gives an empty region. offset == limit gives an empty region; an offset outside
+  // [log_start, log_end] gives kOffsetOutOfRange.
+  virtual Result<FileRegion> Read(Offset offset, uint64_t max_bytes, Offset limit, bool whole_first_batch) = 0;
+
+  // First record at or after `timestamp` (looked up in the time index, then by scan inside the segment, with compressed
+  // batches answered by their base offset and the batch's own facts; see the source), below `limit`. offset -1: none.
+  virtual Result<TimestampPosition> FindTimestamp(int64_t timestamp, Offset limit) = 0;
+  // The record with the largest timestamp below `limit` (ListOffsets -3).
+  virtual Result<TimestampPosition> FindMaxTimestamp(Offset limit) = 0;
+
+  // Up to `into.size()` headers of the batches from the one that contains `from`, below `limit`; returns how many.
+  virtual Result<size_t> ReadHeaders(Offset from, Offset limit, std::span<BatchHeader> into) = 0;
+
+  // Drops everything at and above `offset` (followers, repair). Files and indexes are cut and synced before it returns.
+  virtual Status TruncateTo(Offset offset) = 0;
+  // Drops everything and continues at `offset`.
+  virtual Status ResetTo(Offset offset) = 0;
+  // Moves the log start and removes whole segments below it (files are unlinked after readers let go). The caller has
+  // persisted the new start before.
+  virtual Status AdvanceStart(Offset offset) = 0;
+  virtual Status Roll() = 0;
+
+  virtual Offset log_start_offset() const = 0;
+  virtual Offset log_end_offset() const = 0;
+  virtual Offset durable_offset() const = 0;  // any thread
+  virtual uint64_t size_bytes() const = 0;
+  virtual Offset active_base_offset() const = 0;
+  virtual bool failed() const = 0;  // any thread; after a failed sync or foreign damage nothing is accepted any more
+
+  // Flush threads. Syncs everything from the published durable offset to the end as it was when the call began, older
+  // files first, the directory when a name in it is new, then publishes and returns the new durable offset. One thread at
+  // a time per log (the pool sees to it). After an error the log has failed for good.
+  virtual Result<DurablePoint> Flush() = 0;
+  // Begins write-back of what Flush would sync, without waiting. Flush threads.
+  virtual void StartWriteBack() = 0;
+
+  // Clean close: flushes, trims files to their length, syncs. Close without `clean` only lets go of everything.
+  virtual Status Close(bool clean) = 0;
+  // Closes and removes the directory and all files in it (renames it to `<name>-delete` first, so that a crash in between
+  // leaves only a directory that start-up sweeps away).
+  virtual Status Delete() = 0;
+};
+
+}  // namespace millrace
