@@ -10,10 +10,9 @@
 
 #include "core/base/disk.h"
 #include "core/base/status.h"
+#include "core/log/batch.h"
 
 namespace millrace {
-
-using Offset = int64_t;  // an end offset is exclusive
 
 // What a topic's configuration means to its log. Sizes in bytes, times in milliseconds.
 struct LogConfig {
@@ -40,29 +39,6 @@ struct OpenReport {
   Offset cut_from_offset = -1;    // first offset that was cut away, -1 when none
 };
 
-enum AppendFlags : uint32_t {
-  kAppendLogAppendTime = 1u << 0,   // message.timestamp.type=LogAppendTime: stamp `now_ms` into the batch
-  kAppendRequireKeys = 1u << 1,     // compacted topic: a record without key is invalid
-  kAppendInternal = 1u << 2,        // written by this broker (coordinators, markers): control batches allowed
-};
-
-struct AppendOptions {
-  int32_t leader_epoch = 0;
-  uint32_t flags = 0;
-  int64_t now_ms = 0;               // wall clock
-  uint32_t max_batch_bytes = 1'048'588;  // max.message.bytes
-  int64_t timestamp_before_max_ms = INT64_MAX;  // message.timestamp.before.max.ms
-  int64_t timestamp_after_max_ms = INT64_MAX;   // message.timestamp.after.max.ms
-};
-
-struct Appended {
-  Offset base_offset = -1;
-  Offset last_offset = -1;
-  int64_t max_timestamp = -1;
-  int32_t first_bad_record = -1;  // with kBatchInvalid / kBatchTimestamp: the record's index within the batch, else -1
-  bool rolled = false;            // a new segment was begun for this batch
-};
-
 // One segment's file as a reader sees it: a counted reference keeps file and mapping alive; see FileRegion.
 class SegmentFile;
 
@@ -85,15 +61,6 @@ class FileRegion {
   uint64_t generation_ = 0;
   uint64_t position_ = 0;
   uint64_t length_ = 0;
-};
-
-// What one batch header says; filled by ReadHeaders for rebuilding producer state and leader epochs.
-struct BatchHeader {
-  Offset base_offset, last_offset;
-  int64_t base_timestamp, max_timestamp;
-  int64_t producer_id;
-  int32_t leader_epoch, base_sequence, record_count, size_bytes;
-  int16_t producer_epoch, attributes;
 };
 
 struct TimestampPosition {

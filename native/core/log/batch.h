@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "core/base/status.h"
+
+namespace millrace {
+
+using Offset = int64_t;  // an end offset is exclusive
+
+// Record batch v2, big-endian, as on the wire so in the file:
+//
+//   0  base offset int64        | 8 batch length int32 (bytes after this field) | 12 leader epoch int32 | 16 magic int8
+//   17 crc uint32 (of all after)| 21 attributes int16 | 23 last offset delta int32 | 27 base timestamp int64
+//   35 max timestamp int64      | 43 producer id int64 | 51 producer epoch int16 | 53 base sequence int32
+//   57 record count int32       | 61 records
+//
+// attributes: bits 0-2 codec (0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd), 3 append time, 4 transactional, 5 control,
+// 6 delete horizon. Base offset and leader epoch lie outside the checksum, so stamping them keeps it.
+inline constexpr size_t kBatchHeaderBytes = 61;
+inline constexpr size_t kBatchLengthEnd = 12;  // batch length counts the bytes from here
+
+enum AppendFlags : uint32_t {
+  kAppendLogAppendTime = 1u << 0,   // message.timestamp.type=LogAppendTime: stamp `now_ms` into the batch
+  kAppendRequireKeys = 1u << 1,     // compacted topic: a record without key is invalid
+  kAppendInternal = 1u << 2,        // written by this broker (coordinators, markers): control batches allowed
+};
+
+struct AppendOptions {
+  int32_t leader_epoch = 0;
+  uint32_t flags = 0;
+  int64_t now_ms = 0;               // wall clock
+  uint32_t max_batch_bytes = 1'048'588;  // max.message.bytes
+  int64_t timestamp_before_max_ms = INT64_MAX;  // message.timestamp.before.max.ms
+  int64_t timestamp_after_max_ms = INT64_MAX;   // message.timestamp.after.max.ms
+};
+
+struct Appended {
+  Offset base_offset = -1;
+  Offset last_offset = -1;
+  int64_t max_timestamp = -1;
+  int32_t first_bad_record = -1;  // with kBatchInvalid / kBatchTimestamp: the record's index within the batch, else -1
+  bool rolled = false;            // a new segment was begun for this batch
+};
+
+// What one batch header says; filled by ReadHeaders for rebuilding producer state and leader epochs.
+struct BatchHeader {
+  Offset base_offset, last_offset;
+  int64_t base_timestamp, max_timestamp;
+  int64_t producer_id;
+  int32_t leader_epoch, base_sequence, record_count, size_bytes;
+  int16_t producer_epoch, attributes;
+};
+
+// Reads the header of the batch that starts at `bytes`, checking only that it is whole and plausible (size within bounds,
+// magic 2): kBatchCorrupt, kBatchMagic. Nothing behind the header is looked at.
+Status ParseBatchHeader(std::span<const std::byte> bytes, BatchHeader* header);
+
+// True when the stored CRC-32C is that of the batch. `batch` is exactly one whole batch.
+bool BatchChecksumHolds(std::span<const std::byte> batch);
+
+// All checks on a batch that a client handed in (exactly one batch, nothing behind it): size, magic, length, CRC,
+// codec, counts, and for uncompressed batches every record's structure, offset delta 0..n-1, key and timestamp.
+// Fills `header` (with the true max timestamp for uncompressed batches) and `verdict->first_bad_record`.
+Status CheckBatch(std::span<const std::byte> batch, const AppendOptions& options, BatchHeader* header, Appended* verdict);
+
+// Stamps base offset and leader epoch; with kAppendLogAppendTime also the attribute bit and the max timestamp, and
+// otherwise a max timestamp that differs from the one in the header; recomputes the checksum only when it has to.
+void StampBatch(std::span<std::byte> batch, Offset base_offset, const AppendOptions& options, BatchHeader* header);
+
+// Walks the records of an uncompressed batch: calls `visit(index, timestamp, offset_delta)` until it returns false.
+using RecordVisitor = bool (*)(void* context, int32_t index, int64_t timestamp, int32_t offset_delta);
+Status VisitRecords(std::span<const std::byte> batch, RecordVisitor visit, void* context);
+
+}  // namespace millrace

@@ -1,0 +1,260 @@
+/**
+ * The world as the broker sees it: clock, timers, chance, disk, logs and network are parameters, so that a whole cluster
+ * can run in one process from one seed. `src/app` holds the only real one.
+ */
+
+export interface Clock {
+  /** Milliseconds since the Unix epoch: only for record stamps and what people read. May jump. */
+  wallMs(): number
+  /** Milliseconds since some fixed moment, never going back: for every timeout and session. */
+  monotonicMs(): number
+}
+
+export interface Timer {
+  cancel(): void
+}
+
+export interface Timers {
+  /** Calls `run` once, at least `delayMs` from now. Does not keep a process alive by itself. */
+  after(delayMs: number, run: () => void): Timer
+  /** Calls `run` after the work that is ready now, before the loop waits. */
+  soon(run: () => void): void
+}
+
+export interface Random {
+  /** Uniform in [0, 1). */
+  next(): number
+  /** Bytes fit for identifiers. */
+  bytes(count: number): Uint8Array
+}
+
+/** Small files around the logs. Paths are absolute. Failures reject with the system's error (`code` as in errno). */
+export interface Disk {
+  read(path: string): Promise<Uint8Array | undefined>
+  /** Temporary file, fsync, rename, fsync of the directory: afterwards either the old or the new content, durably. */
+  replace(path: string, content: string | Uint8Array): Promise<void>
+  /** Removes a file if it is there, and fsyncs its directory. */
+  remove(path: string): Promise<void>
+  makeDirectory(path: string): Promise<void>
+  list(path: string): Promise<string[]>
+  rename(from: string, to: string): Promise<void>
+  /** Removes a directory and everything in it. */
+  removeTree(path: string): Promise<void>
+  exists(path: string): Promise<boolean>
+  /** Takes an exclusive lock that ends with the process; undefined when another process holds it. */
+  lock(path: string): Promise<DirectoryLock | undefined>
+  /** Changes with every boot of the kernel, not of the process. */
+  bootId(): Promise<string>
+}
+
+export interface DirectoryLock {
+  release(): void
+}
+
+export interface World {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+  readonly disk: Disk
+  readonly storage: Storage
+  readonly network: Network
+}
+
+/** How far the files of a log may be trusted when it is opened. */
+export const OpenTrust = { clean: 0, sameBoot: 1, reboot: 2 } as const
+export type OpenTrust = (typeof OpenTrust)[keyof typeof OpenTrust]
+
+/** Sizes in bytes, times in milliseconds; Kafka's topic configs of the same names. */
+export interface LogSettings {
+  segmentBytes: number
+  segmentMs: number
+  indexIntervalBytes: number
+  segmentIndexBytes: number
+  maxMessageBytes: number
+  timestampBeforeMaxMs: number
+  timestampAfterMaxMs: number
+  logAppendTime: boolean
+  requireKeys: boolean
+}
+
+export interface OpenReport {
+  logStartOffset: number
+  logEndOffset: number
+  segments: number
+  scannedBytes: number
+  indexesRebuilt: number
+  cutBytes: number
+  /** First offset that was cut away, -1 when none. */
+  cutFromOffset: number
+}
+
+/** Log bytes that live in storage; ids are native handles. */
+export interface Storage {
+  openLog(
+    directory: string,
+    settings: LogSettings,
+    trust: OpenTrust,
+    recoveryPoint: number,
+    logStartOffset: number,
+  ): Promise<{ log: StoredLog; report: OpenReport }>
+  /** Gives back a region that will not be submitted to the network. */
+  releaseRegion(region: number): void
+  /** Copies bytes of a region, from `from` within it; returns how many. For in-process readers, never for the wire. */
+  readRegion(region: number, from: number, into: Uint8Array): number
+  /** Flush completions since the last turn: called once per loop turn. */
+  onDurable(listener: (log: StoredLog, durableOffset: number) => void): void
+  /** A log failed for good (failed sync, foreign damage). */
+  onFailed(listener: (log: StoredLog, code: number, systemError: number) => void): void
+  close(): Promise<void>
+}
+
+/** Values of the last append or read; overwritten by the next call, so read them at once. */
+export interface LastAppend {
+  baseOffset: number
+  lastOffset: number
+  maxTimestamp: number
+  firstBadRecord: number
+  rolled: boolean
+}
+
+/**
+ * One partition's bytes. Every method that returns a number returns a native status code (0 is success, see
+ * `src/native/status.ts`); nothing has changed when it is not 0.
+ */
+export interface StoredLog {
+  readonly directory: string
+  configure(settings: LogSettings): void
+  /** Appends one batch that lies in a network frame: `arena`, `position`, `length`. Result in `lastAppend`. */
+  appendFrame(arena: number, position: number, length: number, leaderEpoch: number, nowMs: number): number
+  /** Appends one batch of the process's own; it is stamped in place. Control batches are allowed. */
+  appendBytes(batch: Uint8Array, leaderEpoch: number, nowMs: number): number
+  /** The checks of `appendFrame` alone. */
+  validateFrame(arena: number, position: number, length: number, nowMs: number): number
+  readonly lastAppend: LastAppend
+  /** Pins a region; 0, then `lastRegion`/`lastRegionLength` (length 0: no region was made). */
+  read(offset: number, maxBytes: number, limit: number, wholeFirstBatch: boolean): number
+  readonly lastRegion: number
+  readonly lastRegionLength: number
+  /** First record at or after `timestamp`, below `limit`. May read from disk. */
+  findTimestamp(timestamp: number, limit: number): TimestampPosition | undefined
+  findMaxTimestamp(limit: number): TimestampPosition | undefined
+  /** Headers of the batches from `from`, below `limit`; at most `count`. */
+  readHeaders(from: number, limit: number, count: number): StoredBatchHeader[]
+  truncateTo(offset: number): number
+  resetTo(offset: number): number
+  advanceStart(offset: number): number
+  roll(): number
+  /** Somebody waits for the log's present end to become durable. */
+  requestFlush(): void
+  logStartOffset(): number
+  logEndOffset(): number
+  durableOffset(): number
+  sizeBytes(): number
+  activeBaseOffset(): number
+  /** Flushes, trims, closes. */
+  close(clean: boolean): Promise<void>
+  /** Closes and removes the directory. */
+  delete(): Promise<void>
+}
+
+export interface TimestampPosition {
+  offset: number
+  timestamp: number
+  leaderEpoch: number
+}
+
+export interface StoredBatchHeader {
+  baseOffset: number
+  lastOffset: number
+  baseTimestamp: number
+  maxTimestamp: number
+  producerId: bigint
+  producerEpoch: number
+  baseSequence: number
+  recordCount: number
+  leaderEpoch: number
+  attributes: number
+  sizeBytes: number
+}
+
+export interface NetworkSettings {
+  maxFrameBytes: number
+  frameBudgetBytes: number
+  connectionInflightBytes: number
+  connectionUnsentBytes: number
+  maxConnections: number
+  idleTimeoutMs: number
+  senderThreads: number
+}
+
+/** What happens on sockets; all calls of one loop turn come together, then `onTurnEnd`. */
+export interface NetworkListener {
+  onOpen(connection: number, listener: number): void
+  /** A whole frame without its size field. Its bytes are `arenaView(arena)` from `position`, until `releaseFrame`. */
+  onFrame(connection: number, arena: number, position: number, length: number): void
+  onClose(connection: number, reason: CloseReason, systemError: number): void
+  onTurnEnd(): void
+}
+
+export const CloseReason = {
+  peer: 0,
+  requested: 1,
+  frameTooLarge: 2,
+  frameInvalid: 3,
+  idle: 4,
+  stalledBody: 5,
+  unsentLimit: 6,
+  regionInvalid: 7,
+  ioError: 8,
+  shutdown: 9,
+} as const
+export type CloseReason = (typeof CloseReason)[keyof typeof CloseReason]
+
+/** A file region inside a reply: it goes out at `position` of the reply's bytes. */
+export interface RegionSplit {
+  position: number
+  region: number
+  length: number
+}
+
+export interface Network {
+  start(settings: NetworkSettings, listener: NetworkListener): void
+  /** Returns the bound address; throws a MillraceError that names the address when it cannot. */
+  listen(host: string, port: number): { listener: number; host: string; port: number }
+  stopListening(): void
+  arenaView(arena: number): DataView
+  arenaBytes(arena: number): Uint8Array
+  releaseFrame(arena: number, position: number): void
+  /**
+   * Queues one reply: `bytes[from, to)` with file regions in between (`splits[splitFrom, splitTo)`, positions absolute in
+   * `bytes`). `bytes` must stay unchanged until `flush`. Regions are consumed whatever happens.
+   */
+  reply(
+    connection: number,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    splits: readonly RegionSplit[],
+    splitFrom: number,
+    splitTo: number,
+  ): void
+  /** Hands all queued replies to the kernel, in one crossing. */
+  flush(): void
+  pause(connection: number): void
+  resume(connection: number): void
+  close(connection: number, afterReplies: boolean): void
+  peerAddress(connection: number): string
+  stats(): NetworkStats
+  stop(): void
+}
+
+export interface NetworkStats {
+  connections: number
+  frames: number
+  frameBytesHeld: number
+  arenaBytes: number
+  repliesQueuedBytes: number
+  bytesIn: number
+  bytesOut: number
+  parked: number
+}
