@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto'
+import { access, copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { run } from './process.ts'
+
+/** Foreign clients live outside the clone, by the hash of what asks for them, so that a fresh clone finds them again. */
+const cacheRoot = process.env.MILLRACE_CACHE ?? join(homedir(), '.cache', 'millrace')
+const here = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
+const installLimitMs = 300_000
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  )
+
+/**
+ * Fills a directory named after `recipe`'s content once. Building goes on beside it and a rename publishes it, so an
+ * interrupted install leaves nothing that looks finished; of two installs at once, the first to finish wins.
+ */
+const installed = async (name: string, recipe: string, fill: (dir: string) => Promise<void>): Promise<string> => {
+  const hash = createHash('sha256')
+    .update(await readFile(recipe))
+    .digest('hex')
+    .slice(0, 12)
+  const dir = join(cacheRoot, `${name}-${hash}`)
+  if (await exists(dir)) return dir
+  const building = `${dir}.building-${process.pid}`
+  await rm(building, { recursive: true, force: true })
+  await mkdir(building, { recursive: true })
+  console.log(`installing ${name} into ${dir}`)
+  await fill(building)
+  await rename(building, dir).catch(async (error: NodeJS.ErrnoException) => {
+    await rm(building, { recursive: true, force: true })
+    if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
+  })
+  return dir
+}
+
+const hasCommand = (command: string): Promise<boolean> =>
+  run(command, ['-V'], { timeoutMs: 10_000, expectCodes: [0, 1] }).then(
+    () => true,
+    () => false,
+  )
+
+/** The path of kcat, from the distribution's package. */
+export const installKcat = async (): Promise<string> => {
+  if (await hasCommand('kcat')) return 'kcat'
+  console.log('installing kcat with apt-get')
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  await run('apt-get', ['update', '-q'], { timeoutMs: installLimitMs, env })
+  await run('apt-get', ['install', '-q', '-y', 'kcat'], { timeoutMs: installLimitMs, env })
+  return 'kcat'
+}
+
+/** The path of a Python that imports confluent_kafka. */
+export const installPython = async (): Promise<string> => {
+  const requirements = here('python/requirements.txt')
+  // A virtual environment names its own place in its scripts; the interpreter itself may be moved, and is all we use.
+  const dir = await installed('python', requirements, async building => {
+    await run('python3', ['-m', 'venv', building], { timeoutMs: installLimitMs })
+    const python = join(building, 'bin', 'python')
+    await run(python, ['-m', 'pip', 'install', '-q', '-r', requirements], { timeoutMs: installLimitMs })
+  })
+  return join(dir, 'bin', 'python')
+}
+
+const installJars = async (name: string): Promise<string> => {
+  const pom = here(`maven/${name}.pom.xml`)
+  const dir = await installed(`maven-${name}`, pom, async building => {
+    await copyFile(pom, join(building, 'pom.xml'))
+    const args = ['-B', '-q', 'dependency:copy-dependencies', `-DoutputDirectory=${join(building, 'lib')}`]
+    await run('mvn', args, { timeoutMs: installLimitMs, cwd: building })
+    // Nothing reads what Kafka logs unless it goes wrong, but for the line which says that the node serves.
+    const appender = 'appender.err.type=Console\nappender.err.name=err\nappender.err.target=SYSTEM_ERR\n'
+    const layout = 'appender.err.layout.type=PatternLayout\nappender.err.layout.pattern=%d %p %c %m%n\n'
+    const root = 'rootLogger.level=ERROR\nrootLogger.appenderRef.err.ref=err\n'
+    const server = 'logger.server.name=kafka.server.KafkaRaftServer\nlogger.server.level=INFO\n'
+    await writeFile(join(building, 'log4j2.properties'), appender + layout + root + server)
+  })
+  return dir
+}
+
+/** The arguments of `java` that come before the name of a main class of the given set of jars. */
+export const installJava = async (name: 'tools' | 'broker', heapMb: number): Promise<string[]> => {
+  const dir = await installJars(name)
+  const log4j = `-Dlog4j2.configurationFile=${join(dir, 'log4j2.properties')}`
+  return [`-Xmx${heapMb}m`, log4j, '-cp', join(dir, 'lib', '*')]
+}
+
+export const listJars = async (name: 'tools' | 'broker'): Promise<string[]> =>
+  readdir(join(await installJars(name), 'lib'))
+
+/** A `require` that finds the codecs which kafkajs leaves to its user. */
+export const installCodecs = async (): Promise<NodeJS.Require> => {
+  const lock = here('codecs/package-lock.json')
+  const dir = await installed('codecs', lock, async building => {
+    await copyFile(lock, join(building, 'package-lock.json'))
+    await copyFile(here('codecs/package.json'), join(building, 'package.json'))
+    await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
+      timeoutMs: installLimitMs,
+      cwd: building,
+    })
+  })
+  return createRequire(join(dir, 'package.json'))
+}

@@ -1,0 +1,16 @@
+/** A request and its answer as they were on the wire, in hex, headers included and the length prefix left off. */
+export interface Exchange {
+  readonly api: number
+  readonly version: number
+  readonly request: string
+  /** Null where the protocol gives no answer: Produce with acks=0. */
+  readonly response: string | null
+}
+
+/** What one client and one broker said to each other; written by `capture/record.ts`. */
+export interface Fixture {
+  readonly client: string
+  readonly version: string
+  readonly broker: string
+  readonly exchanges: readonly Exchange[]
+}
