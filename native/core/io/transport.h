@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -13,88 +14,120 @@
 namespace millrace {
 
 struct TransportOptions {
-  uint32_t max_frame_bytes = 100u << 20;        // socket.request.max.bytes
-  uint64_t frame_budget_bytes = 256u << 20;     // all request bodies that are being read or held by JavaScript
-  uint64_t control_reserve_bytes = 4u << 20;    // part of the budget only frames of at most 64 KB may use
-  uint32_t connection_inflight_bytes = 128u << 20;  // per connection: frames held plus replies not yet sent; above it the
-                                                    // socket is not read. One frame of max_frame_bytes always fits.
-  uint32_t connection_unsent_bytes = 64u << 20;  // reply bytes (not regions) queued before the connection is dropped
-  uint32_t max_connections = 10'000;
+  uint32_t max_frame_bytes = 100u << 20;  // socket.request.max.bytes
+  // All request bodies that are being read or held by JavaScript; bodies count with the memory they
+  // take (rounded up to 64 bytes, or to whole pages for a mapping of its own). The budget less the
+  // reserve must hold at least one frame of max_frame_bytes.
+  uint64_t frame_budget_bytes = 256u << 20;
+  uint64_t control_reserve_bytes = 4u << 20;  // the part only frames of at most 64 KB may use
+  // Per connection: frames held plus replies not yet sent, file regions included; above it the socket
+  // is not read. A frame that is alone always fits.
+  uint32_t connection_inflight_bytes = 128u << 20;
+  // Reply bytes (not regions) queued before the connection is dropped.
+  uint32_t connection_unsent_bytes = 64u << 20;
+  uint32_t max_connections = 10'000;  // at most 65,535
   uint32_t arena_bytes = 4u << 20;
   uint32_t own_mapping_above_bytes = 1u << 20;   // larger frames get a mapping of their own
+  uint64_t spare_mapping_bytes = 32u << 20;      // unused memory that is not given back to the kernel
   int64_t idle_timeout_ms = 600'000;             // connections.max.idle.ms
-  int64_t body_progress_timeout_ms = 30'000;     // a granted body must make progress
-  uint32_t sender_threads = 1;
-  uint32_t inline_region_bytes = 64u << 10;      // larger regions are sent by sender threads
+  // A granted body must grow by a 64th of its length in each such span of time.
+  int64_t body_progress_timeout_ms = 30'000;
+  uint32_t sender_threads = 1;            // send regions that are in the page cache
+  uint32_t cold_sender_threads = 1;       // read regions from the disk, then send them
+  uint32_t inline_region_bytes = 64u << 10;  // larger regions are sent by sender threads
+  // Milliseconds of a clock that never goes back; empty: the steady clock. Called by the loop only.
+  std::function<int64_t()> now_ms;
 };
 
 enum class EventKind : int32_t {
   kOpened = 1,   // connection; a = listener
   kFrame = 2,    // connection; a = arena, b = position in it, c = length (without the size field)
   kClosed = 3,   // connection; a = CloseReason, b = errno. The last event of a connection.
-  kDrained = 4,  // connection: everything submitted has been handed to the kernel (only when asked for)
+  kDrained = 4,  // connection: everything submitted was handed to the kernel (see NotifyDrained)
 };
 
 enum class CloseReason : int32_t {
-  kPeer = 0,          // the peer closed or reset
-  kRequested = 1,     // Close() was called
+  kPeer = 0,       // the peer closed or reset
+  kRequested = 1,  // Close() was called
   kFrameTooLarge = 2,
   kFrameInvalid = 3,  // negative or impossibly small size
-  kIdle = 4,
+  kIdle = 4,          // nothing moved in either direction
   kStalledBody = 5,
-  kUnsentLimit = 6,   // the peer does not read
-  kRegionInvalid = 7, // a region was truncated underneath
+  kUnsentLimit = 6,    // the peer does not read
+  kRegionInvalid = 7,  // a region was truncated underneath
   kIoError = 8,
-  kShutdown = 9,
+  kShutdown = 9,  // Shutdown() was called
 };
 
 struct Event {
   EventKind kind;
-  uint64_t connection;  // never reused within a process
+  uint64_t connection;  // never reused within a process; below 2^53
   int64_t a = 0, b = 0, c = 0;
 };
 
-// A reply is a list of parts; parts of one reply are contiguous, replies of one connection are sent in submission order.
+// A reply is a list of parts; parts of one reply are contiguous, replies of one connection are sent
+// in submission order.
 struct ReplyPart {
   uint64_t connection;
   const std::byte* bytes = nullptr;  // borrowed until Submit returns; or
   uint32_t length = 0;
-  FileRegion region;                 // a file region (bytes == nullptr)
-  bool last = true;                  // ends a reply
+  FileRegion region;  // a file region (bytes == nullptr); Submit moves it out
+  bool last = true;   // ends a reply
 };
 
-// Sockets, framing and replies. Threads: all methods on one thread, the one that calls Poll ("the loop"); sender threads
-// are inside. Poll may be driven by Node's loop (epoll_descriptor is polled there) or by a thread of its own.
+// Sockets, framing and replies. Threads: all methods on one thread at a time, the one that calls Poll
+// ("the loop"); sender threads are inside. Poll may be driven by Node's loop (epoll_descriptor is
+// polled there) or by a thread of its own; nothing is bound to a particular thread.
 class Transport {
  public:
   static Result<std::unique_ptr<Transport>> Create(const TransportOptions& options);
-  virtual ~Transport() = default;  // closes everything at once
+  virtual ~Transport() = default;  // closes everything at once, without events
 
-  virtual Result<uint32_t> Listen(const std::string& address, uint16_t port, int backlog) = 0;  // returns listener id
+  // Returns the listener's id. A name is resolved once, and all its addresses are listened on; port 0
+  // takes a free one. "::" serves IPv4 too.
+  virtual Result<uint32_t> Listen(const std::string& address, uint16_t port, int backlog) = 0;
   virtual uint16_t listener_port(uint32_t listener) const = 0;
-  virtual std::string listener_address(uint32_t listener) const = 0;
+  virtual std::string listener_address(uint32_t listener) const = 0;  // numeric, without the port
   virtual void StopListening() = 0;
+  // Readable whenever Poll has something to do, timeouts and events held back included.
   virtual int epoll_descriptor() const = 0;
 
-  // Does all I/O that is ready (waiting up to `timeout_ms` for the first), returns how many events were written. Call
-  // again while it fills `into`. A frame's bytes belong to the caller until ReleaseFrame.
+  // Does all I/O that is ready (waiting up to `timeout_ms` for the first; -1: for ever), returns how
+  // many events were written. Call again while it fills `into`. A frame's bytes belong to the caller
+  // until ReleaseFrame, whatever becomes of the connection.
   virtual size_t Poll(std::span<Event> into, int timeout_ms) = 0;
-  // Arenas are made on demand and live as long as the transport (own mappings: until their frame is released and the
-  // pool of spare ones is full). Ids are small and dense.
+  // Arenas are mapped on demand and live, at the same address and of the same size, as long as the
+  // transport: a view of one made once stays right. (Frames with a mapping of their own are arenas of
+  // one frame, reused for frames of their size class; what is given back to the kernel is pages, not
+  // addresses.) Ids are small and dense.
   virtual std::span<std::byte> arena(uint32_t id) = 0;
+  // Releasing what is not held ends the process.
   virtual void ReleaseFrame(uint32_t arena, uint32_t position) = 0;
 
-  // Sends what the sockets take at once and queues the rest. Unknown connections (closed meanwhile) are skipped.
+  // Sends what the sockets take at once and queues the rest. Unknown connections (closed meanwhile)
+  // are skipped.
   virtual void Submit(std::span<ReplyPart> parts) = 0;
-  // Stops reading this connection / goes on (throttling, quotas).
+  // One kDrained once nothing submitted is left unsent (at the next Poll when nothing is).
+  virtual void NotifyDrained(uint64_t connection) = 0;
+  // Stops reading this connection / goes on (throttling, quotas). Frames that Poll has already taken
+  // in are still delivered.
   virtual void Pause(uint64_t connection) = 0;
   virtual void Resume(uint64_t connection) = 0;
-  // Closes now, or after everything submitted was sent.
+  // Closes now, or after everything submitted was sent; kClosed follows either way. What is submitted
+  // after this call is skipped.
   virtual void Close(uint64_t connection, bool after_replies) = 0;
+  // Stops listening and closes every connection after its replies.
+  virtual void Shutdown() = 0;
+  // "address:port", also for the connections whose kClosed the last Poll returned; else empty.
   virtual std::string peer_address(uint64_t connection) const = 0;
 
   struct Stats {
-    uint64_t connections, frames, frame_bytes_held, arena_bytes, replies_queued_bytes, bytes_in, bytes_out, parked;
+    uint64_t connections, frames, frame_bytes_held, arena_bytes, replies_queued_bytes, bytes_in,
+        bytes_out, parked;
+    uint64_t accepted;         // since the start, like frames and bytes
+    uint64_t rejected;         // closed at once: max_connections, or no descriptor was free
+    uint64_t accept_failures;  // accept gave an error (EMFILE and the like); accepting paused
+    uint64_t carried_bytes;    // read from sockets, waiting for the budget
   };
   virtual Stats stats() const = 0;
 };
