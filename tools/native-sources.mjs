@@ -5,11 +5,11 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** Files below `folder` (relative to the root) whose name ends in one of `extensions`, sorted; none when it is absent. */
-export function filesBelow(folder, extensions) {
+/** Files below `folder` (relative to `tree`) whose name ends in one of `extensions`, sorted; none when it is absent. */
+export function filesBelow(folder, extensions, tree = root) {
   let entries
   try {
-    entries = readdirSync(join(root, folder), { withFileTypes: true })
+    entries = readdirSync(join(tree, folder), { withFileTypes: true })
   } catch (error) {
     if (error.code === 'ENOENT') return []
     throw error
@@ -17,7 +17,7 @@ export function filesBelow(folder, extensions) {
   return entries
     .flatMap(entry => {
       const path = `${folder}/${entry.name}`
-      if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : filesBelow(path, extensions)
+      if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : filesBelow(path, extensions, tree)
       return extensions.some(extension => entry.name.endsWith(extension)) ? [path] : []
     })
     .sort()
