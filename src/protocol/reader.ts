@@ -1,0 +1,184 @@
+import { ProtocolError, type ProtocolErrorReason } from './protocol-error.ts'
+import { type Uuid, uuidFromBytes } from './uuid.ts'
+
+// Topic names, client ids and topic ids come again with every request, so short ones are looked up by their bytes in
+// a direct-mapped table: a hit costs no allocation and gives the same string object, whose hash is already computed.
+const cachedStringBytesMax = 48
+const stringSlots = 1024
+const stringCache: string[] = new Array(stringSlots).fill('')
+const uuidSlots = 256
+const uuidCache: Uuid[] = new Array(uuidSlots).fill('' as Uuid)
+const uuidCacheWords = new Int32Array(uuidSlots * 4)
+
+/** How many array elements one message may hold: bounds the memory that a small frame can make a decoder allocate. */
+const defaultMaxElements = 1_000_000
+
+/** TextDecoder and not Buffer, because only it tells malformed UTF-8 from a replacement character that was sent. */
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/**
+ * A window onto received bytes that compiled decoders read from. One reader is reused for all frames of an arena:
+ * `reset` with the memory it already looks at only moves the window. Decoders throw ProtocolError and leave
+ * `position` where they stopped being sure; on success it stands behind the last byte they used.
+ */
+export class Reader {
+  view: DataView
+  bytes: Buffer
+  position: number
+  /** The first byte that does not belong to the message. */
+  end: number
+  /** Array elements allowed per message, over all its arrays. */
+  maxElements = defaultMaxElements
+  #source: ArrayBufferLike | Uint8Array | undefined
+
+  constructor(source: ArrayBufferLike | Uint8Array = new ArrayBuffer(0), position = 0, end = source.byteLength) {
+    this.view = emptyView
+    this.bytes = emptyBytes
+    this.position = 0
+    this.end = 0
+    this.reset(source, position, end)
+  }
+
+  /** Reads `source` from `position` to `end`. Positions are relative to `source`, also where it is a Uint8Array. */
+  reset(source: ArrayBufferLike | Uint8Array, position = 0, end: number = source.byteLength): this {
+    if (source !== this.#source) {
+      const isView = source instanceof Uint8Array
+      const buffer = isView ? source.buffer : source
+      const byteOffset = isView ? source.byteOffset : 0
+      this.view = new DataView(buffer, byteOffset, source.byteLength)
+      this.bytes = Buffer.from(buffer, byteOffset, source.byteLength)
+      this.#source = source
+    }
+    if (!(position >= 0 && position <= end && end <= this.view.byteLength)) {
+      throw new RangeError(`window ${position}..${end} of ${this.view.byteLength} bytes`)
+    }
+    this.position = position
+    this.end = end
+    return this
+  }
+
+  get remaining(): number {
+    return this.end - this.position
+  }
+
+  /** Refuses bytes left over after a message: its sender and we disagree about its layout. */
+  expectEnd(): void {
+    if (this.position !== this.end) this.fail('trailing-bytes', this.position, '')
+  }
+
+  // What follows is called by compiled decoders, which keep position and end in local variables and pass them.
+
+  fail(reason: ProtocolErrorReason, position: number, field: string): never {
+    throw new ProtocolError(reason, position, field)
+  }
+
+  /** An unsigned varint of at most five bytes and 32 bits. Leaves `position` behind it. */
+  uvarint(position: number, end: number, field: string): number {
+    let value = 0
+    for (let i = 0; i < 5; i++) {
+      if (position + i >= end) this.fail('truncated', position, field)
+      const byte = this.bytes[position + i]!
+      if (i === 4 && byte > 0x0f) this.fail('invalid-varint', position, field)
+      value += (byte & 0x7f) * 2 ** (7 * i)
+      if (byte < 0x80) {
+        this.position = position + i + 1
+        return value
+      }
+    }
+    return this.fail('invalid-varint', position, field)
+  }
+
+  /** Skips a whole section of tagged fields, none of which is known here. Returns the position behind it. */
+  skipTags(position: number, end: number, field: string): number {
+    let count = this.uvarint(position, end, field)
+    while (count-- > 0) {
+      this.uvarint(this.position, end, field)
+      position = this.skipTag(this.position, end, field)
+      this.position = position
+    }
+    return this.position
+  }
+
+  /** Skips one tagged field whose number was read. Returns the position behind it. */
+  skipTag(position: number, end: number, field: string): number {
+    const length = this.uvarint(position, end, field)
+    if (length > end - this.position) this.fail('truncated', position, field)
+    return this.position + length
+  }
+
+  /** The text of `length` bytes that are known to be there. */
+  string(position: number, length: number, field: string): string {
+    if (length <= cachedStringBytesMax) {
+      if (length === 0) return ''
+      const bytes = this.bytes
+      const end = position + length
+      let hash = length
+      let union = 0
+      for (let i = position; i < end; i++) {
+        const byte = bytes[i]!
+        union |= byte
+        hash = (Math.imul(hash, 31) + byte) | 0
+      }
+      if (union < 0x80) {
+        const slot = (hash ^ (hash >>> 15)) & (stringSlots - 1)
+        const cached = stringCache[slot]!
+        if (cached.length === length && this.#holds(cached, position)) return cached
+        const text = bytes.toString('latin1', position, end)
+        stringCache[slot] = text
+        return text
+      }
+    }
+    return this.#utf8(position, length, field)
+  }
+
+  uuid(position: number): Uuid {
+    const view = this.view
+    const a = view.getInt32(position)
+    const b = view.getInt32(position + 4)
+    const c = view.getInt32(position + 8)
+    const d = view.getInt32(position + 12)
+    const mixed = Math.imul(a ^ b ^ c ^ d, 0x9e3779b1)
+    const slot = mixed >>> 24
+    const words = slot * 4
+    const known = uuidCacheWords
+    if (known[words] === a && known[words + 1] === b && known[words + 2] === c && known[words + 3] === d) {
+      const cached = uuidCache[slot]!
+      if (cached !== '') return cached
+    }
+    const text = uuidFromBytes(this.bytes, position)
+    known[words] = a
+    known[words + 1] = b
+    known[words + 2] = c
+    known[words + 3] = d
+    uuidCache[slot] = text
+    return text
+  }
+
+  /** A copy of `length` bytes that are known to be there. */
+  copy(position: number, length: number): Uint8Array {
+    const copy = new Uint8Array(length)
+    copy.set(this.bytes.subarray(position, position + length))
+    return copy
+  }
+
+  #holds(text: string, position: number): boolean {
+    const bytes = this.bytes
+    for (let i = 0; i < text.length; i++) {
+      if (text.charCodeAt(i) !== bytes[position + i]) return false
+    }
+    return true
+  }
+
+  #utf8(position: number, length: number, field: string): string {
+    const text = this.bytes.toString('utf8', position, position + length)
+    if (!text.includes('\ufffd')) return text
+    try {
+      return strictUtf8.decode(this.bytes.subarray(position, position + length))
+    } catch {
+      return this.fail('invalid-utf8', position, field)
+    }
+  }
+}
+
+const emptyView = new DataView(new ArrayBuffer(0))
+const emptyBytes = Buffer.alloc(0)
