@@ -17,6 +17,9 @@ class Mapping {
   virtual ~Mapping() = default;
   virtual std::byte* data() const = 0;
   virtual size_t size() const = 0;
+  // True once a page of the mapping could not be had (the file was cut by somebody else, the device failed) and reads as
+  // zeros instead: copy first, then check, then publish. Any thread.
+  virtual bool damaged() const = 0;
 };
 
 // One open file. Any thread may call any method; the file closes when the last owner lets go.
@@ -29,7 +32,8 @@ class File {
   // Reads up to `into.size()` bytes; fewer only at the end of the file.
   virtual Result<size_t> ReadAt(uint64_t position, std::span<std::byte> into) = 0;
   // Makes [0, end) backed by disk blocks and the file at least `end` long, so that writes and mapped reads below
-  // `end` can fail neither with ENOSPC nor with SIGBUS. New bytes read as zero.
+  // `end` can fail neither with ENOSPC nor with SIGBUS. New bytes read as zero, bytes below the old end are kept, and on
+  // failure the size is what it was. Nobody else may change the file meanwhile.
   virtual Status Allocate(uint64_t begin, uint64_t end) = 0;
   virtual Status Truncate(uint64_t size) = 0;
   // fdatasync: on success all bytes written before the call, and the size, are on the disk. A failure is final: the

@@ -1,0 +1,235 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "core/base/disk.h"
+#include "core/base/fault_guard.h"
+#include "core/base/unique_fd.h"
+
+namespace millrace {
+namespace {
+
+constexpr uint64_t kBlockBytes = 4096;
+
+template <typename Call>
+auto RetryInterrupted(Call call) {
+  auto result = call();
+  while (result == -1 && errno == EINTR) result = call();
+  return result;
+}
+
+Status LastError() { return Status::FromErrno(errno); }
+
+class MappedMemory {
+ public:
+  MappedMemory(void* address, size_t length) : address_(address), length_(length) {}
+  MappedMemory(const MappedMemory&) = delete;
+  MappedMemory& operator=(const MappedMemory&) = delete;
+  ~MappedMemory() { ::munmap(address_, length_); }
+  void* address() const { return address_; }
+  size_t length() const { return length_; }
+
+ private:
+  void* const address_;
+  const size_t length_;
+};
+
+class PosixMapping final : public Mapping {
+ public:
+  PosixMapping(void* address, size_t length, bool writable)
+      : memory_(address, length), guard_(address, length, writable) {}
+  std::byte* data() const override { return static_cast<std::byte*>(memory_.address()); }
+  size_t size() const override { return memory_.length(); }
+  bool damaged() const override { return guard_.damaged(); }
+
+ private:
+  MappedMemory memory_;
+  GuardedRange guard_;  // goes before the memory: once unmapped, the address may be somebody else's
+};
+
+class PosixFile final : public File {
+ public:
+  explicit PosixFile(UniqueFd fd) : fd_(std::move(fd)) {}
+
+  Status WriteAt(uint64_t position, std::span<const std::byte> bytes) override {
+    while (!bytes.empty()) {
+      ssize_t written = RetryInterrupted(
+          [&] { return ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(position)); });
+      if (written < 0) return LastError();
+      if (written == 0) return Status::FromErrno(EIO);
+      position += static_cast<uint64_t>(written);
+      bytes = bytes.subspan(static_cast<size_t>(written));
+    }
+    return Status::Ok();
+  }
+
+  Result<size_t> ReadAt(uint64_t position, std::span<std::byte> into) override {
+    size_t done = 0;
+    while (done < into.size()) {
+      ssize_t got = RetryInterrupted([&] {
+        return ::pread(fd_.get(), into.data() + done, into.size() - done, static_cast<off_t>(position + done));
+      });
+      if (got < 0) return LastError();
+      if (got == 0) break;
+      done += static_cast<size_t>(got);
+    }
+    return done;
+  }
+
+  Status Allocate(uint64_t begin, uint64_t end) override {
+    if (begin >= end) return Status::Ok();
+    Result<uint64_t> old_size = Size();
+    if (!old_size.ok()) return old_size.status();
+    int failed = RetryInterrupted([&] {
+      return ::fallocate(fd_.get(), 0, static_cast<off_t>(begin), static_cast<off_t>(end - begin));
+    });
+    if (failed == 0) return Status::Ok();
+    Status status = errno == EOPNOTSUPP || errno == ENOSYS ? AllocateByWriting(begin, end, *old_size) : LastError();
+    if (status.ok()) return status;
+    // Some file systems keep the part that fitted; give it back and report the first error whatever this says.
+    Result<uint64_t> new_size = Size();
+    if (new_size.ok() && *new_size > *old_size) (void)Truncate(*old_size);
+    return status;
+  }
+
+  Status Truncate(uint64_t size) override {
+    int failed = RetryInterrupted([&] { return ::ftruncate(fd_.get(), static_cast<off_t>(size)); });
+    return failed == 0 ? Status::Ok() : LastError();
+  }
+
+  // Not repeated after EINTR: nothing says that what failed in the interrupted call would be reported by the next.
+  Status Sync() override { return ::fdatasync(fd_.get()) == 0 ? Status::Ok() : LastError(); }
+
+  void StartWriteBack(uint64_t position, uint64_t length) override {
+    (void)::sync_file_range(fd_.get(), static_cast<off_t>(position), static_cast<off_t>(length),
+                            SYNC_FILE_RANGE_WRITE);
+  }
+
+  Result<uint64_t> Size() override {
+    struct stat facts;
+    if (::fstat(fd_.get(), &facts) != 0) return LastError();
+    return static_cast<uint64_t>(facts.st_size);
+  }
+
+  Result<std::unique_ptr<Mapping>> Map(uint64_t length, bool writable) override {
+    int protection = PROT_READ | (writable ? PROT_WRITE : 0);
+    void* address = ::mmap(nullptr, length, protection, MAP_SHARED, fd_.get(), 0);
+    if (address == MAP_FAILED) return LastError();
+    return std::unique_ptr<Mapping>(std::make_unique<PosixMapping>(address, length, writable));
+  }
+
+  int descriptor() const override { return fd_.get(); }
+
+ private:
+  // What fallocate does, for file systems without it: every block below the old end is written with what it holds, so
+  // that holes get blocks, and everything above with zeros.
+  Status AllocateByWriting(uint64_t begin, uint64_t end, uint64_t old_size) {
+    uint64_t position = begin;
+    for (; position < std::min(end, old_size); position = (position / kBlockBytes + 1) * kBlockBytes) {
+      std::array<std::byte, 1> byte;
+      Result<size_t> got = ReadAt(position, byte);
+      if (!got.ok()) return got.status();
+      if (Status status = WriteAt(position, byte); !status.ok()) return status;
+    }
+    static constexpr std::array<std::byte, 64 * 1024> kZeros{};
+    for (position = std::max(begin, old_size); position < end;) {
+      size_t length = static_cast<size_t>(std::min<uint64_t>(end - position, kZeros.size()));
+      if (Status status = WriteAt(position, std::span(kZeros).first(length)); !status.ok()) return status;
+      position += length;
+    }
+    return Status::Ok();
+  }
+
+  const UniqueFd fd_;
+};
+
+class PosixDiskImplementation final : public Disk {
+ public:
+  Result<std::shared_ptr<File>> Open(const std::string& path, OpenMode mode) override {
+    int flags = O_CLOEXEC;
+    switch (mode) {
+      case OpenMode::kRead:
+        flags |= O_RDONLY;
+        break;
+      case OpenMode::kReadWrite:
+        flags |= O_RDWR;
+        break;
+      case OpenMode::kCreateNew:
+        flags |= O_RDWR | O_CREAT | O_EXCL;
+        break;
+      case OpenMode::kCreateOrOpen:
+        flags |= O_RDWR | O_CREAT;
+        break;
+    }
+    UniqueFd fd(RetryInterrupted([&] { return ::open(path.c_str(), flags, 0666); }));
+    if (!fd.valid()) return LastError();
+    return std::shared_ptr<File>(std::make_shared<PosixFile>(std::move(fd)));
+  }
+
+  Status Rename(const std::string& from, const std::string& to) override {
+    return ::rename(from.c_str(), to.c_str()) == 0 ? Status::Ok() : LastError();
+  }
+  Status Unlink(const std::string& path) override {
+    return ::unlink(path.c_str()) == 0 ? Status::Ok() : LastError();
+  }
+  Status MakeDirectory(const std::string& path) override {
+    return ::mkdir(path.c_str(), 0777) == 0 ? Status::Ok() : LastError();
+  }
+  Status RemoveDirectory(const std::string& path) override {
+    return ::rmdir(path.c_str()) == 0 ? Status::Ok() : LastError();
+  }
+
+  Result<std::vector<std::string>> List(const std::string& directory) override {
+    struct Closer {
+      void operator()(DIR* stream) const { ::closedir(stream); }
+    };
+    UniqueFd fd(OpenDirectory(directory));
+    if (!fd.valid()) return LastError();
+    std::unique_ptr<DIR, Closer> stream(::fdopendir(fd.get()));
+    if (stream == nullptr) return LastError();
+    (void)fd.Release();  // the stream owns it now
+    std::vector<std::string> names;
+    for (;;) {
+      errno = 0;
+      const dirent* entry = ::readdir(stream.get());
+      if (entry == nullptr && errno != 0) return LastError();
+      if (entry == nullptr) return names;
+      if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0) names.emplace_back(entry->d_name);
+    }
+  }
+
+  Status SyncDirectory(const std::string& directory) override {
+    UniqueFd fd(OpenDirectory(directory));
+    if (!fd.valid()) return LastError();
+    return ::fsync(fd.get()) == 0 ? Status::Ok() : LastError();
+  }
+
+  Result<uint64_t> FreeBytes(const std::string& path) override {
+    struct statvfs facts;
+    if (RetryInterrupted([&] { return ::statvfs(path.c_str(), &facts); }) != 0) return LastError();
+    return static_cast<uint64_t>(facts.f_bavail) * facts.f_frsize;
+  }
+
+ private:
+  static int OpenDirectory(const std::string& directory) {
+    return RetryInterrupted([&] { return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+  }
+};
+
+}  // namespace
+
+Disk& PosixDisk() {
+  static PosixDiskImplementation disk;
+  return disk;
+}
+
+}  // namespace millrace
