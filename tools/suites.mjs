@@ -1,0 +1,196 @@
+// The checks and test suites by name. Each returns what it counted and what it has to say; tools/check.mjs,
+// tools/test.mjs and .ci/run choose among them. `node tools/suites.mjs NAME` runs one by itself.
+import { existsSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { checkDirections } from './directions-check.mjs'
+import { filesBelow, root } from './native-sources.mjs'
+import { run } from './run.mjs'
+import { say, step } from './terminal.mjs'
+import { checkWorld } from './world-check.mjs'
+
+const jobs = availableParallelism()
+
+const failure = output => ({ passed: 0, failed: 1, skipped: 0, output })
+
+/** A check is one test: it holds or it does not. */
+const verdict = (ok, output) => (ok ? { passed: 1, failed: 0, skipped: 0, output: '' } : failure(output))
+
+const command =
+  (name, ...args) =>
+  async () => {
+    const { ok, output } = await run(name, args)
+    return verdict(ok, output)
+  }
+
+const sourceCheck = check => async () => {
+  const { problems } = check()
+  return verdict(problems.length === 0, problems.join('\n'))
+}
+
+/** The counts of the last line that holds some, or undefined. */
+export function countsIn(output) {
+  const all = [...output.matchAll(/^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/gm)]
+  const last = all.at(-1)
+  if (last === undefined) return undefined
+  const [passed, failed, skipped] = last.slice(1).map(value => Number(value ?? 0))
+  return { passed, failed, skipped }
+}
+
+/** Whatever the counts say, a program that failed is a failure, and so is one that counted nothing. */
+function withCounts({ ok, output }, counts) {
+  if (counts === undefined) return failure(`${output}\nThe suite ended without counting its tests.`)
+  const failed = !ok && counts.failed === 0 ? 1 : counts.failed
+  return { ...counts, failed, output }
+}
+
+/** node:test over every *.test.ts of these folders of test. */
+const typescriptTests =
+  (...folders) =>
+  async onOutput => {
+    const files = folders.flatMap(folder => filesBelow(`test/${folder}`, ['.test.ts']))
+    if (files.length === 0) return { passed: 0, failed: 0, skipped: 0, output: '' }
+    const options = ['--import', 'tsx', '--test', `--test-concurrency=${jobs}`, '--test-timeout=120000']
+    const reporter = ['--test-reporter', './tools/test-reporter.mjs', '--test-reporter-destination', 'stdout']
+    const result = await run(process.execPath, [...options, ...reporter, ...files], { onOutput })
+    const counts = countsIn(result.output)
+    const shown = result.output.replace(/\n?^\d+ passed, \d+ failed, \d+ skipped$\n?/gm, '')
+    return withCounts({ ok: result.ok, output: shown }, counts)
+  }
+
+const make = (onOutput, ...args) =>
+  run('make', ['--no-print-directory', '-C', 'native/test', `-j${jobs}`, ...args], { onOutput })
+
+/** What doctest says of its test cases. */
+function doctestCounts(output) {
+  const found = output.match(/\[doctest\] test cases: +\d+ \| +(\d+) passed \| +(\d+) failed \| +(\d+) skipped/)
+  if (found === null) return undefined
+  const [passed, failed, skipped] = found.slice(1).map(Number)
+  return { passed, failed, skipped }
+}
+
+/** doctest's summary is read, not shown; sanitizer reports and failed checks are. */
+const withoutSummary = output =>
+  output
+    .replace(/^\[doctest\] (doctest version|run with|test cases|assertions|Status).*\n?/gm, '')
+    .replace(/^=+\n$/gm, '')
+
+const sanitizerOptions = {
+  ASAN_OPTIONS: 'detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1',
+  UBSAN_OPTIONS: 'print_stacktrace=1',
+  TSAN_OPTIONS: 'second_deadlock_stack=1:halt_on_error=1',
+}
+
+async function buildNative(onOutput, kind, ...options) {
+  const built = await make(onOutput, kind, ...options)
+  return built.ok ? undefined : failure(built.output)
+}
+
+const nativeTests = kind => async onOutput => {
+  const problem = await buildNative(onOutput, kind, ...(process.env.CI ? ['WERROR=1'] : []))
+  if (problem !== undefined) return problem
+  const result = await run(`build/native-${kind}/tests`, [], { env: sanitizerOptions, onOutput })
+  return withCounts({ ok: result.ok, output: withoutSummary(result.output) }, doctestCounts(result.output))
+}
+
+/** `npm test` runs on machines without doctest, too; the longer suites do not. */
+async function nativePlainWhereDoctestIs(onOutput) {
+  const probe = await make(undefined, 'doctest')
+  if (probe.ok) return nativeTests('plain')(onOutput)
+  const [reason] = probe.output.split('\n')
+  return { passed: 0, failed: 0, skipped: 1, output: `skipped: ${reason}` }
+}
+
+/** The fault sweep must fail over a log that never syncs; a sweep that passes there proves nothing anywhere. */
+async function nativeWithoutFlush(onOutput) {
+  const problem = await buildNative(onOutput, 'plain', 'VARIANT=noflush')
+  if (problem !== undefined) return problem
+  const result = await run('build/native-plain-noflush/tests', ['--test-case=*fault sweep*'], { onOutput })
+  const counts = doctestCounts(result.output)
+  if (counts === undefined) return failure(`${result.output}\nThe sweep ended without a verdict.`)
+  if (counts.passed + counts.failed === 0) return failure("No test case has 'fault sweep' in its name.")
+  return verdict(counts.failed > 0, 'The fault sweep passed over a log that never flushes.')
+}
+
+/** Each libFuzzer target for a bounded time, from an empty corpus and from native/test/fuzz/corpus/<target>. */
+async function fuzz(onOutput) {
+  const problem = await buildNative(onOutput, 'fuzz')
+  if (problem !== undefined) return problem
+  const seconds = Number(process.env.FUZZ_SECONDS ?? 20)
+  const names = filesBelow('native/test/fuzz', ['.cc'])
+    .filter(path => path.split('/').length === 4)
+    .map(path => path.replace(/.*\/(.*)\.cc/, '$1'))
+  const outcomes = []
+  for (const name of names) {
+    const corpus = `native/test/fuzz/corpus/${name}`
+    const limits = ['-max_len=65536', `-max_total_time=${seconds}`, '-timeout=10', '-rss_limit_mb=2048']
+    const quiet = ['-verbosity=0', '-print_final_stats=0', `-artifact_prefix=build/native-fuzz/${name}-`]
+    const seeds = existsSync(join(root, corpus)) ? ['-runs=-1', `build/native-fuzz/${name}.corpus`, corpus] : []
+    if (seeds.length > 0) await run('mkdir', ['-p', seeds[1]])
+    const timeoutMs = (seconds + 60) * 1000
+    const result = await run(`build/native-fuzz/${name}`, [...limits, ...quiet, ...seeds], { timeoutMs, onOutput })
+    outcomes.push({ ok: result.ok, output: result.ok ? '' : `fuzz target ${name}:\n${result.output}` })
+  }
+  const failed = outcomes.filter(outcome => !outcome.ok)
+  const output = failed.map(outcome => outcome.output).join('\n')
+  return { passed: outcomes.length - failed.length, failed: failed.length, skipped: 0, output }
+}
+
+/** A program of the suite's own that ends with the line of counts. */
+const program =
+  (...args) =>
+  async onOutput => {
+    const result = await run(process.execPath, args, { onOutput })
+    return withCounts(result, countsIn(result.output))
+  }
+
+export const suites = {
+  types: { title: 'Types', run: command('tsc', '--pretty', 'false') },
+  lint: { title: 'Lint and format', run: command('biome', 'ci', '--colors=off', '--error-on-warnings', '.') },
+  directions: { title: 'Import directions', run: sourceCheck(checkDirections) },
+  world: { title: 'Real world only in src/app', run: sourceCheck(checkWorld) },
+  unit: { title: 'Unit tests', run: typescriptTests('unit') },
+  tests: { title: 'Unit, golden and integration tests', run: typescriptTests('unit', 'golden', 'integration') },
+  long: { title: 'Long tests: seeds, crashes', run: typescriptTests('sim', 'crash') },
+  'native-if-doctest': { title: 'Native tests', run: nativePlainWhereDoctestIs },
+  'native-plain': { title: 'Native tests', run: nativeTests('plain') },
+  'native-asan': { title: 'Native tests under ASan and UBSan', run: nativeTests('asan') },
+  'native-tsan': { title: 'Native tests under TSan', run: nativeTests('tsan') },
+  'native-noflush': { title: 'Fault sweep without flush fails', run: nativeWithoutFlush },
+  fuzz: { title: 'Fuzz targets', run: fuzz },
+  clang: { title: 'clang-format and clang-tidy', run: program('tools/clang-check.mjs') },
+  compat: { title: 'Real clients', run: program('test/compat/run.mjs') },
+}
+
+export const countsLine = ({ passed, failed, skipped }) =>
+  `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
+
+/** Runs suites one after the other, each with its own line and, where something failed, its output. */
+export async function runSuites(names) {
+  const total = { passed: 0, failed: 0, skipped: 0 }
+  for (const name of names) {
+    const suite = suites[name]
+    const progress = step(suite.title)
+    const outcome = await suite.run(text => progress.update(text.trim().split('\n').at(-1)))
+    if (outcome.failed > 0) progress.failed(countsLine(outcome))
+    else progress.done(countsLine(outcome))
+    if (outcome.output.trim() !== '') say(outcome.output.trim().replace(/^/gm, '  '))
+    for (const key of Object.keys(total)) total[key] += outcome[key]
+  }
+  return total
+}
+
+/** Ends a command: the line of counts is its last, alone, on stdout. */
+export function conclude(total) {
+  console.log(countsLine(total))
+  process.exitCode = total.failed === 0 ? 0 : 1
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const names = process.argv.slice(2)
+  if (names.length === 0 || names.some(name => suites[name] === undefined)) {
+    say(`usage: node tools/suites.mjs NAME…, of ${Object.keys(suites).join(', ')}`)
+    process.exitCode = 2
+  } else conclude(await runSuites(names))
+}

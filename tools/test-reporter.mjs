@@ -1,0 +1,32 @@
+// A reporter for node:test that shows what failed and what was skipped and why; what passed is only counted. The last
+// line it writes is read by tools/suites.mjs.
+
+const describe = error => {
+  const cause = error?.cause ?? error
+  const text = cause?.stack ?? cause?.message ?? String(cause)
+  return text.replace(/^/gm, '    ')
+}
+
+/** A test that failed only because of its subtests would repeat what they said. */
+const isOwnFailure = error => error?.failureType !== 'subtestsFailed'
+
+// biome-ignore lint/style/noDefaultExport: Node loads a reporter by its default export.
+export default async function* report(events) {
+  const counts = new Map()
+  for await (const { type, data } of events) {
+    const place = data?.file === undefined ? '' : ` (${data.file}:${data.line})`
+    if (type === 'test:fail' && isOwnFailure(data.details?.error)) {
+      yield `✖ ${data.name}${place}\n${describe(data.details?.error)}\n`
+    } else if (type === 'test:pass' && data.skip !== undefined) {
+      yield `− skipped: ${data.name}${typeof data.skip === 'string' ? `: ${data.skip}` : ''}\n`
+    } else if (type === 'test:stderr' || type === 'test:stdout') {
+      yield data.message
+    } else if (type === 'test:diagnostic') {
+      const [, name, value] = data.message.match(/^(pass|fail|cancelled|skipped|todo) (\d+)$/) ?? []
+      if (name !== undefined) counts.set(name, Number(value)) // The runner's own totals come last.
+    }
+  }
+  const of = name => counts.get(name) ?? 0
+  if (counts.size > 0)
+    yield `\n${of('pass')} passed, ${of('fail') + of('cancelled')} failed, ${of('skipped')} skipped\n`
+}
