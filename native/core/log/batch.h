@@ -22,6 +22,12 @@ using Offset = int64_t;  // an end offset is exclusive
 inline constexpr size_t kBatchHeaderBytes = 61;
 inline constexpr size_t kBatchLengthEnd = 12;  // batch length counts the bytes from here
 
+inline constexpr int16_t kBatchCodecMask = 0x07;
+inline constexpr int16_t kBatchAppendTime = 0x08;
+inline constexpr int16_t kBatchTransactional = 0x10;
+inline constexpr int16_t kBatchControl = 0x20;
+inline constexpr int16_t kBatchDeleteHorizon = 0x40;
+
 enum AppendFlags : uint32_t {
   kAppendLogAppendTime = 1u << 0,   // message.timestamp.type=LogAppendTime: stamp `now_ms` into the batch
   kAppendRequireKeys = 1u << 1,     // compacted topic: a record without key is invalid
@@ -54,23 +60,31 @@ struct BatchHeader {
   int16_t producer_epoch, attributes;
 };
 
-// Reads the header of the batch that starts at `bytes`, checking only that it is whole and plausible (size within bounds,
-// magic 2): kBatchCorrupt, kBatchMagic. Nothing behind the header is looked at.
+// Reads the header of the batch that starts at `bytes`, checking only that the whole batch lies within `bytes` and that the
+// header is plausible (magic 2, offsets that are not negative): kBatchCorrupt, kBatchMagic. Nothing behind the header is
+// looked at.
 Status ParseBatchHeader(std::span<const std::byte> bytes, BatchHeader* header);
+
+// The same where only the header is at hand: `bytes` holds at least kBatchHeaderBytes, and the batch may reach beyond them.
+Status PeekBatchHeader(std::span<const std::byte> bytes, BatchHeader* header);
 
 // True when the stored CRC-32C is that of the batch. `batch` is exactly one whole batch.
 bool BatchChecksumHolds(std::span<const std::byte> batch);
 
 // All checks on a batch that a client handed in (exactly one batch, nothing behind it): size, magic, length, CRC,
-// codec, counts, and for uncompressed batches every record's structure, offset delta 0..n-1, key and timestamp.
-// Fills `header` (with the true max timestamp for uncompressed batches) and `verdict->first_bad_record`.
+// codec, counts, producer fields, and for uncompressed batches every record's structure, offset delta 0..n-1, key and
+// timestamp; of a compressed batch only the header's timestamps. As in Kafka, records with timestamp -1 are within any
+// bounds, and a batch with both kinds of bad records is kBatchTimestamp. Fills `header` (with the true max timestamp, at
+// least -1, for uncompressed batches) and `verdict->first_bad_record`.
 Status CheckBatch(std::span<const std::byte> batch, const AppendOptions& options, BatchHeader* header, Appended* verdict);
 
-// Stamps base offset and leader epoch; with kAppendLogAppendTime also the attribute bit and the max timestamp, and
+// Stamps base offset and leader epoch into a batch that CheckBatch passed; with kAppendLogAppendTime also the attribute bit and the max timestamp, and
 // otherwise a max timestamp that differs from the one in the header; recomputes the checksum only when it has to.
 void StampBatch(std::span<std::byte> batch, Offset base_offset, const AppendOptions& options, BatchHeader* header);
 
-// Walks the records of an uncompressed batch: calls `visit(index, timestamp, offset_delta)` until it returns false.
+// Walks the records of an uncompressed batch (kInvalidArgument for a compressed one): calls
+// `visit(index, timestamp, offset_delta)` until it returns false. Offset deltas may have gaps, as compaction leaves them.
+// kBatchInvalid where a record's structure does not hold; the records before it were visited.
 using RecordVisitor = bool (*)(void* context, int32_t index, int64_t timestamp, int32_t offset_delta);
 Status VisitRecords(std::span<const std::byte> batch, RecordVisitor visit, void* context);
 

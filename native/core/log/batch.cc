@@ -1,0 +1,323 @@
+#include "core/log/batch.h"
+
+#include <algorithm>
+
+#include "core/base/bytes.h"
+#include "core/base/crc32c.h"
+
+namespace millrace {
+namespace {
+
+constexpr size_t kBaseOffsetAt = 0;
+constexpr size_t kLengthAt = 8;
+constexpr size_t kLeaderEpochAt = 12;
+constexpr size_t kMagicAt = 16;
+constexpr size_t kChecksumAt = 17;
+constexpr size_t kAttributesAt = 21;  // the checksum covers everything from here
+constexpr size_t kLastOffsetDeltaAt = 23;
+constexpr size_t kBaseTimestampAt = 27;
+constexpr size_t kMaxTimestampAt = 35;
+constexpr size_t kProducerIdAt = 43;
+constexpr size_t kProducerEpochAt = 51;
+constexpr size_t kBaseSequenceAt = 53;
+constexpr size_t kRecordCountAt = 57;
+
+constexpr int8_t kMagic = 2;
+constexpr int16_t kHighestCodec = 4;
+constexpr int64_t kNoTimestamp = -1;
+
+Status Verdict(Code code) { return Status(code); }
+
+// Reads zigzag varints; fails at the end of its bytes, and on varints that do not fit their type.
+class Cursor {
+ public:
+  Cursor(const std::byte* at, const std::byte* end)
+      : at_(reinterpret_cast<const uint8_t*>(at)), end_(reinterpret_cast<const uint8_t*>(end)) {}
+
+  size_t remaining() const { return static_cast<size_t>(end_ - at_); }
+
+  bool Skip(size_t bytes) {
+    if (remaining() < bytes) return false;
+    at_ += bytes;
+    return true;
+  }
+
+  // A cursor over the next `bytes`, which this one steps over; they must be there.
+  Cursor Split(size_t bytes) {
+    Cursor part(at_, at_ + bytes);
+    at_ += bytes;
+    return part;
+  }
+
+  bool ReadVarint(int32_t* value) {
+    uint64_t raw;
+    if (!ReadRaw(5, &raw) || raw > UINT32_MAX) return false;
+    *value = static_cast<int32_t>((raw >> 1) ^ (0 - (raw & 1)));
+    return true;
+  }
+
+  bool ReadVarlong(int64_t* value) {
+    uint64_t raw;
+    if (!ReadRaw(10, &raw)) return false;
+    *value = static_cast<int64_t>((raw >> 1) ^ (0 - (raw & 1)));
+    return true;
+  }
+
+ private:
+  Cursor(const uint8_t* at, const uint8_t* end) : at_(at), end_(end) {}
+
+  bool ReadRaw(size_t longest, uint64_t* value) {
+    if (at_ < end_ && *at_ < 0x80) [[likely]] {
+      *value = *at_++;
+      return true;
+    }
+    size_t limit = std::min(longest, remaining());
+    uint64_t result = 0;
+    for (size_t i = 0; i < limit; ++i) {
+      uint64_t bits = at_[i];
+      if (i == 9 && bits > 1) return false;  // only one bit is left in 64
+      result |= (bits & 0x7f) << (7 * i);
+      if (bits < 0x80) {
+        at_ += i + 1;
+        *value = result;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  const uint8_t* at_;
+  const uint8_t* end_;
+};
+
+struct Record {
+  int64_t timestamp_delta;
+  int32_t offset_delta;
+  bool has_key;
+};
+
+// A length-prefixed field; -1 is null where `nullable`.
+bool SkipField(Cursor* cursor, bool nullable, bool* present) {
+  int32_t length;
+  if (!cursor->ReadVarint(&length)) return false;
+  *present = length >= 0;
+  if (length < 0) return nullable && length == -1;
+  return cursor->Skip(static_cast<size_t>(length));
+}
+
+// Steps over one record, which must fill its own length exactly.
+bool ReadRecord(Cursor* records, Record* record) {
+  int32_t length;
+  if (!records->ReadVarint(&length) || length < 0 || static_cast<size_t>(length) > records->remaining()) return false;
+  Cursor body = records->Split(static_cast<size_t>(length));
+  bool present;
+  int32_t headers;
+  if (!body.Skip(1) || !body.ReadVarlong(&record->timestamp_delta) || !body.ReadVarint(&record->offset_delta) ||
+      !SkipField(&body, true, &record->has_key) || !SkipField(&body, true, &present) || !body.ReadVarint(&headers) ||
+      headers < 0) {
+    return false;
+  }
+  for (int32_t i = 0; i < headers; ++i) {  // each takes at least two bytes, so this ends with the body
+    if (!SkipField(&body, false, &present) || !SkipField(&body, true, &present)) return false;
+  }
+  return body.remaining() == 0;
+}
+
+Cursor RecordsOf(std::span<const std::byte> batch) {
+  return Cursor(batch.data() + kBatchHeaderBytes, batch.data() + batch.size());
+}
+
+// Wraps around as Kafka does: the sum of two numbers that a client chose.
+int64_t AddWrapping(int64_t a, int64_t b) { return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b)); }
+
+int64_t SubtractSaturating(int64_t a, int64_t b) {
+  int64_t difference;
+  if (!__builtin_sub_overflow(a, b, &difference)) return difference;
+  return a < b ? INT64_MIN : INT64_MAX;
+}
+
+// The bounds of message.timestamp.before.max.ms and .after.max.ms around now.
+class TimestampBounds {
+ public:
+  explicit TimestampBounds(const AppendOptions& options) {
+    if ((options.flags & kAppendLogAppendTime) != 0) return;  // what the client wrote will be replaced
+    if (options.timestamp_before_max_ms != INT64_MAX) {
+      earliest_ = SubtractSaturating(options.now_ms, options.timestamp_before_max_ms);
+    }
+    if (options.timestamp_after_max_ms != INT64_MAX) {
+      latest_ = SubtractSaturating(options.now_ms, SubtractSaturating(0, options.timestamp_after_max_ms));
+    }
+  }
+  bool Contain(int64_t timestamp) const {
+    return (timestamp >= earliest_ && timestamp <= latest_) || timestamp == kNoTimestamp;
+  }
+
+ private:
+  int64_t earliest_ = INT64_MIN;
+  int64_t latest_ = INT64_MAX;
+};
+
+void LoadHeader(const std::byte* bytes, BatchHeader* header) {
+  header->base_offset = LoadBigEndian<int64_t>(bytes + kBaseOffsetAt);
+  header->last_offset = AddWrapping(header->base_offset, LoadBigEndian<int32_t>(bytes + kLastOffsetDeltaAt));
+  header->base_timestamp = LoadBigEndian<int64_t>(bytes + kBaseTimestampAt);
+  header->max_timestamp = LoadBigEndian<int64_t>(bytes + kMaxTimestampAt);
+  header->producer_id = LoadBigEndian<int64_t>(bytes + kProducerIdAt);
+  header->leader_epoch = LoadBigEndian<int32_t>(bytes + kLeaderEpochAt);
+  header->base_sequence = LoadBigEndian<int32_t>(bytes + kBaseSequenceAt);
+  header->record_count = LoadBigEndian<int32_t>(bytes + kRecordCountAt);
+  header->size_bytes = LoadBigEndian<int32_t>(bytes + kLengthAt) + static_cast<int32_t>(kBatchLengthEnd);
+  header->producer_epoch = LoadBigEndian<int16_t>(bytes + kProducerEpochAt);
+  header->attributes = LoadBigEndian<int16_t>(bytes + kAttributesAt);
+}
+
+// The batch's size in bytes from its length field, or 0 when no batch can have that length.
+uint64_t SizeOf(const std::byte* bytes) {
+  int64_t length = LoadBigEndian<int32_t>(bytes + kLengthAt);
+  int64_t size = length + static_cast<int64_t>(kBatchLengthEnd);
+  return size < static_cast<int64_t>(kBatchHeaderBytes) || size > INT32_MAX ? 0 : static_cast<uint64_t>(size);
+}
+
+uint32_t ChecksumOf(std::span<const std::byte> batch) { return Crc32c(batch.subspan(kAttributesAt)); }
+
+// What the header alone says about who may write such a batch and whether its counts agree.
+Status CheckHeader(const std::byte* bytes, const BatchHeader& header, const AppendOptions& options) {
+  bool internal = (options.flags & kAppendInternal) != 0;
+  if ((header.attributes & kBatchCodecMask) > kHighestCodec) return Verdict(Code::kBatchCompression);
+  int64_t last_offset_delta = LoadBigEndian<int32_t>(bytes + kLastOffsetDeltaAt);
+  if (header.record_count <= 0 || last_offset_delta != int64_t{header.record_count} - 1) {
+    return Verdict(Code::kBatchInvalid);
+  }
+  if (header.producer_id >= 0 && header.producer_epoch < 0) return Verdict(Code::kBatchInvalid);
+  if ((header.attributes & kBatchTransactional) != 0 && header.producer_id < 0) return Verdict(Code::kBatchInvalid);
+  if (internal) return Status::Ok();
+  // Offsets are ours to give, control batches ours to write, and the delete horizon is the cleaner's.
+  if (header.base_offset != 0) return Verdict(Code::kBatchInvalid);
+  if ((header.attributes & (kBatchControl | kBatchDeleteHorizon)) != 0) return Verdict(Code::kBatchInvalid);
+  if (header.producer_id >= 0 && header.base_sequence < 0) return Verdict(Code::kBatchInvalid);
+  return Status::Ok();
+}
+
+// Every record of an uncompressed batch. The structure of all of them is checked before a bad key or timestamp counts.
+Status CheckRecords(std::span<const std::byte> batch, const AppendOptions& options, BatchHeader* header,
+                    Appended* verdict) {
+  const TimestampBounds bounds(options);
+  const bool keys_required = (options.flags & kAppendRequireKeys) != 0;
+  int64_t max_timestamp = kNoTimestamp;
+  int32_t first_bad = -1;
+  bool bad_timestamp = false;
+  Cursor records = RecordsOf(batch);
+  for (int32_t index = 0; index < header->record_count; ++index) {
+    Record record;
+    if (!ReadRecord(&records, &record) || record.offset_delta != index) {
+      verdict->first_bad_record = index;
+      return Verdict(Code::kBatchInvalid);
+    }
+    int64_t timestamp = AddWrapping(header->base_timestamp, record.timestamp_delta);
+    max_timestamp = std::max(max_timestamp, timestamp);
+    bool key_missing = keys_required && !record.has_key;
+    bool out_of_bounds = !key_missing && !bounds.Contain(timestamp);
+    if (key_missing || out_of_bounds) [[unlikely]] {
+      if (first_bad < 0) first_bad = index;
+      bad_timestamp |= out_of_bounds;
+    }
+  }
+  if (records.remaining() != 0) return Verdict(Code::kBatchInvalid);
+  if (first_bad >= 0) {
+    verdict->first_bad_record = first_bad;
+    return Verdict(bad_timestamp ? Code::kBatchTimestamp : Code::kBatchInvalid);
+  }
+  // In a batch with append time, the records' own timestamps no longer count.
+  if ((header->attributes & kBatchAppendTime) == 0) header->max_timestamp = max_timestamp;
+  return Status::Ok();
+}
+
+}  // namespace
+
+Status PeekBatchHeader(std::span<const std::byte> bytes, BatchHeader* header) {
+  if (bytes.size() < kBatchHeaderBytes) return Verdict(Code::kBatchCorrupt);
+  if (LoadBigEndian<int8_t>(bytes.data() + kMagicAt) != kMagic) return Verdict(Code::kBatchMagic);
+  if (SizeOf(bytes.data()) == 0) return Verdict(Code::kBatchCorrupt);
+  LoadHeader(bytes.data(), header);
+  bool offsets_hold = header->base_offset >= 0 && header->last_offset >= header->base_offset;
+  return offsets_hold && header->record_count >= 0 ? Status::Ok() : Verdict(Code::kBatchCorrupt);
+}
+
+Status ParseBatchHeader(std::span<const std::byte> bytes, BatchHeader* header) {
+  if (Status status = PeekBatchHeader(bytes, header); !status.ok()) return status;
+  return static_cast<size_t>(header->size_bytes) <= bytes.size() ? Status::Ok() : Verdict(Code::kBatchCorrupt);
+}
+
+bool BatchChecksumHolds(std::span<const std::byte> batch) {
+  return batch.size() >= kBatchHeaderBytes && ChecksumOf(batch) == LoadBigEndian<uint32_t>(batch.data() + kChecksumAt);
+}
+
+Status CheckBatch(std::span<const std::byte> batch, const AppendOptions& options, BatchHeader* header,
+                  Appended* verdict) {
+  verdict->first_bad_record = -1;
+  // The magic byte has the same place in every version of the format, and older ones are named before they are misread.
+  if (batch.size() <= kMagicAt) return Verdict(Code::kBatchCorrupt);
+  if (LoadBigEndian<int8_t>(batch.data() + kMagicAt) != kMagic) return Verdict(Code::kBatchMagic);
+  if (batch.size() < kBatchHeaderBytes) return Verdict(Code::kBatchCorrupt);
+  uint64_t size = SizeOf(batch.data());
+  if (size == 0 || size > batch.size()) return Verdict(Code::kBatchCorrupt);
+  if (size > options.max_batch_bytes) return Verdict(Code::kBatchTooLarge);
+  if (!BatchChecksumHolds(batch.first(size))) return Verdict(Code::kBatchCorrupt);
+  if (size < batch.size()) return Verdict(Code::kBatchInvalid);  // more than the one batch
+
+  LoadHeader(batch.data(), header);
+  if (Status status = CheckHeader(batch.data(), *header, options); !status.ok()) return status;
+  if ((header->attributes & kBatchAppendTime) != 0 && (options.flags & kAppendInternal) == 0) {
+    verdict->first_bad_record = 0;  // only a broker may call a timestamp append time
+    return Verdict(Code::kBatchTimestamp);
+  }
+  if ((header->attributes & kBatchCodecMask) == 0) {
+    if (Status status = CheckRecords(batch, options, header, verdict); !status.ok()) return status;
+  } else {
+    const TimestampBounds bounds(options);
+    if (!bounds.Contain(header->base_timestamp) || !bounds.Contain(header->max_timestamp)) {
+      return Verdict(Code::kBatchTimestamp);
+    }
+  }
+  verdict->max_timestamp = header->max_timestamp;
+  return Status::Ok();
+}
+
+void StampBatch(std::span<std::byte> batch, Offset base_offset, const AppendOptions& options, BatchHeader* header) {
+  std::byte* bytes = batch.data();
+  header->last_offset = base_offset + header->record_count - 1;
+  header->base_offset = base_offset;
+  header->leader_epoch = options.leader_epoch;
+  StoreBigEndian<int64_t>(bytes + kBaseOffsetAt, base_offset);
+  StoreBigEndian<int32_t>(bytes + kLeaderEpochAt, options.leader_epoch);
+
+  if ((options.flags & kAppendLogAppendTime) != 0) {
+    header->attributes = static_cast<int16_t>(header->attributes | kBatchAppendTime);
+    header->max_timestamp = options.now_ms;
+  }
+  if (header->attributes == LoadBigEndian<int16_t>(bytes + kAttributesAt) &&
+      header->max_timestamp == LoadBigEndian<int64_t>(bytes + kMaxTimestampAt)) {
+    return;
+  }
+  StoreBigEndian<int16_t>(bytes + kAttributesAt, header->attributes);
+  StoreBigEndian<int64_t>(bytes + kMaxTimestampAt, header->max_timestamp);
+  StoreBigEndian<uint32_t>(bytes + kChecksumAt, ChecksumOf(batch));
+}
+
+Status VisitRecords(std::span<const std::byte> batch, RecordVisitor visit, void* context) {
+  BatchHeader header;
+  if (Status status = ParseBatchHeader(batch, &header); !status.ok()) return status;
+  if ((header.attributes & kBatchCodecMask) != 0) return Status(Code::kInvalidArgument);
+  const bool append_time = (header.attributes & kBatchAppendTime) != 0;
+  Cursor records = RecordsOf(batch.first(static_cast<size_t>(header.size_bytes)));
+  for (int32_t index = 0; index < header.record_count; ++index) {
+    Record record;
+    if (!ReadRecord(&records, &record)) return Verdict(Code::kBatchInvalid);
+    int64_t timestamp =
+        append_time ? header.max_timestamp : AddWrapping(header.base_timestamp, record.timestamp_delta);
+    if (!visit(context, index, timestamp, record.offset_delta)) return Status::Ok();
+  }
+  return records.remaining() == 0 ? Status::Ok() : Verdict(Code::kBatchInvalid);
+}
+
+}  // namespace millrace
