@@ -1,0 +1,63 @@
+import { array, defineApi, errorCode, int8, int16, int32, int64, nullable, string, struct, uuid } from '../notation.ts'
+
+// Share coordinator: changes the persistent state of a share partition.
+export const writeShareGroupState = defineApi({
+  key: 85,
+  name: 'WriteShareGroupState',
+  versions: '0-1',
+  flexible: '0+',
+  request: {
+    groupId: { type: string, since: 0 },
+    topics: {
+      type: array(
+        struct({
+          topicId: { type: uuid, since: 0 },
+          partitions: {
+            type: array(
+              struct({
+                partition: { type: int32, since: 0 },
+                stateEpoch: { type: int32, since: 0 },
+                leaderEpoch: { type: int32, since: 0 },
+                startOffset: { type: int64, since: 0 },
+                deliveryCompleteCount: { type: int32, since: 1, ifAbsent: -1, ignorable: true },
+                stateBatches: {
+                  type: array(
+                    struct({
+                      firstOffset: { type: int64, since: 0 },
+                      lastOffset: { type: int64, since: 0 },
+                      deliveryState: { type: int8, since: 0 },
+                      deliveryCount: { type: int16, since: 0 },
+                    }),
+                  ),
+                  since: 0,
+                },
+              }),
+            ),
+            since: 0,
+          },
+        }),
+      ),
+      since: 0,
+    },
+  },
+  response: {
+    results: {
+      type: array(
+        struct({
+          topicId: { type: uuid, since: 0 },
+          partitions: {
+            type: array(
+              struct({
+                partition: { type: int32, since: 0 },
+                errorCode: { type: errorCode, since: 0 },
+                errorMessage: { type: nullable(string), since: 0, ifAbsent: null },
+              }),
+            ),
+            since: 0,
+          },
+        }),
+      ),
+      since: 0,
+    },
+  },
+})
