@@ -1,6 +1,8 @@
 // A reporter for node:test that shows what failed and what was skipped and why; what passed is only counted. The last
 // line it writes is read by tools/suites.mjs.
 
+import { relative } from 'node:path'
+
 const describe = error => {
   const cause = error?.cause ?? error
   const text = cause?.stack ?? cause?.message ?? String(cause)
@@ -14,7 +16,7 @@ const isOwnFailure = error => error?.failureType !== 'subtestsFailed'
 export default async function* report(events) {
   const counts = new Map()
   for await (const { type, data } of events) {
-    const place = data?.file === undefined ? '' : ` (${data.file}:${data.line})`
+    const place = data?.file === undefined ? '' : ` (${relative(process.cwd(), data.file)})`
     if (type === 'test:fail' && isOwnFailure(data.details?.error)) {
       yield `✖ ${data.name}${place}\n${describe(data.details?.error)}\n`
     } else if (type === 'test:pass' && data.skip !== undefined) {
