@@ -141,7 +141,15 @@ async function withBuildLock(work) {
 function runNodeGyp(gyp, onSource) {
   const prefix = headersPrefix()
   const options = prefix === undefined ? [] : [`--nodedir=${prefix}`]
-  const args = [gyp, 'configure', 'build', '--release', '--loglevel=warn', `--jobs=${availableParallelism()}`, ...options]
+  const args = [
+    gyp,
+    'configure',
+    'build',
+    '--release',
+    '--loglevel=warn',
+    `--jobs=${availableParallelism()}`,
+    ...options,
+  ]
   return new Promise(resolve => {
     const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''

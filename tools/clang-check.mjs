@@ -35,7 +35,7 @@ async function installTools() {
 
 const tool = name => join(environment, 'bin', name)
 
-const formatted = ['native/core', 'native/binding', 'native/test', 'native/bench'].flatMap(folder =>
+const formatted = ['native/core', 'native/binding', 'native/test', 'bench'].flatMap(folder =>
   filesBelow(folder, ['.cc', '.h']),
 )
 

@@ -38,9 +38,10 @@ export function countsIn(output) {
   return { passed, failed, skipped }
 }
 
-/** Whatever the counts say, a program that failed is a failure, and so is one that counted nothing. */
+/** Whatever the counts say, a program that failed is a failure, and so is one that ran nothing. */
 function withCounts({ ok, output }, counts) {
   if (counts === undefined) return failure(`${output}\nThe suite ended without counting its tests.`)
+  if (counts.passed + counts.failed === 0) return failure(`${output}\nThe suite ran no test.`)
   const failed = !ok && counts.failed === 0 ? 1 : counts.failed
   return { ...counts, failed, output }
 }
@@ -50,7 +51,7 @@ const typescriptTests =
   (...folders) =>
   async onOutput => {
     const files = folders.flatMap(folder => filesBelow(`test/${folder}`, ['.test.ts']))
-    if (files.length === 0) return { passed: 0, failed: 0, skipped: 0, output: '' }
+    if (files.length === 0) return failure(`There is no *.test.ts in ${folders.join(', ')} of test.`)
     const options = ['--import', 'tsx', '--test', `--test-concurrency=${jobs}`, '--test-timeout=120000']
     const reporter = ['--test-reporter', './tools/test-reporter.mjs', '--test-reporter-destination', 'stdout']
     const result = await run(process.execPath, [...options, ...reporter, ...files], { onOutput })
