@@ -1,4 +1,13 @@
-import { defaultSource, fixedSize, layoutOf, minimumBytes, type NamedField, resolveNullable } from './layout.ts'
+import {
+  defaultSource,
+  fixedRun,
+  fixedSize,
+  join,
+  layoutOf,
+  minimumBytes,
+  type NamedField,
+  resolveNullable,
+} from './layout.ts'
 import type { Fields, MessageSchema, ScalarType, ValueType, WireType } from './notation.ts'
 import type { Reader } from './reader.ts'
 
@@ -223,8 +232,12 @@ class DecoderSource {
       this.#emit(`let ${variable}`)
     }
     const [count, tag, size, outer] = [this.#name(), this.#name(), this.#name(), this.#name()]
-    this.#uvarint(count, path)
-    this.#emit(`for (; ${count} > 0; ${count}--) {`)
+    this.#emit(
+      `let ${count} = 0`,
+      `if (p < end && bytes[p] === 0) p++`,
+      `else { ${count} = r.tagCount(p, end, '${path}'); p = r.position }`,
+      `for (; ${count} > 0; ${count}--) {`,
+    )
     this.#uvarint(tag, path)
     this.#emit(`switch (${tag}) {`)
     for (const { name, field } of tagged) {
@@ -250,14 +263,4 @@ class DecoderSource {
       this.#emit(`if (${variable} === undefined) ${variable} = ${defaultSource(field)}`)
     }
   }
-}
-
-function fixedRun(fields: readonly NamedField[], start: number): readonly NamedField[] {
-  let end = start
-  while (end < fields.length && fixedSize(fields[end]!.field.type) !== undefined) end++
-  return fields.slice(start, end)
-}
-
-function join(path: string, name: string): string {
-  return path === '' ? name : `${path}.${name}`
 }

@@ -1,8 +1,11 @@
-import { defaultSource, layoutOf, type NamedField, resolveNullable } from './layout.ts'
-import type { Field, Fields, MessageSchema, ValueType, WireType } from './notation.ts'
+import { defaultSource, fixedRun, fixedSize, join, layoutOf, type NamedField, resolveNullable } from './layout.ts'
+import type { Field, Fields, MessageSchema, ScalarKind, ScalarType, ValueType, WireType } from './notation.ts'
 import type { Writer } from './writer.ts'
 
-/** Compiles the encoder of one version of a message. It appends to the writer; on error it leaves a partial message. */
+/**
+ * Compiles the encoder of one version of a message. It appends to the writer; on error it leaves a partial message.
+ * A run of fixed-size fields takes its room in one call and is then written straight into it.
+ */
 export function compileEncoder(schema: MessageSchema, version: number): (writer: Writer, value: unknown) => void {
   return new Function('w', 'v', encoderSource(schema, version)) as (writer: Writer, value: unknown) => void
 }
@@ -10,7 +13,7 @@ export function compileEncoder(schema: MessageSchema, version: number): (writer:
 export function encoderSource(schema: MessageSchema, version: number): string {
   const source = new EncoderSource(version, version >= schema.flexibleSince)
   source.struct(schema.fields, 'v', '')
-  return ['"use strict"', ...source.lines].join('\n')
+  return ['"use strict"', 'let at = 0, view = w.view', ...source.lines].join('\n')
 }
 
 class EncoderSource {
@@ -33,8 +36,17 @@ class EncoderSource {
       this.#emit(`if (${value} !== undefined && !(${isDefault(field, value)}))`)
       this.#emit(`  w.fail('not-in-version', '${join(path, name)}')`)
     }
-    for (const { name, field } of inline) {
-      this.#value(field.type, this.#fieldValue(object, name, field), join(path, name))
+    let at = 0
+    while (at < inline.length) {
+      const run = fixedRun(inline, at)
+      if (run.length > 0) {
+        this.#fixed(run, object, path)
+        at += run.length
+      } else {
+        const { name, field } = inline[at]!
+        this.#value(field.type, this.#fieldValue(object, name, field), join(path, name))
+        at++
+      }
     }
     if (this.#flexible) this.#tags(tagged, object, path)
   }
@@ -56,6 +68,47 @@ class EncoderSource {
       return given
     }
     return this.#local(`${given} === undefined ? ${defaultSource(field)} : ${given}`)
+  }
+
+  #fixed(run: readonly NamedField[], object: string, path: string): void {
+    const values = run.map(({ name, field }) => this.#fieldValue(object, name, field))
+    const total = run.reduce((sum, { field }) => sum + fixedSize(field.type)!, 0)
+    // Checks come first: taking room may move the view, and a refused value must not leave a gap.
+    run.forEach(({ name, field }, i) => {
+      this.#check(field.type as ScalarType, values[i]!, join(path, name))
+    })
+    this.#emit(`at = w.take(${total})`, 'view = w.view')
+    let offset = 0
+    run.forEach(({ name, field }, i) => {
+      const position = offset === 0 ? 'at' : `at + ${offset}`
+      this.#put(field.type as ScalarType, values[i]!, position, join(path, name))
+      offset += fixedSize(field.type)!
+    })
+  }
+
+  /** Emits the refusal of values that the type cannot hold. */
+  #check(type: ScalarType, value: string, path: string): void {
+    const test = outOfRange(type, value)
+    if (test !== undefined) this.#emit(`if (${test}) w.fail('value-out-of-range', '${path}')`)
+  }
+
+  /** Emits the writing of a checked fixed-size value into room already taken. */
+  #put(type: ScalarType, value: string, position: string, path: string): void {
+    switch (type.kind) {
+      case 'int64':
+        // The low half of a safe integer is its remainder in two's complement, as `| 0` gives it.
+        this.#emit(`view.setInt32(${position}, Math.floor(${value} / 4294967296))`)
+        this.#emit(`view.setInt32(${position} + 4, ${value} | 0)`)
+        break
+      case 'boolean':
+        this.#emit(`view.setInt8(${position}, ${value} ? 1 : 0)`)
+        break
+      case 'uuid':
+        this.#emit(`w.uuidAt(${value}, ${position}, '${path}')`)
+        break
+      default:
+        this.#emit(`view.${setters[type.kind]}(${position}, ${value})`)
+    }
   }
 
   #value(wireType: WireType, value: string, path: string): void {
@@ -101,11 +154,10 @@ class EncoderSource {
       case 'records':
         this.#emit(`w.records(${value}, ${compact}, '${path}')`)
         break
-      case 'boolean':
-        this.#emit(`w.boolean(${value})`)
-        break
       default:
-        this.#emit(`w.${type.kind}(${value}, '${path}')`)
+        this.#check(type, value, path)
+        this.#emit(`at = w.take(${fixedSize(type)})`, 'view = w.view')
+        this.#put(type, value, 'at', path)
     }
   }
 
@@ -126,6 +178,42 @@ class EncoderSource {
       this.#value(field.type, value, join(path, name))
       this.#emit(`w.endTag(${mark})`, '}')
     }
+  }
+}
+
+const setters: Partial<Record<ScalarKind, string>> = {
+  int8: 'setInt8',
+  int16: 'setInt16',
+  uint16: 'setUint16',
+  int32: 'setInt32',
+  uint32: 'setUint32',
+  int64exact: 'setBigInt64',
+  float64: 'setFloat64',
+}
+
+/** Source of the test whether a value does not fit its type; what is no number, or left out by mistake, does not. */
+function outOfRange(type: ScalarType, value: string): string | undefined {
+  switch (type.kind) {
+    case 'int8':
+      return `${value} << 24 >> 24 !== ${value}`
+    case 'int16':
+      return `${value} << 16 >> 16 !== ${value}`
+    case 'uint16':
+      return `(${value} & 65535) !== ${value}`
+    case 'int32':
+      return `(${value} | 0) !== ${value}`
+    case 'uint32':
+      return `${value} >>> 0 !== ${value}`
+    case 'int64':
+      return `!Number.isSafeInteger(${value})`
+    case 'int64exact':
+      return `typeof ${value} !== 'bigint' || BigInt.asIntN(64, ${value}) !== ${value}`
+    case 'float64':
+      return `typeof ${value} !== 'number'`
+    case 'boolean':
+      return `typeof ${value} !== 'boolean'`
+    default:
+      return undefined
   }
 }
 
@@ -160,8 +248,4 @@ function isDefault(field: Field, value: string): string {
     default:
       return `${value} === ${defaultSource(field)}`
   }
-}
-
-function join(path: string, name: string): string {
-  return path === '' ? name : `${path}.${name}`
 }

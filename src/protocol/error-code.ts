@@ -137,6 +137,9 @@ export const ErrorCode = {
   STREAMS_INVALID_TOPOLOGY_EPOCH: 131,
   STREAMS_TOPOLOGY_FENCED: 132,
   SHARE_SESSION_LIMIT_REACHED: 133,
+  GROUP_DELETION_FAILED: 134,
+  STREAMS_TOPOLOGY_DESCRIPTION_UPDATE_FAILED: 135,
+  CONTROLLER_ID_NOT_REGISTERED: 136,
 } as const
 
 export type ErrorName = keyof typeof ErrorCode
@@ -278,6 +281,9 @@ const messages: Readonly<Record<ErrorName, string>> = {
   STREAMS_INVALID_TOPOLOGY_EPOCH: 'The topology epoch is not valid.',
   STREAMS_TOPOLOGY_FENCED: "The topology epoch is older than the group's.",
   SHARE_SESSION_LIMIT_REACHED: 'The broker has as many share sessions as it may have.',
+  GROUP_DELETION_FAILED: 'The group could not be deleted.',
+  STREAMS_TOPOLOGY_DESCRIPTION_UPDATE_FAILED: "The topology's description could not be stored.",
+  CONTROLLER_ID_NOT_REGISTERED: 'The controller id is not registered.',
 }
 
 /** Errors after which the same request may succeed later, perhaps at another broker. */

@@ -1,6 +1,7 @@
 // The protocol layer's surface. Tables are imported one by one from ./schema/<api>.ts, so that a broker loads only
 // those it serves; ./all-apis.ts lists them all, for tools and tests.
 
+export { apiName, knownApiKeys } from './apis.ts'
 export { type Codec, messageCodec, requestCodec, responseCodec } from './codec.ts'
 export { ErrorCode, errorMessage, errorName, isErrorCode, isRetriable } from './error-code.ts'
 export {

@@ -32,6 +32,18 @@ export function fixedSize(type: WireType): number | undefined {
   return type.kind === 'nullable' || type.kind === 'array' || type.kind === 'struct' ? undefined : fixedBytes[type.kind]
 }
 
+/** The longest run of fixed-size fields from `start` on: they can share one bounds check. */
+export function fixedRun(fields: readonly NamedField[], start: number): readonly NamedField[] {
+  let end = start
+  while (end < fields.length && fixedSize(fields[end]!.field.type) !== undefined) end++
+  return fields.slice(start, end)
+}
+
+/** The path of a field, as errors name it. */
+export function join(path: string, name: string): string {
+  return path === '' ? name : `${path}.${name}`
+}
+
 /** Splits a struct's fields, in wire order; tagged fields by their number. */
 export function layoutOf(fields: Fields, version: number, flexible: boolean): StructLayout {
   const inline: NamedField[] = []

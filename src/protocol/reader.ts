@@ -13,6 +13,9 @@ const uuidCacheWords = new Int32Array(uuidSlots * 4)
 /** How many array elements one message may hold: bounds the memory that a small frame can make a decoder allocate. */
 const defaultMaxElements = 1_000_000
 
+/** As Kafka: no message has more tagged fields in one place. */
+const maxTags = 10_000
+
 /** TextDecoder and not Buffer, because only it tells malformed UTF-8 from a replacement character that was sent. */
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -88,9 +91,16 @@ export class Reader {
     return this.fail('invalid-varint', position, field)
   }
 
+  /** Reads how many tagged fields follow; each takes two bytes at least. Leaves `position` behind it. */
+  tagCount(position: number, end: number, field: string): number {
+    const count = this.uvarint(position, end, field)
+    if (count > maxTags || count * 2 > end - this.position) this.fail('too-many-elements', position, field)
+    return count
+  }
+
   /** Skips a whole section of tagged fields, none of which is known here. Returns the position behind it. */
   skipTags(position: number, end: number, field: string): number {
-    let count = this.uvarint(position, end, field)
+    let count = this.tagCount(position, end, field)
     while (count-- > 0) {
       this.uvarint(this.position, end, field)
       position = this.skipTag(this.position, end, field)

@@ -82,68 +82,43 @@ export class Writer {
     throw new ProtocolError(reason, this.position, field)
   }
 
+  // What follows is called by compiled encoders and by the header functions.
+
+  /** Takes `count` bytes behind the output and returns where they start. The view may have changed. */
+  take(count: number): number {
+    const at = this.position
+    const end = at + count
+    if (end > this.bytes.byteLength) this.#grow(end)
+    this.position = end
+    return at
+  }
+
   int8(value: number, field: string): void {
     if ((value << 24) >> 24 !== value) this.fail('value-out-of-range', field)
-    const at = this.#take(1)
+    const at = this.take(1)
     this.view.setInt8(at, value)
   }
 
   int16(value: number, field: string): void {
     if ((value << 16) >> 16 !== value) this.fail('value-out-of-range', field)
-    const at = this.#take(2)
+    const at = this.take(2)
     this.view.setInt16(at, value)
-  }
-
-  uint16(value: number, field: string): void {
-    if ((value & 0xffff) !== value) this.fail('value-out-of-range', field)
-    const at = this.#take(2)
-    this.view.setUint16(at, value)
   }
 
   int32(value: number, field: string): void {
     if ((value | 0) !== value) this.fail('value-out-of-range', field)
-    const at = this.#take(4)
+    const at = this.take(4)
     this.view.setInt32(at, value)
   }
 
-  uint32(value: number, field: string): void {
-    if (value >>> 0 !== value) this.fail('value-out-of-range', field)
-    const at = this.#take(4)
-    this.view.setUint32(at, value)
-  }
-
-  int64(value: number, field: string): void {
-    if (!Number.isSafeInteger(value)) this.fail('value-out-of-range', field)
-    const at = this.#take(8)
-    this.view.setInt32(at, Math.floor(value / 0x1_0000_0000))
-    this.view.setInt32(at + 4, value | 0)
-  }
-
-  int64exact(value: bigint, field: string): void {
-    if (BigInt.asIntN(64, value) !== value) this.fail('value-out-of-range', field)
-    const at = this.#take(8)
-    this.view.setBigInt64(at, value)
-  }
-
-  float64(value: number, field: string): void {
-    if (typeof value !== 'number') this.fail('value-out-of-range', field)
-    const at = this.#take(8)
-    this.view.setFloat64(at, value)
-  }
-
-  boolean(value: boolean): void {
-    const at = this.#take(1)
-    this.bytes[at] = value ? 1 : 0
-  }
-
-  uuid(value: string, field: string): void {
-    const at = this.#take(16)
+  /** Writes a UUID into room already taken. */
+  uuidAt(value: string, at: number, field: string): void {
     if (!writeUuid(value, this.bytes, at)) this.fail('value-out-of-range', field)
   }
 
   /** `value` is an integer from 0 to 2^32 - 1. */
   uvarint(value: number): void {
-    this.position = this.#putUvarint(this.#take(5), value >>> 0)
+    this.position = this.#putUvarint(this.take(5), value >>> 0)
   }
 
   /** Null as the length of a string, -1 in two bytes or 0 as a varint. */
@@ -158,7 +133,7 @@ export class Writer {
       this.#utf8(value, compact, field)
       return
     }
-    const start = this.#take(length + 2)
+    const start = this.take(length + 2)
     const bytes = this.bytes
     let at = start + (compact ? 1 : 2)
     for (let i = 0; i < length; i++) {
@@ -183,7 +158,7 @@ export class Writer {
 
   byteArray(value: Uint8Array, compact: boolean): void {
     this.length(value.byteLength, compact)
-    const at = this.#take(value.byteLength)
+    const at = this.take(value.byteLength)
     this.bytes.set(value, at)
   }
 
@@ -203,7 +178,7 @@ export class Writer {
   /** Opens a tagged field; its size is filled in by `endTag(mark)` with the mark returned here. */
   beginTag(tag: number): number {
     this.uvarint(tag)
-    return this.#take(1)
+    return this.take(1)
   }
 
   endTag(mark: number): void {
@@ -211,7 +186,7 @@ export class Writer {
     if (size > 0x7f) {
       // The size needs more than the one byte that was left for it: move the field and write the size again.
       const more = size > 0xfff_ffff ? 4 : size > 0x1f_ffff ? 3 : size > 0x3fff ? 2 : 1
-      this.#take(more)
+      this.take(more)
       this.bytes.copyWithin(mark + 1 + more, mark + 1, mark + 1 + size)
       this.#putUvarint(mark, size)
       return
@@ -232,15 +207,6 @@ export class Writer {
     return at
   }
 
-  /** Takes `count` bytes behind the output and returns where they start. */
-  #take(count: number): number {
-    const at = this.position
-    const end = at + count
-    if (end > this.bytes.byteLength) this.#grow(end)
-    this.position = end
-    return at
-  }
-
   #grow(needed: number): void {
     let capacity = this.bytes.byteLength * 2
     while (capacity < needed) capacity *= 2
@@ -255,7 +221,7 @@ export class Writer {
     if (length > stringBytesMax) this.fail('invalid-length', field)
     if (compact) this.uvarint(length + 1)
     else this.int16(length, field)
-    const at = this.#take(length)
+    const at = this.take(length)
     utf8.encodeInto(value, this.bytes.subarray(at, at + length))
   }
 }
