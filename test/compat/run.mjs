@@ -1,0 +1,85 @@
+// Runs the suites with real clients, one after the other, each within its own time limit, and adds up their tests.
+//
+//   node test/compat/run.mjs [--only NAME] [--reference]
+//
+// --reference runs them against Apache Kafka instead of Millrace: what fails there is wrong in the suite.
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
+const suites = [
+  { name: 'kcat', file: 'test/compat/kcat.suite.ts', limitMs: 240_000 },
+  { name: 'kafkajs', file: 'test/compat/kafkajs.suite.ts', limitMs: 120_000 },
+  { name: 'confluent', file: 'test/compat/confluent.suite.ts', limitMs: 180_000 },
+  { name: 'dump-log', file: 'test/compat/dump-log.suite.ts', limitMs: 180_000 },
+  { name: 'kill-producers', file: 'test/crash/kill-producers.suite.ts', limitMs: 180_000 },
+]
+// The first run on a machine also fetches the clients.
+const installAllowanceMs = 300_000
+
+const { values } = parseArgs({ options: { only: { type: 'string' }, reference: { type: 'boolean' } } })
+const chosen = suites.filter(suite => values.only === undefined || suite.name === values.only)
+if (chosen.length === 0) {
+  console.error(`no suite is called ${values.only}; there are ${suites.map(suite => suite.name).join(', ')}`)
+  process.exit(2)
+}
+const attached = process.env.MILLRACE_COMPAT_BOOTSTRAP !== undefined
+if (!values.reference && !attached && !existsSync(join(root, 'dist', 'millrace.js'))) {
+  console.error('dist/millrace.js is missing: run `npm run setup` first')
+  process.exit(1)
+}
+
+/** Runs one suite in a process group of its own, so that at its limit its brokers and clients end with it. */
+const runSuite = ({ file, limitMs }) =>
+  new Promise(resolve => {
+    const args = ['--import', 'tsx', '--test-reporter=spec', file]
+    const env = { ...process.env, ...(values.reference ? { MILLRACE_COMPAT_BROKER: 'kafka' } : {}) }
+    const child = spawn(process.execPath, args, {
+      cwd: root,
+      env,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let output = ''
+    child.stdout.on('data', chunk => {
+      process.stdout.write(chunk)
+      output += chunk
+    })
+    const stop = () => process.kill(-child.pid, 'SIGKILL')
+    const timer = setTimeout(() => {
+      console.error(`${file} ran longer than its limit and was ended`)
+      stop()
+    }, limitMs + installAllowanceMs)
+    // A terminal's interrupt reaches this process only.
+    const interrupt = () => {
+      stop()
+      process.exit(1)
+    }
+    process.once('SIGINT', interrupt)
+    process.once('SIGTERM', interrupt)
+    child.once('close', code => {
+      clearTimeout(timer)
+      process.off('SIGINT', interrupt)
+      process.off('SIGTERM', interrupt)
+      const count = what => Number(new RegExp(`^ℹ ${what} (\\d+)$`, 'm').exec(output)?.[1] ?? 0)
+      const failed = count('fail') + count('cancelled')
+      // A suite that died before its first test, or between two, counts as one failure.
+      resolve({ passed: count('pass'), failed: code === 0 ? failed : Math.max(failed, 1), skipped: count('skipped') })
+    })
+  })
+
+const total = { passed: 0, failed: 0, skipped: 0 }
+for (const suite of chosen) {
+  console.log(`\n${suite.name}`)
+  const startedMs = Date.now()
+  const { passed, failed, skipped } = await runSuite(suite)
+  total.passed += passed
+  total.failed += failed
+  total.skipped += skipped
+  console.log(`${suite.name}: ${passed} passed, ${failed} failed in ${((Date.now() - startedMs) / 1000).toFixed(0)} s`)
+}
+console.log(`\n${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`)
+process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1
