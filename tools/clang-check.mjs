@@ -41,8 +41,11 @@ const formatted = ['native/core', 'native/binding', 'native/test', 'bench'].flat
 
 async function checkFormat(fix) {
   const { ok, output } = await run(tool('clang-format'), [...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...formatted])
-  if (!ok) say(output.trimEnd())
-  return ok
+  if (ok) return true
+  const files = new Set([...output.matchAll(/^(\S+?):\d+:\d+: error: code should be clang-formatted/gm)].map(m => m[1]))
+  if (files.size === 0) say(output.trimEnd())
+  else say(`Not formatted (npm run format does it): ${[...files].join(', ')}`)
+  return false
 }
 
 /** What node-gyp compiled with: it notes there where it found Node's headers. */

@@ -1,6 +1,5 @@
-// A reporter for node:test that shows what failed and what was skipped and why; what passed is only counted. The last
-// line it writes is read by tools/suites.mjs.
-
+// A reporter for node:test that shows what failed, and what was skipped by its reason; what passed is only counted. The
+// last line it writes is read by tools/suites.mjs.
 import { relative } from 'node:path'
 
 const describe = error => {
@@ -15,18 +14,23 @@ const isOwnFailure = error => error?.failureType !== 'subtestsFailed'
 // biome-ignore lint/style/noDefaultExport: Node loads a reporter by its default export.
 export default async function* report(events) {
   const counts = new Map()
+  const skipped = new Map()
   for await (const { type, data } of events) {
     const place = data?.file === undefined ? '' : ` (${relative(process.cwd(), data.file)})`
     if (type === 'test:fail' && isOwnFailure(data.details?.error)) {
       yield `✖ ${data.name}${place}\n${describe(data.details?.error)}\n`
     } else if (type === 'test:pass' && data.skip !== undefined) {
-      yield `− skipped: ${data.name}${typeof data.skip === 'string' ? `: ${data.skip}` : ''}\n`
+      const reason = typeof data.skip === 'string' ? data.skip : 'no reason given'
+      skipped.set(reason, [...(skipped.get(reason) ?? []), data.name])
     } else if (type === 'test:stderr' || type === 'test:stdout') {
       yield data.message
     } else if (type === 'test:diagnostic') {
       const [, name, value] = data.message.match(/^(pass|fail|cancelled|skipped|todo) (\d+)$/) ?? []
       if (name !== undefined) counts.set(name, Number(value)) // The runner's own totals come last.
     }
+  }
+  for (const [reason, [first, ...others]] of skipped) {
+    yield `− skipped: ${first}${others.length > 0 ? ` and ${others.length} more` : ''}: ${reason}\n`
   }
   const of = name => counts.get(name) ?? 0
   if (counts.size > 0)

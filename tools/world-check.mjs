@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { filesBelow, root } from './native-sources.mjs'
 import { tokens } from './typescript-tokens.mjs'
 
-const timers = new Set(['setTimeout', 'setInterval', 'setImmediate', 'fetch', 'WebSocket', 'performance'])
+const timers = new Set(['setTimeout', 'setInterval', 'setImmediate', 'performance'])
 const members = new Map([
   ['Date', new Set(['now'])],
   ['Math', new Set(['random'])],
