@@ -48,11 +48,11 @@ function withCounts({ ok, output }, counts) {
 
 /** node:test over every *.test.ts of these folders of test. */
 const typescriptTests =
-  (...folders) =>
+  ({ folders, nodeOptions = [] }) =>
   async onOutput => {
     const files = folders.flatMap(folder => filesBelow(`test/${folder}`, ['.test.ts']))
     if (files.length === 0) return failure(`There is no *.test.ts in ${folders.join(', ')} of test.`)
-    const options = ['--import', 'tsx', '--test', `--test-concurrency=${jobs}`, '--test-timeout=120000']
+    const options = [...nodeOptions, '--import', 'tsx', '--test', `--test-concurrency=${jobs}`, '--test-timeout=120000']
     const reporter = ['--test-reporter', './tools/test-reporter.mjs', '--test-reporter-destination', 'stdout']
     const result = await run(process.execPath, [...options, ...reporter, ...files], { onOutput })
     const counts = countsIn(result.output)
@@ -151,9 +151,13 @@ export const suites = {
   lint: { title: 'Lint and format', run: command('biome', 'ci', '--colors=off', '--error-on-warnings', '.') },
   directions: { title: 'Import directions', run: sourceCheck(checkDirections) },
   world: { title: 'Real world only in src/app', run: sourceCheck(checkWorld) },
-  unit: { title: 'Unit tests', run: typescriptTests('unit') },
-  tests: { title: 'Unit, golden and integration tests', run: typescriptTests('unit', 'golden', 'integration') },
-  long: { title: 'Long tests: seeds, crashes', run: typescriptTests('sim', 'crash') },
+  unit: { title: 'Unit tests', run: typescriptTests({ folders: ['unit'] }) },
+  tests: {
+    title: 'Unit, golden and integration tests',
+    run: typescriptTests({ folders: ['unit', 'golden', 'integration'] }),
+  },
+  sim: { title: 'Simulated clusters', run: typescriptTests({ folders: ['sim'] }) },
+  leak: { title: 'Leak tests', run: typescriptTests({ folders: ['leak'], nodeOptions: ['--expose-gc'] }) },
   'native-if-doctest': { title: 'Native tests', run: nativePlainWhereDoctestIs },
   'native-plain': { title: 'Native tests', run: nativeTests('plain') },
   'native-asan': { title: 'Native tests under ASan and UBSan', run: nativeTests('asan') },
