@@ -9,14 +9,18 @@
 
 namespace millrace {
 
-static_assert(std::endian::native == std::endian::little, "big-endian fields are read by byte swaps");
+static_assert(std::endian::native == std::endian::little,
+              "big-endian fields are read by byte swaps");
 
 namespace internal {
 template <typename T>
 T SwapBytes(T value) {
-  if constexpr (sizeof(T) == 8) return static_cast<T>(__builtin_bswap64(static_cast<uint64_t>(value)));
-  if constexpr (sizeof(T) == 4) return static_cast<T>(__builtin_bswap32(static_cast<uint32_t>(value)));
-  if constexpr (sizeof(T) == 2) return static_cast<T>(__builtin_bswap16(static_cast<uint16_t>(value)));
+  if constexpr (sizeof(T) == 8)
+    return static_cast<T>(__builtin_bswap64(static_cast<uint64_t>(value)));
+  if constexpr (sizeof(T) == 4)
+    return static_cast<T>(__builtin_bswap32(static_cast<uint32_t>(value)));
+  if constexpr (sizeof(T) == 2)
+    return static_cast<T>(__builtin_bswap16(static_cast<uint16_t>(value)));
   return value;
 }
 }  // namespace internal

@@ -17,7 +17,9 @@ namespace {
 // Checksums are kept bit-reflected: bit 31 of a uint32_t is the coefficient of x^0.
 constexpr uint32_t kPolynomial = 0x82f63b78;
 
-constexpr uint32_t MultiplyByX(uint32_t value) { return (value >> 1) ^ ((value & 1) != 0 ? kPolynomial : 0); }
+constexpr uint32_t MultiplyByX(uint32_t value) {
+  return (value >> 1) ^ ((value & 1) != 0 ? kPolynomial : 0);
+}
 
 // tables[k][b]: what byte b does to the checksum when k more bytes follow it.
 constexpr std::array<std::array<uint32_t, 256>, 8> MakeTables() {
@@ -38,7 +40,8 @@ constexpr std::array<std::array<uint32_t, 256>, 8> MakeTables() {
 constexpr auto kTables = MakeTables();
 
 uint64_t LoadLittleEndian(const std::byte* data) {
-  static_assert(std::endian::native == std::endian::little, "the formats are read by byte swaps from little-endian");
+  static_assert(std::endian::native == std::endian::little,
+                "the formats are read by byte swaps from little-endian");
   uint64_t value;
   std::memcpy(&value, data, sizeof value);
   return value;
@@ -67,11 +70,13 @@ constexpr uint32_t PowerOfX(uint64_t exponent) {
   return value;
 }
 
-// The crc32 instruction takes 3 cycles and can start every cycle, so three lanes run side by side. Lane checksums are
-// then moved past the lanes behind them: a carry-less product with x^(8n - 33) is a 64-bit value whose own crc32 is the
-// checksum times x^(8n) (the reflected product is one bit short, the instruction multiplies by x^32).
+// The crc32 instruction takes 3 cycles and can start every cycle, so three lanes run side by side.
+// Lane checksums are then moved past the lanes behind them: a carry-less product with x^(8n - 33)
+// is a 64-bit value whose own crc32 is the checksum times x^(8n) (the reflected product is one bit
+// short, the instruction multiplies by x^32).
 template <size_t kLaneBytes>
-__attribute__((target("sse4.2,pclmul"))) inline uint64_t ThreeLanes(uint64_t crc, const std::byte* data) {
+__attribute__((target("sse4.2,pclmul"))) inline uint64_t ThreeLanes(uint64_t crc,
+                                                                    const std::byte* data) {
   static_assert(kLaneBytes % 8 == 0 && kLaneBytes >= 16);
   constexpr uint32_t kPastOne = PowerOfX(8 * kLaneBytes - 33);
   constexpr uint32_t kPastTwo = PowerOfX(16 * kLaneBytes - 33);
@@ -92,10 +97,13 @@ __attribute__((target("sse4.2,pclmul"))) inline uint64_t ThreeLanes(uint64_t crc
   return _mm_crc32_u64(c, LoadLittleEndian(third + kLaneBytes - 8) ^ moved);
 }
 
-__attribute__((target("sse4.2,pclmul"))) uint32_t ExtendThreeLanes(uint32_t crc, const std::byte* data, size_t size) {
+__attribute__((target("sse4.2,pclmul"))) uint32_t ExtendThreeLanes(uint32_t crc,
+                                                                   const std::byte* data,
+                                                                   size_t size) {
   uint64_t state = static_cast<uint32_t>(~crc);
   // Lane lengths for large batches, for about a kilobyte, and for small records.
-  for (; size >= 3 * 2048; data += 3 * 2048, size -= 3 * 2048) state = ThreeLanes<2048>(state, data);
+  for (; size >= 3 * 2048; data += 3 * 2048, size -= 3 * 2048)
+    state = ThreeLanes<2048>(state, data);
   for (; size >= 3 * 336; data += 3 * 336, size -= 3 * 336) state = ThreeLanes<336>(state, data);
   for (; size >= 3 * 64; data += 3 * 64, size -= 3 * 64) state = ThreeLanes<64>(state, data);
   for (; size >= 8; data += 8, size -= 8) state = _mm_crc32_u64(state, LoadLittleEndian(data));
@@ -106,7 +114,8 @@ __attribute__((target("sse4.2,pclmul"))) uint32_t ExtendThreeLanes(uint32_t crc,
 
 #elif defined(__aarch64__)
 
-__attribute__((target("+crc"))) uint32_t ExtendArm(uint32_t crc, const std::byte* data, size_t size) {
+__attribute__((target("+crc"))) uint32_t ExtendArm(uint32_t crc, const std::byte* data,
+                                                   size_t size) {
   crc = ~crc;
   for (; size >= 8; data += 8, size -= 8) crc = __crc32cd(crc, LoadLittleEndian(data));
   for (; size > 0; ++data, --size) crc = __crc32cb(crc, static_cast<uint8_t>(*data));
@@ -123,7 +132,8 @@ struct Ways {
   Ways() {
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul")) Add("sse4.2 x3", &ExtendThreeLanes);
+    if (__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul"))
+      Add("sse4.2 x3", &ExtendThreeLanes);
 #elif defined(__aarch64__)
     if ((getauxval(AT_HWCAP) & HWCAP_CRC32) != 0) Add("armv8 crc", &ExtendArm);
 #endif

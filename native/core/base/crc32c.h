@@ -6,7 +6,8 @@
 
 namespace millrace {
 
-// CRC-32C (Castagnoli), as record batch v2 uses it. The fastest way this CPU has is picked on first use.
+// CRC-32C (Castagnoli), as record batch v2 uses it. The fastest way this CPU has is picked on first
+// use.
 uint32_t Crc32c(std::span<const std::byte> bytes);
 
 // The checksum of `before` followed by `bytes`, where `crc` is that of `before`.

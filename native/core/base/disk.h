@@ -17,8 +17,8 @@ class Mapping {
   virtual ~Mapping() = default;
   virtual std::byte* data() const = 0;
   virtual size_t size() const = 0;
-  // True once a page of the mapping could not be had (the file was cut by somebody else, the device failed) and reads as
-  // zeros instead: copy first, then check, then publish. Any thread.
+  // True once a page of the mapping could not be had (the file was cut by somebody else, the device
+  // failed) and reads as zeros instead: copy first, then check, then publish. Any thread.
   virtual bool damaged() const = 0;
 };
 
@@ -31,13 +31,15 @@ class File {
   virtual Status WriteAt(uint64_t position, std::span<const std::byte> bytes) = 0;
   // Reads up to `into.size()` bytes; fewer only at the end of the file.
   virtual Result<size_t> ReadAt(uint64_t position, std::span<std::byte> into) = 0;
-  // Makes [0, end) backed by disk blocks and the file at least `end` long, so that writes and mapped reads below
-  // `end` can fail neither with ENOSPC nor with SIGBUS. New bytes read as zero, bytes below the old end are kept, and on
-  // failure the size is what it was. Nobody else may change the file meanwhile.
+  // Makes [0, end) backed by disk blocks and the file at least `end` long, so that writes and
+  // mapped reads below `end` can fail neither with ENOSPC nor with SIGBUS. New bytes read as zero,
+  // bytes below the old end are kept, and on failure the size is what it was. Nobody else may
+  // change the file meanwhile.
   virtual Status Allocate(uint64_t begin, uint64_t end) = 0;
   virtual Status Truncate(uint64_t size) = 0;
-  // fdatasync: on success all bytes written before the call, and the size, are on the disk. A failure is final: the
-  // kernel may have marked the pages clean, so the caller must never sync again and believe it.
+  // fdatasync: on success all bytes written before the call, and the size, are on the disk. A
+  // failure is final: the kernel may have marked the pages clean, so the caller must never sync
+  // again and believe it.
   virtual Status Sync() = 0;
   // Begins write-back of a range without waiting (sync_file_range); a hint, errors show up in Sync.
   virtual void StartWriteBack(uint64_t position, uint64_t length) = 0;
@@ -49,8 +51,9 @@ class File {
 
 enum class OpenMode { kRead, kReadWrite, kCreateNew, kCreateOrOpen };
 
-// Everything native code does to a file system goes through here, so that tests can lose, tear and reorder it.
-// Paths are absolute or relative to the process; directory operations are durable only after SyncDirectory.
+// Everything native code does to a file system goes through here, so that tests can lose, tear and
+// reorder it. Paths are absolute or relative to the process; directory operations are durable only
+// after SyncDirectory.
 class Disk {
  public:
   virtual ~Disk() = default;
@@ -59,7 +62,8 @@ class Disk {
   virtual Status Unlink(const std::string& path) = 0;
   virtual Status MakeDirectory(const std::string& path) = 0;  // kExists when it is there already
   virtual Status RemoveDirectory(const std::string& path) = 0;
-  virtual Result<std::vector<std::string>> List(const std::string& directory) = 0;  // names, unsorted
+  virtual Result<std::vector<std::string>> List(
+      const std::string& directory) = 0;  // names, unsorted
   virtual Status SyncDirectory(const std::string& directory) = 0;
   // Bytes an unprivileged writer could still use on the file system that holds `path`.
   virtual Result<uint64_t> FreeBytes(const std::string& path) = 0;

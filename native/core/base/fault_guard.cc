@@ -15,9 +15,11 @@
 
 namespace millrace {
 
-// One registered range. Written under the registry's mutex; read by the signal handler on any thread without one.
+// One registered range. Written under the registry's mutex; read by the signal handler on any
+// thread without one.
 struct GuardedRange::Slot {
-  std::atomic<uintptr_t> begin{0};  // 0: free. Changed last when registering, first when letting go.
+  std::atomic<uintptr_t> begin{
+      0};  // 0: free. Changed last when registering, first when letting go.
   std::atomic<size_t> length{0};
   std::atomic<bool> writable{false};
   std::atomic<bool> damaged{false};
@@ -28,7 +30,8 @@ class FaultRegistry {
   using Slot = GuardedRange::Slot;
 
   static FaultRegistry& Instance() {
-    // Never destroyed: a mapping may outlive static destruction, and the handler outlives everything.
+    // Never destroyed: a mapping may outlive static destruction, and the handler outlives
+    // everything.
     static FaultRegistry* const registry = std::make_unique<FaultRegistry>().release();
     return *registry;
   }
@@ -51,7 +54,8 @@ class FaultRegistry {
     free_.pop_back();
     slot->writable.store(writable, std::memory_order_relaxed);
     slot->damaged.store(false, std::memory_order_relaxed);
-    // Release, so that a handler that sees the new length also sees that the slot was free before (see Find).
+    // Release, so that a handler that sees the new length also sees that the slot was free before
+    // (see Find).
     slot->length.store(length, std::memory_order_release);
     slot->begin.store(reinterpret_cast<uintptr_t>(begin), std::memory_order_release);
     return slot;
@@ -78,10 +82,12 @@ class FaultRegistry {
     chunks_.store(chunk, std::memory_order_release);
   }
 
-  // Async-signal-safe: loads only. The slot that truly covers `address` cannot change while its owner is faulting in it.
-  // Any other slot may be changing hands; reading `begin` again catches a length that belongs to its next owner.
+  // Async-signal-safe: loads only. The slot that truly covers `address` cannot change while its
+  // owner is faulting in it. Any other slot may be changing hands; reading `begin` again catches a
+  // length that belongs to its next owner.
   Slot* Find(uintptr_t address) const {
-    for (Chunk* chunk = chunks_.load(std::memory_order_acquire); chunk != nullptr; chunk = chunk->next) {
+    for (Chunk* chunk = chunks_.load(std::memory_order_acquire); chunk != nullptr;
+         chunk = chunk->next) {
       for (Slot& slot : chunk->slots) {
         uintptr_t begin = slot.begin.load(std::memory_order_acquire);
         if (begin == 0 || address < begin) continue;
@@ -108,7 +114,8 @@ class FaultRegistry {
   static void OnSigbus(int signal, siginfo_t* info, void* context) {
     int saved_errno = errno;
     const FaultRegistry* registry = current_.load(std::memory_order_acquire);
-    // A positive si_code comes from the kernel; BUS_MCEERR_AO is news about a page nobody is touching.
+    // A positive si_code comes from the kernel; BUS_MCEERR_AO is news about a page nobody is
+    // touching.
     bool fault = info->si_code > 0 && info->si_code != BUS_MCEERR_AO;
     bool repaired = fault && registry->Repair(reinterpret_cast<uintptr_t>(info->si_addr));
     errno = saved_errno;
@@ -118,9 +125,11 @@ class FaultRegistry {
   void PassOn(int signal, siginfo_t* info, void* context) const {
     if ((previous_.sa_flags & SA_SIGINFO) != 0) {
       previous_.sa_sigaction(signal, info, context);
-    } else if (previous_.sa_handler == SIG_DFL || (previous_.sa_handler == SIG_IGN && info->si_code > 0)) {
-      // A fault that is ignored would repeat for ever, so the kernel treats it as default too. Returning repeats the
-      // fault; a signal that was sent has to be sent again, and arrives when this handler returns.
+    } else if (previous_.sa_handler == SIG_DFL ||
+               (previous_.sa_handler == SIG_IGN && info->si_code > 0)) {
+      // A fault that is ignored would repeat for ever, so the kernel treats it as default too.
+      // Returning repeats the fault; a signal that was sent has to be sent again, and arrives when
+      // this handler returns.
       struct sigaction action = {};
       action.sa_handler = SIG_DFL;
       ::sigaction(signal, &action, nullptr);
@@ -132,11 +141,11 @@ class FaultRegistry {
 
   static std::atomic<FaultRegistry*> current_;
 
-  uintptr_t page_bytes_ = 0;            // constant after construction
-  struct sigaction previous_ = {};      // constant after construction
-  std::atomic<Chunk*> chunks_{nullptr}; // newest first; chunks are never removed
+  uintptr_t page_bytes_ = 0;             // constant after construction
+  struct sigaction previous_ = {};       // constant after construction
+  std::atomic<Chunk*> chunks_{nullptr};  // newest first; chunks are never removed
   std::mutex mutex_;
-  std::vector<Slot*> free_;             // guarded by mutex_
+  std::vector<Slot*> free_;  // guarded by mutex_
 };
 
 std::atomic<FaultRegistry*> FaultRegistry::current_{nullptr};

@@ -62,8 +62,9 @@ class PosixFile final : public File {
 
   Status WriteAt(uint64_t position, std::span<const std::byte> bytes) override {
     while (!bytes.empty()) {
-      ssize_t written = RetryInterrupted(
-          [&] { return ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(position)); });
+      ssize_t written = RetryInterrupted([&] {
+        return ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(position));
+      });
       if (written < 0) return LastError();
       if (written == 0) return Status::FromErrno(EIO);
       position += static_cast<uint64_t>(written);
@@ -76,7 +77,8 @@ class PosixFile final : public File {
     size_t done = 0;
     while (done < into.size()) {
       ssize_t got = RetryInterrupted([&] {
-        return ::pread(fd_.get(), into.data() + done, into.size() - done, static_cast<off_t>(position + done));
+        return ::pread(fd_.get(), into.data() + done, into.size() - done,
+                       static_cast<off_t>(position + done));
       });
       if (got < 0) return LastError();
       if (got == 0) break;
@@ -93,9 +95,12 @@ class PosixFile final : public File {
       return ::fallocate(fd_.get(), 0, static_cast<off_t>(begin), static_cast<off_t>(end - begin));
     });
     if (failed == 0) return Status::Ok();
-    Status status = errno == EOPNOTSUPP || errno == ENOSYS ? AllocateByWriting(begin, end, *old_size) : LastError();
+    Status status = errno == EOPNOTSUPP || errno == ENOSYS
+                        ? AllocateByWriting(begin, end, *old_size)
+                        : LastError();
     if (status.ok()) return status;
-    // Some file systems keep the part that fitted; give it back and report the first error whatever this says.
+    // Some file systems keep the part that fitted; give it back and report the first error whatever
+    // this says.
     Result<uint64_t> new_size = Size();
     if (new_size.ok() && *new_size > *old_size) (void)Truncate(*old_size);
     return status;
@@ -106,7 +111,8 @@ class PosixFile final : public File {
     return failed == 0 ? Status::Ok() : LastError();
   }
 
-  // Not repeated after EINTR: nothing says that what failed in the interrupted call would be reported by the next.
+  // Not repeated after EINTR: nothing says that what failed in the interrupted call would be
+  // reported by the next.
   Status Sync() override { return ::fdatasync(fd_.get()) == 0 ? Status::Ok() : LastError(); }
 
   void StartWriteBack(uint64_t position, uint64_t length) override {
@@ -130,11 +136,12 @@ class PosixFile final : public File {
   int descriptor() const override { return fd_.get(); }
 
  private:
-  // What fallocate does, for file systems without it: every block below the old end is written with what it holds, so
-  // that holes get blocks, and everything above with zeros.
+  // What fallocate does, for file systems without it: every block below the old end is written with
+  // what it holds, so that holes get blocks, and everything above with zeros.
   Status AllocateByWriting(uint64_t begin, uint64_t end, uint64_t old_size) {
     uint64_t position = begin;
-    for (; position < std::min(end, old_size); position = (position / kBlockBytes + 1) * kBlockBytes) {
+    for (; position < std::min(end, old_size);
+         position = (position / kBlockBytes + 1) * kBlockBytes) {
       std::array<std::byte, 1> byte;
       Result<size_t> got = ReadAt(position, byte);
       if (!got.ok()) return got.status();
@@ -143,7 +150,8 @@ class PosixFile final : public File {
     static constexpr std::array<std::byte, 64 * 1024> kZeros{};
     for (position = std::max(begin, old_size); position < end;) {
       size_t length = static_cast<size_t>(std::min<uint64_t>(end - position, kZeros.size()));
-      if (Status status = WriteAt(position, std::span(kZeros).first(length)); !status.ok()) return status;
+      if (Status status = WriteAt(position, std::span(kZeros).first(length)); !status.ok())
+        return status;
       position += length;
     }
     return Status::Ok();
@@ -203,7 +211,8 @@ class PosixDiskImplementation final : public Disk {
       const dirent* entry = ::readdir(stream.get());
       if (entry == nullptr && errno != 0) return LastError();
       if (entry == nullptr) return names;
-      if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0) names.emplace_back(entry->d_name);
+      if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0)
+        names.emplace_back(entry->d_name);
     }
   }
 
@@ -221,7 +230,8 @@ class PosixDiskImplementation final : public Disk {
 
  private:
   static int OpenDirectory(const std::string& directory) {
-    return RetryInterrupted([&] { return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+    return RetryInterrupted(
+        [&] { return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
   }
 };
 

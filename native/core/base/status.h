@@ -8,8 +8,8 @@
 
 namespace millrace {
 
-// What happened, in terms the caller can act on. The numbers are part of the addon's interface (src/native/status.ts
-// holds the same table), so they are never reused.
+// What happened, in terms the caller can act on. The numbers are part of the addon's interface
+// (src/native/status.ts holds the same table), so they are never reused.
 enum class Code : int32_t {
   kOk = 0,
   // The environment.
@@ -56,12 +56,13 @@ class [[nodiscard]] Status {
   int system_error_ = 0;
 };
 
-// Either a value or the Status that explains why there is none. Reading the value of a failed Result ends the process.
+// Either a value or the Status that explains why there is none. Reading the value of a failed
+// Result ends the process.
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}       // NOLINT(google-explicit-constructor)
-  Result(Status status) : status_(status) {           // NOLINT(google-explicit-constructor)
+  Result(T value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(Status status) : status_(status) {      // NOLINT(google-explicit-constructor)
     if (status_.ok()) std::abort();
   }
   bool ok() const { return value_.has_value(); }

@@ -108,16 +108,19 @@ bool SkipField(Cursor* cursor, bool nullable, bool* present) {
 // Steps over one record, which must fill its own length exactly.
 bool ReadRecord(Cursor* records, Record* record) {
   int32_t length;
-  if (!records->ReadVarint(&length) || length < 0 || static_cast<size_t>(length) > records->remaining()) return false;
+  if (!records->ReadVarint(&length) || length < 0 ||
+      static_cast<size_t>(length) > records->remaining())
+    return false;
   Cursor body = records->Split(static_cast<size_t>(length));
   bool present;
   int32_t headers;
-  if (!body.Skip(1) || !body.ReadVarlong(&record->timestamp_delta) || !body.ReadVarint(&record->offset_delta) ||
-      !SkipField(&body, true, &record->has_key) || !SkipField(&body, true, &present) || !body.ReadVarint(&headers) ||
-      headers < 0) {
+  if (!body.Skip(1) || !body.ReadVarlong(&record->timestamp_delta) ||
+      !body.ReadVarint(&record->offset_delta) || !SkipField(&body, true, &record->has_key) ||
+      !SkipField(&body, true, &present) || !body.ReadVarint(&headers) || headers < 0) {
     return false;
   }
-  for (int32_t i = 0; i < headers; ++i) {  // each takes at least two bytes, so this ends with the body
+  for (int32_t i = 0; i < headers;
+       ++i) {  // each takes at least two bytes, so this ends with the body
     if (!SkipField(&body, false, &present) || !SkipField(&body, true, &present)) return false;
   }
   return body.remaining() == 0;
@@ -128,7 +131,9 @@ Cursor RecordsOf(std::span<const std::byte> batch) {
 }
 
 // Wraps around as Kafka does: the sum of two numbers that a client chose.
-int64_t AddWrapping(int64_t a, int64_t b) { return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b)); }
+int64_t AddWrapping(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
 
 int64_t SubtractSaturating(int64_t a, int64_t b) {
   int64_t difference;
@@ -140,12 +145,14 @@ int64_t SubtractSaturating(int64_t a, int64_t b) {
 class TimestampBounds {
  public:
   explicit TimestampBounds(const AppendOptions& options) {
-    if ((options.flags & kAppendLogAppendTime) != 0) return;  // what the client wrote will be replaced
+    if ((options.flags & kAppendLogAppendTime) != 0)
+      return;  // what the client wrote will be replaced
     if (options.timestamp_before_max_ms != INT64_MAX) {
       earliest_ = SubtractSaturating(options.now_ms, options.timestamp_before_max_ms);
     }
     if (options.timestamp_after_max_ms != INT64_MAX) {
-      latest_ = SubtractSaturating(options.now_ms, SubtractSaturating(0, options.timestamp_after_max_ms));
+      latest_ =
+          SubtractSaturating(options.now_ms, SubtractSaturating(0, options.timestamp_after_max_ms));
     }
   }
   bool Contain(int64_t timestamp) const {
@@ -159,14 +166,16 @@ class TimestampBounds {
 
 void LoadHeader(const std::byte* bytes, BatchHeader* header) {
   header->base_offset = LoadBigEndian<int64_t>(bytes + kBaseOffsetAt);
-  header->last_offset = AddWrapping(header->base_offset, LoadBigEndian<int32_t>(bytes + kLastOffsetDeltaAt));
+  header->last_offset =
+      AddWrapping(header->base_offset, LoadBigEndian<int32_t>(bytes + kLastOffsetDeltaAt));
   header->base_timestamp = LoadBigEndian<int64_t>(bytes + kBaseTimestampAt);
   header->max_timestamp = LoadBigEndian<int64_t>(bytes + kMaxTimestampAt);
   header->producer_id = LoadBigEndian<int64_t>(bytes + kProducerIdAt);
   header->leader_epoch = LoadBigEndian<int32_t>(bytes + kLeaderEpochAt);
   header->base_sequence = LoadBigEndian<int32_t>(bytes + kBaseSequenceAt);
   header->record_count = LoadBigEndian<int32_t>(bytes + kRecordCountAt);
-  header->size_bytes = LoadBigEndian<int32_t>(bytes + kLengthAt) + static_cast<int32_t>(kBatchLengthEnd);
+  header->size_bytes =
+      LoadBigEndian<int32_t>(bytes + kLengthAt) + static_cast<int32_t>(kBatchLengthEnd);
   header->producer_epoch = LoadBigEndian<int16_t>(bytes + kProducerEpochAt);
   header->attributes = LoadBigEndian<int16_t>(bytes + kAttributesAt);
 }
@@ -175,32 +184,42 @@ void LoadHeader(const std::byte* bytes, BatchHeader* header) {
 uint64_t SizeOf(const std::byte* bytes) {
   int64_t length = LoadBigEndian<int32_t>(bytes + kLengthAt);
   int64_t size = length + static_cast<int64_t>(kBatchLengthEnd);
-  return size < static_cast<int64_t>(kBatchHeaderBytes) || size > INT32_MAX ? 0 : static_cast<uint64_t>(size);
+  return size < static_cast<int64_t>(kBatchHeaderBytes) || size > INT32_MAX
+             ? 0
+             : static_cast<uint64_t>(size);
 }
 
-uint32_t ChecksumOf(std::span<const std::byte> batch) { return Crc32c(batch.subspan(kAttributesAt)); }
+uint32_t ChecksumOf(std::span<const std::byte> batch) {
+  return Crc32c(batch.subspan(kAttributesAt));
+}
 
 // What the header alone says about who may write such a batch and whether its counts agree.
-Status CheckHeader(const std::byte* bytes, const BatchHeader& header, const AppendOptions& options) {
+Status CheckHeader(const std::byte* bytes, const BatchHeader& header,
+                   const AppendOptions& options) {
   bool internal = (options.flags & kAppendInternal) != 0;
-  if ((header.attributes & kBatchCodecMask) > kHighestCodec) return Verdict(Code::kBatchCompression);
+  if ((header.attributes & kBatchCodecMask) > kHighestCodec)
+    return Verdict(Code::kBatchCompression);
   int64_t last_offset_delta = LoadBigEndian<int32_t>(bytes + kLastOffsetDeltaAt);
   if (header.record_count <= 0 || last_offset_delta != int64_t{header.record_count} - 1) {
     return Verdict(Code::kBatchInvalid);
   }
   if (header.producer_id >= 0 && header.producer_epoch < 0) return Verdict(Code::kBatchInvalid);
-  if ((header.attributes & kBatchTransactional) != 0 && header.producer_id < 0) return Verdict(Code::kBatchInvalid);
+  if ((header.attributes & kBatchTransactional) != 0 && header.producer_id < 0)
+    return Verdict(Code::kBatchInvalid);
   if (internal) return Status::Ok();
-  // Offsets are ours to give, control batches ours to write, and the delete horizon is the cleaner's.
+  // Offsets are ours to give, control batches ours to write, and the delete horizon is the
+  // cleaner's.
   if (header.base_offset != 0) return Verdict(Code::kBatchInvalid);
-  if ((header.attributes & (kBatchControl | kBatchDeleteHorizon)) != 0) return Verdict(Code::kBatchInvalid);
+  if ((header.attributes & (kBatchControl | kBatchDeleteHorizon)) != 0)
+    return Verdict(Code::kBatchInvalid);
   if (header.producer_id >= 0 && header.base_sequence < 0) return Verdict(Code::kBatchInvalid);
   return Status::Ok();
 }
 
-// Every record of an uncompressed batch. The structure of all of them is checked before a bad key or timestamp counts.
-Status CheckRecords(std::span<const std::byte> batch, const AppendOptions& options, BatchHeader* header,
-                    Appended* verdict) {
+// Every record of an uncompressed batch. The structure of all of them is checked before a bad key
+// or timestamp counts.
+Status CheckRecords(std::span<const std::byte> batch, const AppendOptions& options,
+                    BatchHeader* header, Appended* verdict) {
   const TimestampBounds bounds(options);
   const bool keys_required = (options.flags & kAppendRequireKeys) != 0;
   int64_t max_timestamp = kNoTimestamp;
@@ -245,17 +264,20 @@ Status PeekBatchHeader(std::span<const std::byte> bytes, BatchHeader* header) {
 
 Status ParseBatchHeader(std::span<const std::byte> bytes, BatchHeader* header) {
   if (Status status = PeekBatchHeader(bytes, header); !status.ok()) return status;
-  return static_cast<size_t>(header->size_bytes) <= bytes.size() ? Status::Ok() : Verdict(Code::kBatchCorrupt);
+  return static_cast<size_t>(header->size_bytes) <= bytes.size() ? Status::Ok()
+                                                                 : Verdict(Code::kBatchCorrupt);
 }
 
 bool BatchChecksumHolds(std::span<const std::byte> batch) {
-  return batch.size() >= kBatchHeaderBytes && ChecksumOf(batch) == LoadBigEndian<uint32_t>(batch.data() + kChecksumAt);
+  return batch.size() >= kBatchHeaderBytes &&
+         ChecksumOf(batch) == LoadBigEndian<uint32_t>(batch.data() + kChecksumAt);
 }
 
-Status CheckBatch(std::span<const std::byte> batch, const AppendOptions& options, BatchHeader* header,
-                  Appended* verdict) {
+Status CheckBatch(std::span<const std::byte> batch, const AppendOptions& options,
+                  BatchHeader* header, Appended* verdict) {
   verdict->first_bad_record = -1;
-  // The magic byte has the same place in every version of the format, and older ones are named before they are misread.
+  // The magic byte has the same place in every version of the format, and older ones are named
+  // before they are misread.
   if (batch.size() <= kMagicAt) return Verdict(Code::kBatchCorrupt);
   if (LoadBigEndian<int8_t>(batch.data() + kMagicAt) != kMagic) return Verdict(Code::kBatchMagic);
   if (batch.size() < kBatchHeaderBytes) return Verdict(Code::kBatchCorrupt);
@@ -283,7 +305,8 @@ Status CheckBatch(std::span<const std::byte> batch, const AppendOptions& options
   return Status::Ok();
 }
 
-void StampBatch(std::span<std::byte> batch, Offset base_offset, const AppendOptions& options, BatchHeader* header) {
+void StampBatch(std::span<std::byte> batch, Offset base_offset, const AppendOptions& options,
+                BatchHeader* header) {
   std::byte* bytes = batch.data();
   header->last_offset = base_offset + header->record_count - 1;
   header->base_offset = base_offset;
@@ -313,8 +336,8 @@ Status VisitRecords(std::span<const std::byte> batch, RecordVisitor visit, void*
   for (int32_t index = 0; index < header.record_count; ++index) {
     Record record;
     if (!ReadRecord(&records, &record)) return Verdict(Code::kBatchInvalid);
-    int64_t timestamp =
-        append_time ? header.max_timestamp : AddWrapping(header.base_timestamp, record.timestamp_delta);
+    int64_t timestamp = append_time ? header.max_timestamp
+                                    : AddWrapping(header.base_timestamp, record.timestamp_delta);
     if (!visit(context, index, timestamp, record.offset_delta)) return Status::Ok();
   }
   return records.remaining() == 0 ? Status::Ok() : Verdict(Code::kBatchInvalid);

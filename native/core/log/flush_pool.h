@@ -11,7 +11,7 @@ namespace millrace {
 
 struct FlushPoolOptions {
   int threads = 2;
-  int64_t max_age_ms = 100;               // an unflushed byte waits no longer, while the device keeps up
+  int64_t max_age_ms = 100;  // an unflushed byte waits no longer, while the device keeps up
   uint64_t max_unflushed_bytes = 64u << 20;  // per log
 };
 
@@ -22,9 +22,10 @@ struct FlushCompletion {
   int system_error;
 };
 
-// Group commit for all logs: what arrived while the last sync of a log ran goes down with the next. Order of causes:
-// a waiter, age, bytes. The decision thread calls everything but the pool's own threads; completions are coalesced per
-// log (only the newest durable offset is kept) and announced by one write to `wake_descriptor` until drained.
+// Group commit for all logs: what arrived while the last sync of a log ran goes down with the next.
+// Order of causes: a waiter, age, bytes. The decision thread calls everything but the pool's own
+// threads; completions are coalesced per log (only the newest durable offset is kept) and announced
+// by one write to `wake_descriptor` until drained.
 class FlushPool {
  public:
   static Result<std::unique_ptr<FlushPool>> Create(const FlushPoolOptions& options);
@@ -33,13 +34,15 @@ class FlushPool {
   virtual void Add(uint64_t log_id, Log* log) = 0;
   // Returns once no thread touches the log any more.
   virtual void Remove(uint64_t log_id) = 0;
-  // The log has bytes at or below no durable offset; `bytes` were appended. Cheap: called after every append.
+  // The log has bytes at or below no durable offset; `bytes` were appended. Cheap: called after
+  // every append.
   virtual void Dirty(uint64_t log_id, uint32_t bytes) = 0;
   // Somebody waits for the end of the log as it is now.
   virtual void Wait(uint64_t log_id) = 0;
   virtual size_t Drain(std::span<FlushCompletion> into) = 0;
   virtual int wake_descriptor() const = 0;
-  // One pass on the calling thread over everything due at `now_ms` (pools with threads == 0: simulation and tests).
+  // One pass on the calling thread over everything due at `now_ms` (pools with threads == 0:
+  // simulation and tests).
   virtual void RunOnce(int64_t now_ms) = 0;
 };
 
