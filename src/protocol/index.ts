@@ -21,10 +21,12 @@ export {
   type Api,
   defineApi,
   defineMessage,
+  defineRecord,
   type Fields,
   type MessageInput,
   type MessageOf,
   type MessageSchema,
+  type RecordSchema,
   type RequestInput,
   type RequestOf,
   type ResponseInput,
@@ -35,4 +37,5 @@ export { Reader } from './reader.ts'
 export type { FileRegion, RecordsInput, RecordsView } from './records-field.ts'
 export { isUuid, type Uuid, uuidFromBytes, uuidToBytes, writeUuid, zeroUuid } from './uuid.ts'
 export { includesVersion, parseVersions, type VersionRange } from './version-range.ts'
+export { decodeRecordKey, decodeVersioned, encodeRecordKey, encodeVersioned, peekInt16 } from './versioned.ts'
 export { type Split, Writer } from './writer.ts'

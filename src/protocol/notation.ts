@@ -200,6 +200,33 @@ export function defineMessage<const F extends Fields>(table: {
   }
 }
 
+/** A record of a coordinator's own topic: keys start with the record's type, values with their version. */
+export interface RecordSchema<K extends Fields = Fields, V extends Fields = Fields> {
+  readonly type: number
+  readonly name: string
+  readonly key: MessageSchema<K>
+  readonly value: MessageSchema<V>
+}
+
+/** Declares a coordinator's record. Keys have one version, so that equal keys have equal bytes. */
+export function defineRecord<const K extends Fields, const V extends Fields>(table: {
+  readonly type: number
+  readonly name: string
+  readonly key: K
+  /** The versions of the value. */
+  readonly versions: string
+  readonly flexible: string
+  readonly value: V
+}): RecordSchema<K, V> {
+  const { type, name, versions, flexible } = table
+  return {
+    type,
+    name,
+    key: defineMessage({ name: `${name}Key`, versions: '0', flexible: 'none', fields: table.key }),
+    value: defineMessage({ name: `${name}Value`, versions, flexible, fields: table.value }),
+  }
+}
+
 function parseFlexible(text: string): number {
   return text === 'none' ? Number.POSITIVE_INFINITY : parseVersions(text).min
 }

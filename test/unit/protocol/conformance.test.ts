@@ -6,10 +6,13 @@ import { test } from 'node:test'
 import { allApis } from '../../../src/protocol/all-apis.ts'
 import type { Field, Fields, MessageSchema, WireType } from '../../../src/protocol/notation.ts'
 import { type Definition, definedView, definitionsDirectory, type FieldView, readDefinitions } from './definitions.ts'
+import { allRecords, freeMessages } from './schemas.ts'
 
 const directory = definitionsDirectory()
 const skip = directory === undefined && 'the published definitions are absent: set MILLRACE_KAFKA_PROTOCOL'
 const messages = directory === undefined ? new Map<string, Definition>() : readDefinitions(join(directory, 'messages'))
+
+const records = directory === undefined ? new Map<string, Definition>() : readDefinitions(join(directory, 'records'))
 
 /** APIs that clients or admin tools may call: brokers listen for them, and some version is still valid. */
 function isClientFacing(definition: Definition): boolean {
@@ -35,6 +38,30 @@ for (const api of allApis) {
     assert.equal(api.latestVersionUnstable, request.latestVersionUnstable === true)
     assertSameMessage(api.request, request)
     assertSameMessage(api.response, response)
+  })
+}
+
+test('every record of the coordinators has a table, and every table a definition', { skip }, () => {
+  const declared = allRecords.flatMap(({ name }) => [`${name}Key`, `${name}Value`])
+  assert.deepEqual(declared.toSorted(), [...records.keys()].toSorted())
+})
+
+for (const record of allRecords) {
+  test(`the ${record.name} record is as published`, { skip }, () => {
+    const key = records.get(`${record.name}Key`)
+    const value = records.get(`${record.name}Value`)
+    assert.ok(key && value, 'no definition')
+    assert.deepEqual([record.type, record.type], [key.apiKey, value.apiKey])
+    assertSameMessage(record.key, key)
+    assertSameMessage(record.value, value)
+  })
+}
+
+for (const message of freeMessages) {
+  test(`${message.name} is as published`, { skip }, () => {
+    const definition = messages.get(message.name)
+    assert.ok(definition, 'no definition')
+    assertSameMessage(message, definition)
   })
 }
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { allApis } from '../../../src/protocol/all-apis.ts'
 import {
   messageCodec,
   ProtocolError,
@@ -17,14 +16,13 @@ import { listOffsets } from '../../../src/protocol/schema/list-offsets.ts'
 import { metadata } from '../../../src/protocol/schema/metadata.ts'
 import { produce } from '../../../src/protocol/schema/produce.ts'
 import { arbitraryMessage } from './arbitrary.ts'
+import { allSchemas } from './schemas.ts'
 
 const runs = Number(process.env.MILLRACE_PROPERTY_RUNS ?? 12)
-const schemas: readonly [MessageSchema, number][] = allApis.flatMap(api =>
-  [api.request, api.response].flatMap(schema => [
-    [schema, api.versions.min] as [MessageSchema, number],
-    [schema, api.versions.max] as [MessageSchema, number],
-  ]),
-)
+const schemas = allSchemas.flatMap(schema => [
+  [schema, schema.versions.min] as const,
+  [schema, schema.versions.max] as const,
+])
 
 /** Decodes and returns the error, if there was one; any error but ProtocolError is thrown on. */
 function decodeError(schema: MessageSchema, version: number, bytes: Uint8Array): ProtocolError | undefined {

@@ -1,23 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { allApis } from '../../../src/protocol/all-apis.ts'
 import { messageCodec, Reader, Writer } from '../../../src/protocol/index.ts'
 import type { MessageSchema } from '../../../src/protocol/notation.ts'
 import { arbitraryMessage, withRecordBytes } from './arbitrary.ts'
+import { allSchemas } from './schemas.ts'
 
 const runs = Number(process.env.MILLRACE_PROPERTY_RUNS ?? 12)
 
 function eachVersion(check: (schema: MessageSchema, version: number) => void): void {
-  for (const api of allApis) {
-    for (let version = api.versions.min; version <= api.versions.max; version++) {
-      check(api.request, version)
-      check(api.response, version)
-    }
+  for (const schema of allSchemas) {
+    for (let version = schema.versions.min; version <= schema.versions.max; version++) check(schema, version)
   }
 }
 
-test('every version of every request and response comes back from its bytes as it was', () => {
+test('every version of every request, response and record comes back from its bytes as it was', () => {
   const reader = new Reader()
   const writer = new Writer()
   eachVersion((schema, version) => {

@@ -50,7 +50,19 @@ test('text that is not exactly one UUID is refused', () => {
 })
 
 test('strings decode to what was sent, whether cached, long or beyond ASCII', () => {
-  const texts = ['', 'a', 'orders', 'é', 'naïve topic', '\ufeffwith a mark', '日本語', '🚀', '\ufffd', 'x'.repeat(5000)]
+  const texts = [
+    '',
+    'a',
+    'orders',
+    'é',
+    'naïve topic',
+    '\ufeffwith a mark',
+    '\ufeff\ufffd',
+    '日本語',
+    '🚀',
+    '\ufffd',
+    'x'.repeat(5000),
+  ]
   for (const text of [...texts, ...texts]) {
     const bytes = Buffer.from(text)
     assert.equal(new Reader(bytes).string(0, bytes.length, ''), text)
