@@ -1,0 +1,115 @@
+#pragma once
+
+#include <node_api.h>
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "binding/arena_buffers.h"
+#include "binding/delivery.h"
+#include "binding/poll_handle.h"
+#include "binding/shared_array.h"
+#include "binding/slot_table.h"
+#include "core/io/transport.h"
+#include "core/log/flush_pool.h"
+#include "core/log/log.h"
+
+namespace millrace {
+
+class Environment;
+
+// A log that JavaScript holds by number.
+struct LogEntry {
+  std::unique_ptr<Log> log;  // null from the moment a worker thread closes it: the number then finds nothing
+  AppendOptions options;     // as the settings ask for; epoch and time come with each call
+  Offset awaited = -1;       // the end offset whose flush was requested and has not been announced, else -1
+};
+
+// One storage and at most one transport, driven by the environment's libuv loop. Everything here runs on the
+// environment's thread; flush, sender and pool threads never see this object.
+//
+// Life: open → closing (nothing new begins; calls on worker threads return) → closed (an empty shell). When the
+// environment ends first, Abandon() does the same without JavaScript.
+class Engine {
+ public:
+  // createEngine(flushThreads, maxAgeMs, maxUnflushedBytes): the object whose functions are the addon's surface.
+  static napi_value Create(napi_env env, napi_callback_info info);
+  ~Engine();
+
+  // The rest is for the functions of log_calls, log_lifecycle and network_calls.
+  bool open() const { return state_ == State::kOpen; }
+  const SharedArray& block() const { return block_; }
+  const SharedArray& headers() const { return headers_; }
+  const SharedArray& producer_ids() const { return producer_ids_; }
+  SlotTable<LogEntry>& logs() { return logs_; }
+  SlotTable<FileRegion>& regions() { return regions_; }
+  FlushPool& flush_pool() { return *flush_pool_; }
+  Transport* transport() { return transport_.get(); }  // null before start and after stop
+  ArenaBuffers& arenas() { return arenas_; }
+  std::vector<BatchHeader>& header_scratch() { return header_scratch_; }
+  std::vector<ReplyPart>& part_scratch() { return part_scratch_; }
+
+  // The entry of a log that is open; null for any other number.
+  LogEntry* FindLog(double id);
+  Status StartTransport(const TransportOptions& options);
+  void StopTransport();
+  void KeepAlive(bool alive);
+  // A flush was requested up to `end`, or is not awaited any more (-1). While any is, the process stays alive.
+  void Await(LogEntry& entry, Offset end);
+  // Stores errno in the call block and gives the code to JavaScript.
+  napi_value Answer(napi_env env, Status status) const;
+
+  void BeginCall();
+  void EndCall();
+  void Abandon();
+
+ private:
+  enum class State { kOpen, kClosing, kClosed };
+  class FinalCall;
+
+  explicit Engine(Environment& environment) : environment_(environment) {}
+  bool CreateArrays(napi_env env);
+  napi_value MakeObject(napi_env env);
+  static napi_value OnDeliver(napi_env env, napi_callback_info info);
+  static napi_value Close(napi_env env, napi_callback_info info);
+  static napi_value Stats(napi_env env, napi_callback_info info);
+  void OnTransportReady();
+  void OnFlushed();
+  std::vector<std::unique_ptr<Log>> TakeLogs();
+  // Everything native that is left, in the order that lets nobody touch what is gone. Any thread; may wait for a sync.
+  static void LetGo(std::unique_ptr<FlushPool> pool, std::vector<std::unique_ptr<Log>> logs);
+
+  Environment& environment_;
+  State state_ = State::kOpen;
+  bool abandoned_ = false;
+  int calls_ = 0;         // on worker threads
+  int awaited_logs_ = 0;  // entries with an awaited offset
+  napi_deferred closed_ = nullptr;
+
+  std::unique_ptr<FlushPool> flush_pool_;
+  std::unique_ptr<Transport> transport_;
+  PollHandle::Pointer flush_poll_;      // closed before the pool whose descriptor it watches
+  PollHandle::Pointer transport_poll_;  // likewise
+  SlotTable<LogEntry> logs_;
+  SlotTable<FileRegion> regions_;
+  ArenaBuffers arenas_;
+  Delivery delivery_;
+  SharedArray block_;         // CallSlot
+  SharedArray headers_;       // ten numbers for each header
+  SharedArray producer_ids_;  // BigInt64Array beside it
+  std::array<Event, Delivery::kMaxEvents> events_;
+  std::array<FlushCompletion, Delivery::kMaxCompletions> completions_;
+  std::vector<BatchHeader> header_scratch_;
+  std::vector<ReplyPart> part_scratch_;
+};
+
+// A property that is a function of this engine.
+napi_property_descriptor Method(const char* name, napi_callback call, void* owner);
+
+// Each adds its functions.
+void AppendLogCalls(std::vector<napi_property_descriptor>& properties, Engine* engine);
+void AppendLogLifecycle(std::vector<napi_property_descriptor>& properties, Engine* engine);
+void AppendNetworkCalls(std::vector<napi_property_descriptor>& properties, Engine* engine);
+
+}  // namespace millrace

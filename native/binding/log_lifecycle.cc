@@ -1,0 +1,189 @@
+// Opening, closing and deleting a log wait for the disk, so they run on libuv's worker threads and settle promises.
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "binding/async_call.h"
+#include "binding/call_args.h"
+#include "binding/call_block.h"
+#include "binding/engine.h"
+#include "binding/status_to_js.h"
+
+namespace millrace {
+namespace {
+
+struct Settings {
+  LogConfig config;
+  AppendOptions options;
+};
+
+// Settings lie in the block from kArgument: segment bytes, segment ms, index interval bytes, index bytes, max message
+// bytes, timestamp before max ms, timestamp after max ms, append time, require keys.
+constexpr size_t kSettings = 9;
+
+std::optional<Settings> ReadSettings(BlockReader& reader) {
+  Settings settings;
+  settings.config.segment_bytes = reader.Uint32(kArgument);
+  settings.config.segment_ms = reader.Saturated(kArgument + 1);
+  settings.config.index_interval_bytes = reader.Uint32(kArgument + 2);
+  settings.config.segment_index_bytes = reader.Uint32(kArgument + 3);
+  settings.options.max_batch_bytes = reader.Uint32(kArgument + 4);
+  settings.options.timestamp_before_max_ms = reader.Saturated(kArgument + 5);
+  settings.options.timestamp_after_max_ms = reader.Saturated(kArgument + 6);
+  if (reader.Flag(kArgument + 7)) settings.options.flags |= kAppendLogAppendTime;
+  if (reader.Flag(kArgument + 8)) settings.options.flags |= kAppendRequireKeys;
+  if (!reader.ok()) return {};
+  return settings;
+}
+
+class OpenCall : public AsyncCall {
+ public:
+  OpenCall(Engine& engine, std::string directory, const Settings& settings, OpenTrust trust, Offset recovery_point,
+           Offset log_start_offset)
+      : AsyncCall(engine, "open the log in " + directory),
+        directory_(std::move(directory)),
+        settings_(settings),
+        trust_(trust),
+        recovery_point_(recovery_point),
+        log_start_offset_(log_start_offset) {}
+
+ private:
+  Status Execute() override {
+    auto log = Log::Open(PosixDisk(), directory_, settings_.config, trust_, recovery_point_, log_start_offset_, &report_);
+    if (!log.ok()) return log.status();
+    log_ = std::move(*log);
+    return Status::Ok();
+  }
+
+  Status Finish(napi_env env, Status status, napi_value* value) override {
+    if (!status.ok()) return status;
+    Log* log = log_.get();
+    // An engine that began to close meanwhile takes the log like any other, and closes it next.
+    const std::optional<uint64_t> id = engine_.logs().Add(LogEntry{std::move(log_), settings_.options});
+    if (!id.has_value()) return Status(Code::kTooManyFiles);
+    engine_.flush_pool().Add(*id, log);
+    // What recovery found in the page cache is not known to be on the disk.
+    if (log->durable_offset() < log->log_end_offset()) engine_.flush_pool().Dirty(*id, 0);
+    const double numbers[] = {static_cast<double>(*id),
+                              static_cast<double>(report_.log_start_offset),
+                              static_cast<double>(report_.log_end_offset),
+                              static_cast<double>(report_.segments),
+                              static_cast<double>(report_.scanned_bytes),
+                              static_cast<double>(report_.indexes_rebuilt),
+                              static_cast<double>(report_.cut_bytes),
+                              static_cast<double>(report_.cut_from_offset)};
+    void* data;
+    napi_value buffer;
+    if (napi_create_arraybuffer(env, sizeof numbers, &data, &buffer) == napi_ok) {
+      std::copy(std::begin(numbers), std::end(numbers), static_cast<double*>(data));
+      napi_create_typedarray(env, napi_float64_array, std::size(numbers), buffer, 0, value);
+    }
+    return Status::Ok();
+  }
+
+  const std::string directory_;
+  const Settings settings_;
+  const OpenTrust trust_;
+  const Offset recovery_point_;
+  const Offset log_start_offset_;
+  std::unique_ptr<Log> log_;
+  OpenReport report_;
+};
+
+// Closes or deletes. The entry stays in the table, empty, until the log is gone: its number finds nothing and is not
+// given to another log while a late completion may still carry it.
+class GiveUpCall : public AsyncCall {
+ public:
+  enum class Kind { kClose, kCleanClose, kDelete };
+
+  GiveUpCall(Engine& engine, double id, LogEntry& entry, Kind kind)
+      : AsyncCall(engine, kind == Kind::kDelete ? "delete the log" : "close the log"),
+        pool_(engine.flush_pool()),
+        id_(id),
+        log_(std::move(entry.log)),
+        kind_(kind) {}
+
+ private:
+  Status Execute() override {
+    pool_.Remove(static_cast<uint64_t>(id_));  // waits for a running sync, hence not on the environment's thread
+    return kind_ == Kind::kDelete ? log_->Delete() : log_->Close(kind_ == Kind::kCleanClose);
+  }
+  Status Finish(napi_env, Status status, napi_value*) override {
+    engine_.logs().Take(id_);
+    return status;
+  }
+
+  FlushPool& pool_;  // outlives this call: the engine waits for its calls
+  const double id_;
+  std::unique_ptr<Log> log_;
+  const Kind kind_;
+};
+
+// openLog(directory): settings, then trust, recovery point and log start offset in the block. Fulfilled with the log's
+// number and what recovery reports.
+napi_value OpenLog(napi_env env, napi_callback_info info) {
+  CallArgs<1> args(env, info);
+  Engine& engine = args.Owner<Engine>();
+  auto directory = args.String(0);
+  if (!directory || directory->empty()) return ThrowArgument(env, "openLog takes a directory");
+  if (!engine.open()) return ThrowStatus(env, Status(Code::kClosed), "open the log in " + *directory);
+  BlockReader reader(engine.block());
+  const std::optional<Settings> settings = ReadSettings(reader);
+  constexpr size_t kRest = kArgument + kSettings;
+  const auto trust = static_cast<OpenTrust>(reader.Integer<int32_t>(kRest, 0, 2));
+  const Offset recovery_point = reader.Int53(kRest + 1);
+  const Offset log_start = reader.Int53(kRest + 2);
+  if (!settings || !reader.ok()) {
+    return ThrowStatus(env, Status(Code::kInvalidArgument), "open the log in " + *directory);
+  }
+  return AsyncCall::Start(env, std::make_unique<OpenCall>(engine, std::move(*directory), *settings, trust,
+                                                          recovery_point, log_start));
+}
+
+napi_value GiveUpLog(napi_env env, Engine& engine, std::optional<double> id, GiveUpCall::Kind kind) {
+  if (!id) return ThrowArgument(env, "the log is given by its number");
+  LogEntry* entry = engine.open() ? engine.FindLog(*id) : nullptr;
+  if (entry == nullptr) {
+    return ThrowStatus(env, Status(Code::kClosed), kind == GiveUpCall::Kind::kDelete ? "delete the log" : "close the log");
+  }
+  engine.Await(*entry, -1);
+  return AsyncCall::Start(env, std::make_unique<GiveUpCall>(engine, *id, *entry, kind));
+}
+
+// closeLog(log, clean)
+napi_value CloseLog(napi_env env, napi_callback_info info) {
+  CallArgs<2> args(env, info);
+  const auto kind = args.Boolean(1).value_or(false) ? GiveUpCall::Kind::kCleanClose : GiveUpCall::Kind::kClose;
+  return GiveUpLog(env, args.Owner<Engine>(), args.Number(0), kind);
+}
+
+// deleteLog(log)
+napi_value DeleteLog(napi_env env, napi_callback_info info) {
+  CallArgs<1> args(env, info);
+  return GiveUpLog(env, args.Owner<Engine>(), args.Number(0), GiveUpCall::Kind::kDelete);
+}
+
+// configureLog: the settings in the block.
+napi_value ConfigureLog(napi_env env, napi_callback_info info) {
+  Engine& engine = CallOwner<Engine>(env, info);
+  if (!engine.open()) return ToJs(env, static_cast<int32_t>(Code::kClosed));
+  LogEntry* entry = engine.FindLog(engine.block().numbers()[kLog]);
+  if (entry == nullptr) return engine.Answer(env, Status(Code::kClosed));
+  BlockReader reader(engine.block());
+  const std::optional<Settings> settings = ReadSettings(reader);
+  if (!settings) return engine.Answer(env, Status(Code::kInvalidArgument));
+  entry->options = settings->options;
+  entry->log->Configure(settings->config);
+  return engine.Answer(env, Status::Ok());
+}
+
+}  // namespace
+
+void AppendLogLifecycle(std::vector<napi_property_descriptor>& properties, Engine* engine) {
+  properties.push_back(Method("openLog", OpenLog, engine));
+  properties.push_back(Method("closeLog", CloseLog, engine));
+  properties.push_back(Method("deleteLog", DeleteLog, engine));
+  properties.push_back(Method("configureLog", ConfigureLog, engine));
+}
+
+}  // namespace millrace

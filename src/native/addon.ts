@@ -1,0 +1,132 @@
+/**
+ * The addon as it is: numbers in, numbers out. Only `src/native` uses it. Hot calls take their arguments from `block` and
+ * leave their results there, since a store costs a nanosecond and an argument several; see native/binding/call_block.h.
+ */
+export interface Addon {
+  readonly abi: number
+  /** native/binding/status_to_js.cc, by name; a test compares it with `StatusCode`. */
+  readonly statuses: Readonly<Record<string, number>>
+  createEngine(flushThreads: number, maxAgeMs: number, maxUnflushedBytes: number): RawEngine
+  crc32c(bytes: Uint8Array): number
+  /** The lock's number, or -1 when it is taken. */
+  lockFile(path: string): number
+  unlockFile(lock: number): void
+  /** Milliseconds since the kernel made this process, too long by at most 10; -1 when it cannot be told. */
+  processAgeMs(): number
+}
+
+/** Raised with every change to what the addon exports (native/binding/addon.cc). */
+export const addonAbi = 1
+
+/** Functions without a comment take all arguments from `block` and return a status. */
+export interface RawEngine {
+  readonly block: Float64Array
+  readonly events: Float64Array
+  readonly completions: Float64Array
+  readonly headers: Float64Array
+  readonly producerIds: BigInt64Array
+  /** `events` and `completions` hold that many new entries. One callback at a time. */
+  onDeliver(deliver: (events: number, completions: number) => void): void
+  /** Fulfilled when files, threads and sockets are gone. Open logs are let go without a clean close. */
+  close(): Promise<void>
+  /** A new array, see `EngineStat`. */
+  stats(): Float64Array
+
+  /** Settings and trust in `block`. Fulfilled with the log's number and the fields of `OpenReport` in order. */
+  openLog(directory: string): Promise<Float64Array>
+  closeLog(log: number, clean: boolean): Promise<void>
+  deleteLog(log: number): Promise<void>
+  configureLog(): number
+  appendFrame(): number
+  appendBytes(batch: Uint8Array): number
+  validateFrame(): number
+  readLog(): number
+  findTimestamp(): number
+  findMaxTimestamp(): number
+  readHeaders(): number
+  truncateLog(): number
+  resetLog(): number
+  advanceLogStart(): number
+  rollLog(): number
+  requestFlush(): number
+  logState(): number
+  /** Returns how many bytes were copied. */
+  readRegion(region: number, from: number, into: Uint8Array): number
+  releaseRegion(region: number): void
+
+  startTransport(): number
+  stopTransport(): void
+  listen(address: string, port: number, backlog: number): number
+  listenerAddress(listener: number): string
+  stopListening(): void
+  /** The same ArrayBuffer each time, until the transport stops: then it is detached. */
+  arena(arena: number): ArrayBuffer | undefined
+  releaseFrame(): void
+  /** `PartField.count` numbers a part. Takes the regions; copies or sends the bytes before it returns. */
+  submit(parts: Float64Array, count: number, buffers: readonly Uint8Array[]): void
+  pause(connection: number): void
+  resume(connection: number): void
+  closeConnection(connection: number, afterReplies: boolean): void
+  peerAddress(connection: number): string | undefined
+}
+
+/** Slots of `block`: native/binding/call_block.h, number for number. */
+export const Slot = {
+  log: 0,
+  argument: 1,
+  baseOffset: 16,
+  lastOffset: 17,
+  maxTimestamp: 18,
+  firstBadRecord: 19,
+  rolled: 20,
+  region: 21,
+  regionLength: 22,
+  foundOffset: 23,
+  foundTimestamp: 24,
+  foundLeaderEpoch: 25,
+  foundInCompressedBatch: 35,
+  headerCount: 26,
+  logStart: 27,
+  logEnd: 28,
+  durable: 29,
+  sizeBytes: 30,
+  activeBase: 31,
+  listener: 32,
+  port: 33,
+  systemError: 34,
+} as const
+
+/** Numbers of an entry in `events`. */
+export const EventField = { kind: 0, connection: 1, a: 2, b: 3, c: 4, count: 6 } as const
+export const EventKind = { opened: 1, frame: 2, closed: 3, drained: 4 } as const
+/** Numbers of an entry in `completions`. */
+export const CompletionField = { log: 0, durableOffset: 1, status: 2, systemError: 3, count: 4 } as const
+/** Numbers of a reply part; `buffer` is -1 for a region, whose number then stands in `position`. */
+export const PartField = { connection: 0, buffer: 1, position: 2, length: 3, last: 4, count: 5 } as const
+/** Numbers of an entry in `headers`. */
+export const HeaderField = {
+  baseOffset: 0,
+  lastOffset: 1,
+  baseTimestamp: 2,
+  maxTimestamp: 3,
+  producerEpoch: 4,
+  baseSequence: 5,
+  recordCount: 6,
+  leaderEpoch: 7,
+  attributes: 8,
+  sizeBytes: 9,
+  count: 10,
+} as const
+/** Places in what `stats` returns. */
+export const EngineStat = {
+  liveRegions: 0,
+  openLogs: 1,
+  connections: 2,
+  frames: 3,
+  frameBytesHeld: 4,
+  arenaBytes: 5,
+  repliesQueuedBytes: 6,
+  bytesIn: 7,
+  bytesOut: 8,
+  parked: 9,
+} as const

@@ -1,0 +1,121 @@
+import type { LogSettings, OpenReport, OpenTrust, Storage, StoredLog } from '../base/world.ts'
+import { CompletionField, Slot } from './addon.ts'
+import { type DeliverySink, type Engine, guarded } from './engine.ts'
+import { fromNative } from './errors.ts'
+import { BlockLastAppend } from './last-append.ts'
+import { NativeLog, settingsCount, storeSettings } from './stored-log.ts'
+
+type DurableListener = (log: StoredLog, durableOffset: number) => void
+type FailedListener = (log: StoredLog, code: number, systemError: number) => void
+
+export const openStorage = (engine: Engine): Storage => new NativeStorage(engine)
+
+/**
+ * The logs of one engine. It holds them weakly: a log that its user forgot to close is closed, cleanly, once the garbage
+ * collector finds it.
+ */
+class NativeStorage implements Storage, DeliverySink {
+  readonly #engine: Engine
+  readonly #logs = new Map<number, WeakRef<NativeLog>>()
+  readonly #abandoned: FinalizationRegistry<number>
+  readonly #lastAppend: BlockLastAppend
+  readonly #durableListeners: DurableListener[] = []
+  readonly #failedListeners: FailedListener[] = []
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+    this.#lastAppend = new BlockLastAppend(engine.raw.block)
+    this.#abandoned = new FinalizationRegistry(number => this.#closeAbandoned(number))
+    engine.onCompletions(this)
+  }
+
+  async openLog(
+    directory: string,
+    settings: LogSettings,
+    trust: OpenTrust,
+    recoveryPoint: number,
+    logStartOffset: number,
+  ): Promise<{ log: StoredLog; report: OpenReport }> {
+    const { raw } = this.#engine
+    const rest = Slot.argument + settingsCount
+    storeSettings(raw.block, settings)
+    raw.block[rest] = trust
+    raw.block[rest + 1] = recoveryPoint
+    raw.block[rest + 2] = logStartOffset
+    let opened: Float64Array
+    try {
+      opened = await raw.openLog(directory)
+    } catch (failure) {
+      throw fromNative(`open the log in ${directory}`, failure)
+    }
+    const number = opened[0]!
+    const log = new NativeLog(raw, directory, number, this.#lastAppend, gone => this.#forget(gone))
+    this.#logs.set(number, new WeakRef(log))
+    this.#abandoned.register(log, number, log)
+    return {
+      log,
+      report: {
+        logStartOffset: opened[1]!,
+        logEndOffset: opened[2]!,
+        segments: opened[3]!,
+        scannedBytes: opened[4]!,
+        indexesRebuilt: opened[5]!,
+        cutBytes: opened[6]!,
+        cutFromOffset: opened[7]!,
+      },
+    }
+  }
+
+  releaseRegion(region: number): void {
+    this.#engine.raw.releaseRegion(region)
+  }
+
+  readRegion(region: number, from: number, into: Uint8Array): number {
+    return this.#engine.raw.readRegion(region, from, into)
+  }
+
+  onDurable(listener: DurableListener): void {
+    this.#durableListeners.push(listener)
+  }
+
+  onFailed(listener: FailedListener): void {
+    this.#failedListeners.push(listener)
+  }
+
+  /** For the engine: `count` completions lie in its shared array. */
+  deliver(count: number): void {
+    const { completions } = this.#engine.raw
+    for (let index = 0; index < count; index++) {
+      const at = index * CompletionField.count
+      // A log that is closing is not in the map any more: its last completions concern nobody.
+      const log = this.#logs.get(completions[at + CompletionField.log]!)?.deref()
+      if (log === undefined) continue
+      const status = completions[at + CompletionField.status]!
+      const durableOffset = completions[at + CompletionField.durableOffset]!
+      const systemError = completions[at + CompletionField.systemError]!
+      if (status === 0) {
+        for (const listener of this.#durableListeners) guarded(() => listener(log, durableOffset))
+      } else {
+        for (const listener of this.#failedListeners) guarded(() => listener(log, status, systemError))
+      }
+    }
+  }
+
+  /** Ends the engine, the network on it included. Close the logs before: what is still open is not closed cleanly. */
+  close(): Promise<void> {
+    this.#logs.clear()
+    return this.#engine.close()
+  }
+
+  #forget(number: number): void {
+    const log = this.#logs.get(number)?.deref()
+    if (log !== undefined) this.#abandoned.unregister(log)
+    this.#logs.delete(number)
+  }
+
+  #closeAbandoned(number: number): void {
+    if (!this.#logs.delete(number)) return
+    // Its user is gone, and so is whoever could be told of a failure; the files are as after a crash of the process.
+    this.#engine.raw.closeLog(number, true).catch(() => {})
+  }
+}

@@ -1,0 +1,234 @@
+import type { LastAppend, LogSettings, StoredBatchHeader, StoredLog, TimestampPosition } from '../base/world.ts'
+import { HeaderField, type RawEngine, Slot } from './addon.ts'
+import { fromNative, statusError } from './errors.ts'
+import { StatusCode } from './status.ts'
+
+const argument = Slot.argument
+
+/** A log in native code, held by number. When nobody holds this object any more, `onGone` hears of it. */
+export class NativeLog implements StoredLog {
+  readonly directory: string
+  readonly lastAppend: LastAppend
+  readonly number: number
+  readonly #raw: RawEngine
+  readonly #block: Float64Array
+  readonly #onGone: (number: number) => void
+
+  constructor(
+    raw: RawEngine,
+    directory: string,
+    number: number,
+    lastAppend: LastAppend,
+    onGone: (number: number) => void,
+  ) {
+    this.#raw = raw
+    this.#block = raw.block
+    this.directory = directory
+    this.number = number
+    this.lastAppend = lastAppend
+    this.#onGone = onGone
+  }
+
+  configure(settings: LogSettings): void {
+    this.#block[Slot.log] = this.number
+    storeSettings(this.#block, settings)
+    this.#check('configure', this.#raw.configureLog())
+  }
+
+  appendFrame(arena: number, position: number, length: number, leaderEpoch: number, nowMs: number): number {
+    this.#storeAppend(arena, position, length, leaderEpoch, nowMs)
+    return this.#raw.appendFrame()
+  }
+
+  appendBytes(batch: Uint8Array, leaderEpoch: number, nowMs: number): number {
+    this.#storeAppend(0, 0, 0, leaderEpoch, nowMs)
+    return this.#raw.appendBytes(batch)
+  }
+
+  validateFrame(arena: number, position: number, length: number, nowMs: number): number {
+    this.#storeAppend(arena, position, length, 0, nowMs)
+    return this.#raw.validateFrame()
+  }
+
+  read(offset: number, maxBytes: number, limit: number, wholeFirstBatch: boolean): number {
+    const block = this.#block
+    block[Slot.log] = this.number
+    block[argument] = offset
+    block[argument + 1] = maxBytes
+    block[argument + 2] = limit
+    block[argument + 3] = wholeFirstBatch ? 1 : 0
+    return this.#raw.readLog()
+  }
+
+  get lastRegion(): number {
+    return this.#block[Slot.region]!
+  }
+
+  get lastRegionLength(): number {
+    return this.#block[Slot.regionLength]!
+  }
+
+  findTimestamp(timestamp: number, limit: number): TimestampPosition | undefined {
+    this.#storeTwo(timestamp, limit)
+    this.#check('look for a timestamp in', this.#raw.findTimestamp())
+    return this.#found()
+  }
+
+  findMaxTimestamp(limit: number): TimestampPosition | undefined {
+    this.#storeTwo(limit, 0)
+    this.#check('look for the largest timestamp in', this.#raw.findMaxTimestamp())
+    return this.#found()
+  }
+
+  readHeaders(from: number, limit: number, count: number): StoredBatchHeader[] {
+    const { headers: numbers, producerIds } = this.#raw
+    const headers: StoredBatchHeader[] = []
+    // Native code fills at most one shared array at a time.
+    for (let next = from; headers.length < count && next < limit; ) {
+      this.#storeTwo(next, limit)
+      this.#block[argument + 2] = count - headers.length
+      this.#check('read batch headers of', this.#raw.readHeaders())
+      const read = this.#block[Slot.headerCount]!
+      if (read === 0) break
+      for (let index = 0; index < read; index++) headers.push(unpackHeader(numbers, producerIds, index))
+      next = headers[headers.length - 1]!.lastOffset + 1
+    }
+    return headers
+  }
+
+  truncateTo(offset: number): number {
+    this.#storeTwo(offset, 0)
+    return this.#raw.truncateLog()
+  }
+
+  resetTo(offset: number): number {
+    this.#storeTwo(offset, 0)
+    return this.#raw.resetLog()
+  }
+
+  advanceStart(offset: number): number {
+    this.#storeTwo(offset, 0)
+    return this.#raw.advanceLogStart()
+  }
+
+  roll(): number {
+    this.#block[Slot.log] = this.number
+    return this.#raw.rollLog()
+  }
+
+  /** Of a log that failed or was closed nothing is announced any more: `onFailed` has told, or nobody listens. */
+  requestFlush(): void {
+    this.#block[Slot.log] = this.number
+    this.#raw.requestFlush()
+  }
+
+  logStartOffset(): number {
+    return this.#state(Slot.logStart)
+  }
+
+  logEndOffset(): number {
+    return this.#state(Slot.logEnd)
+  }
+
+  durableOffset(): number {
+    return this.#state(Slot.durable)
+  }
+
+  sizeBytes(): number {
+    return this.#state(Slot.sizeBytes)
+  }
+
+  activeBaseOffset(): number {
+    return this.#state(Slot.activeBase)
+  }
+
+  async close(clean: boolean): Promise<void> {
+    await this.#end('close', () => this.#raw.closeLog(this.number, clean))
+  }
+
+  async delete(): Promise<void> {
+    await this.#end('delete', () => this.#raw.deleteLog(this.number))
+  }
+
+  async #end(verb: string, call: () => Promise<void>): Promise<void> {
+    try {
+      const ended = call()
+      this.#onGone(this.number) // It began: from here on the number finds nothing.
+      await ended
+    } catch (failure) {
+      throw fromNative(`${verb} the log in ${this.directory}`, failure)
+    }
+  }
+
+  #storeAppend(arena: number, position: number, length: number, leaderEpoch: number, nowMs: number): void {
+    const block = this.#block
+    block[Slot.log] = this.number
+    block[argument] = arena
+    block[argument + 1] = position
+    block[argument + 2] = length
+    block[argument + 3] = leaderEpoch
+    block[argument + 4] = nowMs
+  }
+
+  #storeTwo(first: number, second: number): void {
+    const block = this.#block
+    block[Slot.log] = this.number
+    block[argument] = first
+    block[argument + 1] = second
+  }
+
+  #found(): TimestampPosition | undefined {
+    const block = this.#block
+    const offset = block[Slot.foundOffset]!
+    if (offset < 0) return undefined
+    return {
+      offset,
+      timestamp: block[Slot.foundTimestamp]!,
+      leaderEpoch: block[Slot.foundLeaderEpoch]!,
+      inCompressedBatch: block[Slot.foundInCompressedBatch] !== 0,
+    }
+  }
+
+  #state(slot: number): number {
+    this.#block[Slot.log] = this.number
+    this.#check('look at', this.#raw.logState())
+    return this.#block[slot]!
+  }
+
+  #check(verb: string, status: number): void {
+    if (status === StatusCode.ok) return
+    throw statusError(`${verb} the log in ${this.directory}`, status, this.#block[Slot.systemError])
+  }
+}
+
+/** Where `openLog` and `configureLog` look for the settings (native/binding/log_lifecycle.cc). */
+export const settingsCount = 9
+
+export function storeSettings(block: Float64Array, settings: LogSettings): void {
+  block[argument] = settings.segmentBytes
+  block[argument + 1] = settings.segmentMs
+  block[argument + 2] = settings.indexIntervalBytes
+  block[argument + 3] = settings.segmentIndexBytes
+  block[argument + 4] = settings.maxMessageBytes
+  block[argument + 5] = settings.timestampBeforeMaxMs
+  block[argument + 6] = settings.timestampAfterMaxMs
+  block[argument + 7] = settings.logAppendTime ? 1 : 0
+  block[argument + 8] = settings.requireKeys ? 1 : 0
+}
+
+function unpackHeader(numbers: Float64Array, producerIds: BigInt64Array, index: number): StoredBatchHeader {
+  const at = index * HeaderField.count
+  return {
+    baseOffset: numbers[at + HeaderField.baseOffset]!,
+    lastOffset: numbers[at + HeaderField.lastOffset]!,
+    baseTimestamp: numbers[at + HeaderField.baseTimestamp]!,
+    maxTimestamp: numbers[at + HeaderField.maxTimestamp]!,
+    producerId: producerIds[index]!,
+    producerEpoch: numbers[at + HeaderField.producerEpoch]!,
+    baseSequence: numbers[at + HeaderField.baseSequence]!,
+    recordCount: numbers[at + HeaderField.recordCount]!,
+    leaderEpoch: numbers[at + HeaderField.leaderEpoch]!,
+    attributes: numbers[at + HeaderField.attributes]!,
+    sizeBytes: numbers[at + HeaderField.sizeBytes]!,
+  }
+}
