@@ -1,0 +1,56 @@
+#include "produce_plan.h"
+
+#include "messages.h"
+#include "program.h"
+#include "record_batch.h"
+
+namespace millrace::loadgen {
+namespace {
+
+// Up to here a copy into the send queue is cheaper than one more vector for the kernel.
+constexpr size_t kCopyBytes = 16 << 10;
+
+}  // namespace
+
+ProducePlan::ProducePlan(const Options& options) {
+  int32_t per_request = options.partitions_per_request;
+  auto batch_bytes = static_cast<size_t>(options.request_bytes / per_request);
+  RecordBatch batch =
+      BuildRecordBatch(batch_bytes, static_cast<size_t>(options.record_bytes), WallClockMs());
+  batch_ = std::move(batch.bytes);
+  ProduceLayout layout;
+  layout.topic = options.topic;
+  layout.acks = options.acks;
+
+  for (int32_t first = 0; first < options.partitions; first += per_request) {
+    Writer writer = BeginProduce(layout, static_cast<size_t>(per_request));
+    Request request;
+    bool inlined = per_request > 1 || batch_.size() <= kCopyBytes;
+    for (int32_t partition = first; partition < first + per_request; ++partition) {
+      AppendPartitionHead(writer, partition, batch_.size());
+      if (inlined) writer.Raw(batch_);
+    }
+    request.start = writer.Take();
+    if (!inlined) request.records = batch_;
+    request.record_count = batch.records * per_request;
+    request.batch_bytes = batch_.size() * static_cast<size_t>(per_request);
+    request.partition_count = per_request;
+    requests_.push_back(std::move(request));
+  }
+}
+
+void ProducePlan::Send(size_t index, int32_t correlation_id, SendQueue& out) const {
+  const Request& request = requests_[index];
+  char head[kRequestHeadBytes];
+  StoreRequestHead(head, Api::kProduce, correlation_id,
+                   request.start.size() + request.records.size());
+  out.Copy(head);
+  if (request.start.size() <= kCopyBytes) {
+    out.Copy(request.start);
+  } else {
+    out.Lend(request.start);
+  }
+  if (!request.records.empty()) out.Lend(request.records);
+}
+
+}  // namespace millrace::loadgen
