@@ -66,7 +66,7 @@ test('each acknowledged record survives kill -9 once, in its place and in order'
     await broker.startAgain()
     console.log(
       `round ${round + 1}: killed at ${counts.join(' + ')} acknowledged records, ` +
-        `back in ${(performance.now() - restarted).toFixed(0)} ms, ${JSON.stringify(broker.logsOpened ?? {})}`,
+        `back in ${(performance.now() - restarted).toFixed(0)} ms, ${JSON.stringify((await broker.logsOpened()) ?? {})}`,
     )
   }
   const sent = await Promise.all(producers.map(producer => producer.finish()))
@@ -96,8 +96,9 @@ test('a clean stop and start scans nothing, and offsets continue', own, async t 
   if (broker.kind !== 'millrace') return t.skip('the broker is not Millrace')
   await broker.stop()
   await broker.startAgain()
-  assert.ok(broker.logsOpened !== undefined, `no line "logs opened" in the log:\n${broker.logTail}`)
-  const { logs, recovered, scannedBytes } = broker.logsOpened
+  const opened = await broker.logsOpened()
+  assert.ok(opened !== undefined)
+  const { logs, recovered, scannedBytes } = opened
   assert.ok(logs >= partitions)
   assert.deepEqual({ recovered, scannedBytes }, { recovered: 0, scannedBytes: 0 })
   const found = await readTopic()
@@ -114,5 +115,6 @@ test('a start after a kill looks at the logs again', own, async t => {
   if (broker.kind !== 'millrace') return t.skip('the broker is not Millrace')
   await broker.kill9()
   await broker.startAgain()
-  assert.ok((broker.logsOpened?.recovered ?? 0) > 0, `after a kill: ${JSON.stringify(broker.logsOpened)}`)
+  const opened = await broker.logsOpened()
+  assert.ok((opened?.recovered ?? 0) > 0, `after a kill: ${JSON.stringify(opened)}`)
 })

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { endedWithin } from './process.ts'
+import { ProcessLog } from './process-log.ts'
 import { formatKafka, startKafka } from './reference-kafka.ts'
 
 /** What one start of the broker said of the logs it opened: `scannedBytes` is 0 after a clean stop. */
@@ -19,8 +20,7 @@ export interface Started {
   readonly child: ChildProcess
   readonly host: string
   readonly port: number
-  /** The lines of its log so far; grows while the process lives. */
-  readonly log: readonly string[]
+  readonly log: ProcessLog
 }
 
 type BrokerConfig = Readonly<Record<string, string>>
@@ -35,24 +35,20 @@ const startMillrace = async (dataDir: string, port: number, config: BrokerConfig
   const settings = Object.entries(config).flatMap(([name, value]) => ['-X', `${name}=${value}`])
   const args = [millraceBin, 'serve', '--data-dir', dataDir, '--listen', listen, ...settings]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-  const log: string[] = []
-  createInterface({ input: child.stderr }).on('line', line => log.push(line))
-  const address = await new Promise<{ host: string; port: number }>((resolve, reject) => {
-    const timer = setTimeout(() => child.kill('SIGKILL'), startLimitMs)
-    createInterface({ input: child.stdout }).on('line', line => {
-      log.push(line)
-      const match = readyLine.exec(line)
-      if (match === null) return
-      clearTimeout(timer)
-      resolve({ host: match[2] ?? '', port: Number(match[3]) })
-    })
-    child.once('error', reject)
-    child.once('exit', (code, signal) => {
-      clearTimeout(timer)
-      reject(new Error(`the broker ended with ${code ?? signal} before it was ready\n${log.slice(-20).join('\n')}`))
-    })
+  const log = new ProcessLog(child.stdout, child.stderr)
+  const died = once(child, 'exit').then(([code, signal]) => {
+    throw new Error(`the broker ended with ${code ?? signal} before it was ready\n${log.tail}`)
   })
-  return { child, log, ...address }
+  try {
+    const line = await Promise.race([log.until(line => readyLine.test(line), startLimitMs), died])
+    const [, , host = '', boundPort] = readyLine.exec(line) ?? []
+    return { child, log, host, port: Number(boundPort) }
+  } catch (error) {
+    child.kill('SIGKILL')
+    throw error
+  } finally {
+    died.catch(() => undefined)
+  }
 }
 
 /**
@@ -102,19 +98,17 @@ export class BrokerUnderTest {
     return this.started?.child.pid
   }
 
-  /** The end of the running process's log, for a failure's message. */
-  get logTail(): string {
-    return (this.started?.log ?? []).slice(-20).join('\n')
+  /** The running process's log; a broker that was started elsewhere has none. */
+  get log(): ProcessLog | undefined {
+    return this.started?.log
   }
 
   /** What the running process said of the logs that it opened; undefined where the broker is not ours. */
-  get logsOpened(): LogsOpened | undefined {
-    for (const line of this.started?.log ?? []) {
-      if (!line.startsWith('{')) continue
-      const entry: unknown = JSON.parse(line)
-      if ((entry as { msg?: string }).msg === 'logs opened') return entry as LogsOpened
-    }
-    return undefined
+  async logsOpened(): Promise<LogsOpened | undefined> {
+    if (this.kind !== 'millrace' || this.started === undefined) return undefined
+    // It may come after the ready line: the log's library is loaded then.
+    const line = await this.started.log.until(line => line.includes('"logs opened"'), startLimitMs)
+    return JSON.parse(line) as LogsOpened
   }
 
   /** A clean stop. Fails if the process does not end by itself, or reports an error. */
@@ -125,7 +119,7 @@ export class BrokerUnderTest {
     const outcome = await endedWithin(started.child, stopLimitMs)
     // A JVM that is told to end reports 128 + SIGTERM.
     if (outcome !== 0 && !(this.kind === 'kafka' && outcome === 143)) {
-      throw new Error(`the broker's clean stop ended with ${outcome}\n${started.log.slice(-20).join('\n')}`)
+      throw new Error(`the broker's clean stop ended with ${outcome}\n${started.log.tail}`)
     }
   }
 

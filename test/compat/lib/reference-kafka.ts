@@ -4,10 +4,10 @@ import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import type { Started } from './broker.ts'
 import { installJava } from './install.ts'
 import { run } from './process.ts'
+import { ProcessLog } from './process-log.ts'
 
 const heapMb = 512
 const startLimitMs = 60_000
@@ -58,22 +58,12 @@ export const startKafka = async (dataDir: string): Promise<Started> => {
   if (match === null) throw new Error(`no listener in ${properties}`)
   const java = await installJava('broker', heapMb)
   const child = spawn('java', [...java, 'kafka.Kafka', properties], { stdio: ['ignore', 'pipe', 'pipe'] })
-  const log: string[] = []
-  await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => child.kill('SIGKILL'), startLimitMs)
-    const onLine = (line: string): void => {
-      log.push(line)
-      if (!line.includes('Kafka Server started')) return
-      clearTimeout(timer)
-      resolve()
-    }
-    createInterface({ input: child.stdout }).on('line', onLine)
-    createInterface({ input: child.stderr }).on('line', onLine)
-    child.once('error', reject)
-    child.once('exit', code => {
-      clearTimeout(timer)
-      reject(new Error(`Kafka ended with ${code} before it served\n${log.slice(-20).join('\n')}`))
-    })
-  })
+  const log = new ProcessLog(child.stdout, child.stderr)
+  try {
+    await log.until(line => line.includes('Kafka Server started'), startLimitMs)
+  } catch (error) {
+    child.kill('SIGKILL')
+    throw error
+  }
   return { child, host: match[1] ?? '', port: Number(match[2]), log }
 }
