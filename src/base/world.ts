@@ -161,6 +161,8 @@ export interface TimestampPosition {
   offset: number
   timestamp: number
   leaderEpoch: number
+  /** `offset` and `timestamp` are the compressed batch's first: the record itself is found by unfolding it. */
+  inCompressedBatch: boolean
 }
 
 export interface StoredBatchHeader {

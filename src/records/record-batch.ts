@@ -144,7 +144,8 @@ export function readRecords(bytes: Uint8Array, at: number, recordBytes?: Uint8Ar
   const maxTimestamp = Number(view.getBigInt64(at + 35))
   const cursor = { at: 0 }
   const count = recordCountAt(view, at)
-  if (count < 0 || count > section.length) throw new RangeError(`a batch of ${section.length} bytes counts ${count} records`)
+  if (count < 0 || count > section.length)
+    throw new RangeError(`a batch of ${section.length} bytes counts ${count} records`)
   const records: RecordView[] = []
   for (let i = 0; i < count; i++) {
     const length = readVarint(section, cursor)
@@ -162,7 +163,13 @@ export function readRecords(bytes: Uint8Array, at: number, recordBytes?: Uint8Ar
       headers.push({ key: fromUtf8.decode(headerKey), value: readNullable(section, cursor) })
     }
     if (cursor.at !== end) throw new RangeError(`record ${i} is not as long as it says`)
-    records.push({ offset, timestampMs: appendTime ? maxTimestamp : baseTimestamp + timestampDelta, key, value, headers })
+    records.push({
+      offset,
+      timestampMs: appendTime ? maxTimestamp : baseTimestamp + timestampDelta,
+      key,
+      value,
+      headers,
+    })
   }
   return records
 }

@@ -1,0 +1,53 @@
+import { ErrorCode, type ResponseInput } from '../protocol/index.ts'
+import { apiVersions } from '../protocol/schema/api-versions.ts'
+import { type ApiHandler, serve } from './serve.ts'
+
+/**
+ * ApiVersions v0-5: what this broker serves, computed from its handlers. From v3 the client names its software (checked,
+ * KIP-511); v5 checks that the client reached the node it meant (KIP-1242). An unknown version is answered in the layout
+ * of v0 with UNSUPPORTED_VERSION and the range of this API (KIP-511), so that any client can start over.
+ */
+export interface BrokerIdentity {
+  readonly clusterId: string
+  readonly nodeId: number
+}
+
+/** The release whose metadata this broker is equal to (4.0-IV3); tools read it to tell which functions there are. */
+const metadataVersion = 25
+const oldestMetadataVersion = 7
+const features = {
+  supportedFeatures: [{ name: 'metadata.version', minVersion: oldestMetadataVersion, maxVersion: metadataVersion }],
+  finalizedFeaturesEpoch: 0,
+  finalizedFeatures: [{ name: 'metadata.version', minVersionLevel: metadataVersion, maxVersionLevel: metadataVersion }],
+}
+const softwareName = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/
+
+export function serveApiVersions(handlers: () => readonly ApiHandler[], identity: BrokerIdentity): ApiHandler {
+  return serve(apiVersions, { min: 0, max: 5 }, (request, { apiVersion }) => {
+    if (apiVersion >= 3) {
+      const { clientSoftwareName, clientSoftwareVersion } = request
+      if (!softwareName.test(clientSoftwareName) || !softwareName.test(clientSoftwareVersion))
+        return { errorCode: ErrorCode.INVALID_REQUEST, apiKeys: [] }
+    }
+    if (apiVersion >= 5 && request.clusterId !== null && request.nodeId !== -1) {
+      if (request.clusterId !== identity.clusterId || request.nodeId !== identity.nodeId)
+        return { errorCode: ErrorCode.REBOOTSTRAP_REQUIRED, apiKeys: [] }
+    }
+    return { errorCode: ErrorCode.NONE, apiKeys: advertised(handlers()), ...features }
+  })
+}
+
+/** The answer to an ApiVersions request of a version that is not served; encoded as v0. */
+export function unsupportedApiVersions(): ResponseInput<typeof apiVersions> {
+  const { min, max } = apiVersions.versions
+  return {
+    errorCode: ErrorCode.UNSUPPORTED_VERSION,
+    apiKeys: [{ apiKey: apiVersions.key, minVersion: min, maxVersion: max }],
+  }
+}
+
+function advertised(handlers: readonly ApiHandler[]): { apiKey: number; minVersion: number; maxVersion: number }[] {
+  return handlers
+    .map(({ api, advertisedMin, max }) => ({ apiKey: api.key, minVersion: advertisedMin, maxVersion: max }))
+    .sort((a, b) => a.apiKey - b.apiKey)
+}

@@ -1,0 +1,145 @@
+import { serveApiVersions } from '../api/api-versions.ts'
+import { serveCreateTopics } from '../api/create-topics.ts'
+import { serveDeleteTopics } from '../api/delete-topics.ts'
+import { serveFetch } from '../api/fetch.ts'
+import { serveInitProducerId } from '../api/init-producer-id.ts'
+import { serveListOffsets } from '../api/list-offsets.ts'
+import { serveMetadata } from '../api/metadata.ts'
+import { serveProduce } from '../api/produce.ts'
+import type { ApiHandler } from '../api/serve.ts'
+import type { Logger } from '../base/logger.ts'
+import type { World } from '../base/world.ts'
+import { type DataDirectory, openDataDirectory } from '../log/data-directory.ts'
+import { Durability } from '../log/durability.ts'
+import { LogManager } from '../log/log-manager.ts'
+import { ClusterImage } from '../metadata/image.ts'
+import { LocalMetadataStore } from '../metadata/local-store.ts'
+import { ProducerIds } from '../metadata/producer-ids.ts'
+import { type Uuid, uuidFromBytes } from '../protocol/index.ts'
+import { PartitionTable } from '../replication/partition-table.ts'
+import { TopicLifecycle } from '../replication/topic-lifecycle.ts'
+import { Server } from '../server/server.ts'
+import type { BrokerConfig, Endpoint } from './config.ts'
+
+/** Partitions of one topic at most: each is a directory with files of its own. */
+const maxPartitionsPerTopic = 10_000
+/** Reply bytes, without file regions, that may wait for one client. */
+const connectionUnsentBytes = 64 << 20
+const connectionInflightBytes = 128 << 20
+const senderThreads = 1
+
+export interface Broker {
+  /** Where it listens, with the ports that were given out for port 0. */
+  readonly endpoints: readonly Endpoint[]
+  readonly dataDirectory: string
+  /** Finishes what is written, closes every log, marks the directory clean. */
+  stop(): Promise<void>
+}
+
+/** Puts a broker together and starts it. Rejects, with everything given back, when it cannot serve. */
+export async function startBroker(config: BrokerConfig, world: World, logger: Logger): Promise<Broker> {
+  const newId = (): Uuid => newUuid(world)
+  const directory = await openDataDirectory(world, logger, { path: config.dataDirectory, nodeId: config.nodeId, newId })
+  try {
+    return await startOn(directory, config, world, logger, newId)
+  } catch (error) {
+    directory.release()
+    throw error
+  }
+}
+
+async function startOn(
+  directory: DataDirectory,
+  config: BrokerConfig,
+  world: World,
+  logger: Logger,
+  newId: () => Uuid,
+): Promise<Broker> {
+  const durability = new Durability(world.storage)
+  const store = await LocalMetadataStore.open(
+    world,
+    durability,
+    `${directory.path}/__cluster_metadata-0`,
+    directory.trust,
+  )
+  const logs = new LogManager(world, directory, logger, config.producerExpirationMs)
+  await logs.start()
+  const image = new ClusterImage()
+  const table = new PartitionTable()
+  const topics = new TopicLifecycle({
+    store,
+    logs,
+    durability,
+    image,
+    table,
+    placement: {
+      nodeId: config.nodeId,
+      numPartitions: config.numPartitions,
+      replicationFactor: config.replicationFactor,
+      maxPartitions: maxPartitionsPerTopic,
+    },
+    topicDefaults: config.topicDefaults,
+    newId,
+    logger,
+  })
+  await topics.load()
+  logger.info({ ...logs.totals }, 'logs opened')
+
+  const identity = { clusterId: directory.clusterId, nodeId: config.nodeId }
+  /** By listener: what clients that come to it are told. */
+  const advertised: Endpoint[] = []
+  const handlers: ApiHandler[] = [
+    serveProduce(table, () => world.clock.wallMs(), world.timers),
+    serveFetch(table, world.timers, config.fetchMaxBytes),
+    serveListOffsets(table, world.storage),
+    serveMetadata({
+      image,
+      table,
+      topics,
+      ...identity,
+      rack: config.rack,
+      autoCreateTopics: config.autoCreateTopics,
+      advertised: connection => advertised[server.listener(connection)]!,
+      logger,
+    }),
+    serveApiVersions(() => handlers, identity),
+    serveCreateTopics(topics, config.topicDefaults, logger),
+    serveDeleteTopics(topics, config.deleteTopics, logger),
+    serveInitProducerId(new ProducerIds(store), logger),
+  ]
+  const server = new Server(world, logger, handlers)
+  server.start({
+    maxFrameBytes: config.maxFrameBytes,
+    frameBudgetBytes: config.frameBudgetBytes,
+    connectionInflightBytes,
+    connectionUnsentBytes,
+    maxConnections: config.maxConnections,
+    idleTimeoutMs: config.idleTimeoutMs,
+    senderThreads,
+  })
+  const endpoints = config.listeners.map((endpoint, index) => {
+    const bound = world.network.listen(endpoint.host, endpoint.port)
+    const told = config.advertised?.[index]
+    advertised[bound.listener] = { host: told?.host ?? endpoint.host, port: told?.port || bound.port }
+    return { host: bound.host, port: bound.port }
+  })
+  return {
+    endpoints,
+    dataDirectory: directory.path,
+    async stop() {
+      server.stop()
+      await store.close()
+      await logs.close()
+      await world.storage.close()
+    },
+  }
+}
+
+function newUuid(world: World): Uuid {
+  const bytes = world.random.bytes(16)
+  // A random (version 4) UUID; one that begins with '-' in its text form would look like an option (as Kafka avoids).
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80
+  const id = uuidFromBytes(bytes, 0)
+  return id.startsWith('-') ? newUuid(world) : id
+}

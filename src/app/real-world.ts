@@ -1,0 +1,36 @@
+import { randomBytes } from 'node:crypto'
+import { performance } from 'node:perf_hooks'
+import type { World } from '../base/world.ts'
+import { Engine } from '../native/engine.ts'
+import { openNetwork } from '../native/network.ts'
+import { lockFile, processStartMs } from '../native/process.ts'
+import { openStorage } from '../native/storage.ts'
+import { RealDisk } from './real-disk.ts'
+
+export interface RealWorld extends World {
+  /** Milliseconds since exec of this process. */
+  sinceExecMs(): number
+}
+
+/** The one real world: this machine's clock, disk and network, on an engine of its own. */
+export function realWorld(): RealWorld {
+  const engine = new Engine()
+  return {
+    clock: { wallMs: () => Date.now(), monotonicMs: () => performance.now() },
+    timers: {
+      after(delayMs, run) {
+        const timer = setTimeout(run, Math.min(delayMs, 0x7fffffff))
+        timer.unref()
+        return { cancel: () => clearTimeout(timer) }
+      },
+      soon(run) {
+        setImmediate(run)
+      },
+    },
+    random: { next: () => Math.random(), bytes: count => randomBytes(count) },
+    disk: new RealDisk(lockFile),
+    storage: openStorage(engine),
+    network: openNetwork(engine),
+    sinceExecMs: processStartMs,
+  }
+}

@@ -1,0 +1,24 @@
+import type { Storage, StoredLog } from '../base/world.ts'
+
+interface Watcher {
+  onDurable(durableOffset: number): void
+  onFailed(status: number, systemError: number): void
+}
+
+/** Hands the flush completions of all logs to whoever watches each of them. */
+export class Durability {
+  private readonly watchers = new Map<StoredLog, Watcher>()
+
+  constructor(storage: Storage) {
+    storage.onDurable((log, durableOffset) => this.watchers.get(log)?.onDurable(durableOffset))
+    storage.onFailed((log, status, systemError) => this.watchers.get(log)?.onFailed(status, systemError))
+  }
+
+  watch(log: StoredLog, watcher: Watcher): void {
+    this.watchers.set(log, watcher)
+  }
+
+  unwatch(log: StoredLog): void {
+    this.watchers.delete(log)
+  }
+}

@@ -1,0 +1,52 @@
+import { assert } from '../base/assert.ts'
+import type { LeaderEpoch } from '../base/ids.ts'
+
+export interface EpochStart {
+  epoch: number
+  startOffset: number
+}
+
+/** Which leader epoch began at which offset (KIP-101); kept in `leader-epoch-checkpoint`. Epochs and offsets only grow. */
+export class LeaderEpochs {
+  private readonly starts: EpochStart[]
+
+  constructor(starts: readonly EpochStart[] = []) {
+    this.starts = [...starts]
+  }
+
+  get entries(): readonly EpochStart[] {
+    return this.starts
+  }
+
+  get latest(): number {
+    return this.starts[this.starts.length - 1]?.epoch ?? -1
+  }
+
+  /** Notes that `epoch` begins at `startOffset`; false when it is the epoch the log is already in. */
+  begin(epoch: LeaderEpoch | number, startOffset: number): boolean {
+    const last = this.starts[this.starts.length - 1]
+    if (last !== undefined && last.epoch === epoch) return false
+    assert(last === undefined || (epoch > last.epoch && startOffset >= last.startOffset), 'leader epochs only grow', {
+      epoch,
+      startOffset,
+      lastEpoch: last?.epoch,
+      lastStart: last?.startOffset,
+    })
+    this.starts.push({ epoch, startOffset })
+    return true
+  }
+
+  /** The epoch in which `offset` was written, -1 before the first known one. */
+  epochAt(offset: number): number {
+    for (let i = this.starts.length - 1; i >= 0; i--) {
+      const start = this.starts[i]!
+      if (start.startOffset <= offset) return start.epoch
+    }
+    return -1
+  }
+
+  /** Forgets what begins at or above `endOffset` (truncation, or a checkpoint newer than the log it belongs to). */
+  truncate(endOffset: number): void {
+    while (this.starts.length > 0 && this.starts[this.starts.length - 1]!.startOffset >= endOffset) this.starts.pop()
+  }
+}

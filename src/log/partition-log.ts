@@ -1,0 +1,163 @@
+import { assert } from '../base/assert.ts'
+import type { LeaderEpoch } from '../base/ids.ts'
+import { err, ok, type Result } from '../base/result.ts'
+import type { LastAppend, LogSettings, StoredLog } from '../base/world.ts'
+import { StatusCode } from '../native/status.ts'
+import { ErrorCode } from '../protocol/index.ts'
+import {
+  attributesAt,
+  BatchAttributes,
+  baseSequenceAt,
+  batchHeaderBytes,
+  currentMagic,
+  hasProducerIdAt,
+  magicAt,
+  producerEpochAt,
+  producerIdAt,
+  recordCountAt,
+} from '../records/batch-header.ts'
+import { type AppendFailure, appendFailure, failureOfStatus } from './append-failure.ts'
+import type { LeaderEpochs } from './leader-epochs.ts'
+import type { ProducerBatch, ProducerStates, ProducerVerdict } from './producer-state.ts'
+
+/** Where one partition's records lie in a request: bytes of a network frame. */
+export interface FrameRecords {
+  arena: number
+  view: DataView
+  position: number
+  length: number
+}
+
+export interface Appended {
+  readonly baseOffset: number
+  /** Exclusive: what must be committed before the append may be acknowledged. */
+  readonly endOffset: number
+  /** -1 unless the topic stamps append time. */
+  readonly logAppendTimeMs: number
+}
+
+/** What the log asks of the files beside it; both are written behind the appends. */
+export interface SideFiles {
+  saveProducers(endOffset: number, producers: ProducerStates): void
+  saveEpochs(epochs: LeaderEpochs): void
+}
+
+/** A partition's log as the decisions see it: stored bytes, producer states, leader epochs. */
+export class PartitionLog {
+  readonly stored: StoredLog
+  readonly producers: ProducerStates
+  readonly epochs: LeaderEpochs
+  private readonly sideFiles: SideFiles
+  private settings: LogSettings
+
+  constructor(
+    stored: StoredLog,
+    producers: ProducerStates,
+    epochs: LeaderEpochs,
+    settings: LogSettings,
+    sideFiles: SideFiles,
+  ) {
+    this.stored = stored
+    this.producers = producers
+    this.epochs = epochs
+    this.settings = settings
+    this.sideFiles = sideFiles
+  }
+
+  get logStart(): number {
+    return this.stored.logStartOffset()
+  }
+  get logEnd(): number {
+    return this.stored.logEndOffset()
+  }
+  get durableEnd(): number {
+    return this.stored.durableOffset()
+  }
+
+  configure(settings: LogSettings): void {
+    this.settings = settings
+    this.stored.configure(settings)
+  }
+
+  /**
+   * Leader append of a client's batch: checks it, assigns offsets, copies it once into the page cache. Waits for neither
+   * disk nor followers. A failure has changed nothing; a duplicate answers with its original offsets and is a success.
+   */
+  append(records: FrameRecords, leaderEpoch: LeaderEpoch, nowMs: number): Result<Appended, AppendFailure> {
+    const { view, position } = records
+    if (records.length < batchHeaderBytes || magicAt(view, position) !== currentMagic)
+      return this.refuse(records, nowMs)
+    const attributes = attributesAt(view, position)
+    if ((attributes & BatchAttributes.transactional) !== 0) {
+      const message = 'Transactions are not served by this broker: use an idempotent producer without transactional.id.'
+      return this.refuse(records, nowMs, appendFailure(ErrorCode.INVALID_TXN_STATE, message))
+    }
+    const producer = hasProducerIdAt(view, position) ? producerBatchAt(view, position) : undefined
+    if (producer !== undefined) {
+      const verdict = this.producers.check(producer)
+      if (verdict.kind !== 'accept') return this.answerVerdict(verdict, records, nowMs)
+    }
+    const baseOffset = this.logEnd
+    const { arena, length } = records
+    const status = this.stored.appendFrame(arena, position, length, leaderEpoch, nowMs)
+    if (status !== StatusCode.ok) return err(failureOfStatus(status, this.stored.lastAppend.firstBadRecord))
+    return ok(this.appended(this.stored.lastAppend, baseOffset, leaderEpoch, producer, nowMs))
+  }
+
+  private appended(
+    last: LastAppend,
+    expectedOffset: number,
+    leaderEpoch: LeaderEpoch,
+    producer: ProducerBatch | undefined,
+    nowMs: number,
+  ): Appended {
+    const { baseOffset, lastOffset } = last
+    assert(baseOffset === expectedOffset, 'an append begins at the log end', { baseOffset, expectedOffset })
+    // The snapshot of a new segment tells the state below it, so it is taken before this batch is applied.
+    if (last.rolled) this.sideFiles.saveProducers(baseOffset, this.producers)
+    if (producer !== undefined) this.producers.apply(producer, baseOffset, nowMs)
+    if (this.epochs.begin(leaderEpoch, baseOffset)) this.sideFiles.saveEpochs(this.epochs)
+    return { baseOffset, endOffset: lastOffset + 1, logAppendTimeMs: this.settings.logAppendTime ? nowMs : -1 }
+  }
+
+  private answerVerdict(
+    verdict: ProducerVerdict,
+    records: FrameRecords,
+    nowMs: number,
+  ): Result<Appended, AppendFailure> {
+    if (verdict.kind === 'stale-epoch') {
+      const message = 'A newer instance of this producer has written to the partition.'
+      return this.refuse(records, nowMs, appendFailure(ErrorCode.INVALID_PRODUCER_EPOCH, message))
+    }
+    if (verdict.kind === 'out-of-order') {
+      const message = 'The sequence of the batch does not follow the last one of its producer.'
+      return this.refuse(records, nowMs, appendFailure(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, message))
+    }
+    assert(verdict.kind === 'duplicate', 'an accepted batch is appended')
+    const status = this.validate(records, nowMs)
+    if (status !== StatusCode.ok) return err(failureOfStatus(status, this.stored.lastAppend.firstBadRecord))
+    const { baseOffset, lastOffset } = verdict.original
+    return ok({ baseOffset, endOffset: lastOffset + 1, logAppendTimeMs: -1 })
+  }
+
+  /** A batch whose bytes are wrong is told so first; only then what is wrong with its place. */
+  private refuse(records: FrameRecords, nowMs: number, otherwise?: AppendFailure): Result<Appended, AppendFailure> {
+    const status = this.validate(records, nowMs)
+    if (status !== StatusCode.ok) return err(failureOfStatus(status, this.stored.lastAppend.firstBadRecord))
+    assert(otherwise !== undefined, 'bytes that are no batch fail validation')
+    return err(otherwise)
+  }
+
+  private validate(records: FrameRecords, nowMs: number): number {
+    return this.stored.validateFrame(records.arena, records.position, records.length, nowMs)
+  }
+}
+
+function producerBatchAt(view: DataView, at: number): ProducerBatch {
+  return {
+    producerId: producerIdAt(view, at),
+    producerEpoch: producerEpochAt(view, at),
+    baseSequence: baseSequenceAt(view, at),
+    recordCount: recordCountAt(view, at),
+  }
+}

@@ -1,0 +1,243 @@
+import { assert } from '../base/assert.ts'
+import { MillraceError } from '../base/error.ts'
+import { SerialQueue } from '../base/serial-queue.ts'
+import type { LogSettings, OpenTrust, StoredLog, World } from '../base/world.ts'
+import type { Durability } from '../log/durability.ts'
+import { batchEnd, buildBatch, type RecordInput, type RecordView, readRecords } from '../records/record-batch.ts'
+import type {
+  CommitOutcome,
+  MetadataChange,
+  MetadataEntry,
+  MetadataLease,
+  MetadataStore,
+  MetadataTransaction,
+} from './store.ts'
+
+/**
+ * The metadata of one node, in a log of its own. A transaction is one batch, so it is whole or absent after a crash;
+ * record keys are metadata keys, values are JSON, a null value removes. A snapshot is a run of batches between two marks
+ * and takes the place of everything before it.
+ */
+const mark = { begin: '\u0000snapshot', end: '\u0000snapshot-end' }
+const snapshotChunk = 1_000
+const readBytes = 1 << 20
+/** A log this much longer than a snapshot of it would be is rewritten when it is opened. */
+const rewriteAboveBytes = 4 << 20
+const leaderEpoch = 0
+
+const settings: LogSettings = {
+  segmentBytes: 64 << 20,
+  segmentMs: Number.MAX_SAFE_INTEGER,
+  indexIntervalBytes: 4096,
+  segmentIndexBytes: 1 << 20,
+  maxMessageBytes: 32 << 20,
+  timestampBeforeMaxMs: Number.MAX_SAFE_INTEGER,
+  timestampAfterMaxMs: Number.MAX_SAFE_INTEGER,
+  logAppendTime: false,
+  requireKeys: false,
+}
+
+const utf8 = new TextEncoder()
+const fromUtf8 = new TextDecoder()
+
+interface Waiter {
+  readonly endOffset: number
+  resolve(): void
+  reject(error: Error): void
+}
+
+export class LocalMetadataStore implements MetadataStore {
+  private readonly world: World
+  private readonly log: StoredLog
+  private readonly durability: Durability
+  private readonly queue = new SerialQueue()
+  private entries = new Map<string, MetadataEntry>()
+  private staged: Map<string, MetadataEntry> | undefined
+  private readonly watchers = new Set<{ prefix: string; listener: (change: MetadataChange) => void }>()
+  private waiters: Waiter[] = []
+  private failure: Error | undefined
+
+  /** Opens `directory` and replays it. Rejects when the log is damaged: nothing can be served without it. */
+  static async open(
+    world: World,
+    durability: Durability,
+    directory: string,
+    trust: OpenTrust,
+  ): Promise<LocalMetadataStore> {
+    // Every append is durable before it is seen, so only what no one was told of can be missing above the start.
+    const { log } = await world.storage.openLog(directory, settings, trust, 0, 0)
+    const store = new LocalMetadataStore(world, durability, log)
+    store.replay()
+    if (log.sizeBytes() > rewriteAboveBytes) await store.queue.run(() => store.rewrite())
+    return store
+  }
+
+  private constructor(world: World, durability: Durability, log: StoredLog) {
+    this.world = world
+    this.log = log
+    this.durability = durability
+    durability.watch(log, {
+      onDurable: durableOffset => this.wake(durableOffset),
+      onFailed: status => this.fail(status),
+    })
+  }
+
+  get(key: string): MetadataEntry | undefined {
+    return this.entries.get(key)
+  }
+
+  list(prefix: string): [string, MetadataEntry][] {
+    return [...this.entries].filter(([key]) => key.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1))
+  }
+
+  commit(transaction: MetadataTransaction): Promise<CommitOutcome> {
+    return this.queue.run(async () => {
+      for (const { key, revision } of transaction.compare)
+        if ((this.entries.get(key)?.revision ?? 0) !== revision) return { committed: false }
+      const records = [
+        ...transaction.put.map(({ key, value }) => ({
+          key: utf8.encode(key),
+          value: utf8.encode(JSON.stringify(value)),
+        })),
+        ...transaction.remove.map(key => ({ key: utf8.encode(key), value: null })),
+      ]
+      assert(records.length > 0, 'a metadata transaction changes something')
+      const baseOffset = await this.append(records)
+      const revision = baseOffset + 1
+      const changes: MetadataChange[] = [
+        ...transaction.put.map(({ key, value }) => ({ key, entry: { value, revision } })),
+        ...transaction.remove.map(key => ({ key, entry: undefined })),
+      ]
+      for (const { key, entry } of changes) {
+        if (entry === undefined) this.entries.delete(key)
+        else this.entries.set(key, entry)
+      }
+      for (const change of changes)
+        for (const watcher of this.watchers) if (change.key.startsWith(watcher.prefix)) watcher.listener(change)
+      return { committed: true, revision }
+    })
+  }
+
+  watch(prefix: string, listener: (change: MetadataChange) => void): () => void {
+    const watcher = { prefix, listener }
+    this.watchers.add(watcher)
+    return () => this.watchers.delete(watcher)
+  }
+
+  // The lock on the data directory makes this process the only one.
+  async lease(): Promise<MetadataLease> {
+    let held = true
+    return {
+      held: () => held && this.failure === undefined,
+      release: async () => {
+        held = false
+      },
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.queue.idle()
+    this.durability.unwatch(this.log)
+    await this.log.close(this.failure === undefined)
+  }
+
+  /** Appends one batch and waits until it is durable; returns its base offset. */
+  private async append(records: readonly RecordInput[]): Promise<number> {
+    if (this.failure !== undefined) throw this.failure
+    const nowMs = this.world.clock.wallMs()
+    const status = this.log.appendBytes(buildBatch({ records, timestampMs: nowMs }), leaderEpoch, nowMs)
+    if (status !== 0)
+      throw new MillraceError('METADATA_WRITE', `The cluster metadata could not be written (status ${status}).`)
+    const { baseOffset, lastOffset } = this.log.lastAppend
+    await new Promise<void>((resolve, reject) => {
+      this.waiters.push({ endOffset: lastOffset + 1, resolve, reject })
+      this.log.requestFlush()
+    })
+    return baseOffset
+  }
+
+  private wake(durableOffset: number): void {
+    const ready = this.waiters.filter(waiter => waiter.endOffset <= durableOffset)
+    this.waiters = this.waiters.filter(waiter => waiter.endOffset > durableOffset)
+    for (const waiter of ready) waiter.resolve()
+  }
+
+  private fail(status: number): void {
+    this.failure = new MillraceError(
+      'METADATA_FAILED',
+      `The cluster metadata could not be made durable (status ${status}): check the disk, then restart.`,
+    )
+    const waiting = this.waiters
+    this.waiters = []
+    for (const waiter of waiting) waiter.reject(this.failure)
+  }
+
+  private replay(): void {
+    const end = this.log.logEndOffset()
+    for (let offset = this.log.logStartOffset(); offset < end; ) {
+      const status = this.log.read(offset, readBytes, end, true)
+      assert(status === 0 && this.log.lastRegionLength > 0, 'the metadata log can be read', { offset, end, status })
+      const bytes = new Uint8Array(this.log.lastRegionLength)
+      const region = this.log.lastRegion
+      const got = this.world.storage.readRegion(region, 0, bytes)
+      this.world.storage.releaseRegion(region)
+      assert(got === bytes.length, 'a region is read whole', { got, length: bytes.length })
+      const before = offset
+      for (let at = 0; ; ) {
+        const next = batchEnd(bytes, at)
+        if (next === undefined) break
+        const batch = readRecords(bytes, at)
+        // All records of a transaction carry its revision, which is the batch's.
+        for (const record of batch) this.replayRecord(record, batch[0]!.offset + 1)
+        offset = batch[batch.length - 1]!.offset + 1
+        at = next
+      }
+      assert(offset > before, 'each read of the metadata log makes progress', { offset })
+    }
+    // A snapshot that was not finished counts for nothing: what it would have replaced is still there.
+    this.staged = undefined
+  }
+
+  private replayRecord(record: RecordView, revision: number): void {
+    assert(record.key !== null, 'metadata records have keys', { offset: record.offset })
+    const key = fromUtf8.decode(record.key)
+    if (key === mark.begin) {
+      this.staged = new Map()
+      return
+    }
+    if (key === mark.end) {
+      assert(this.staged !== undefined, 'a snapshot ends only after it began', { offset: record.offset })
+      this.entries = this.staged
+      this.staged = undefined
+      return
+    }
+    const into = this.staged ?? this.entries
+    if (record.value === null) {
+      into.delete(key)
+      return
+    }
+    const kept = record.headers.find(header => header.key === 'revision')?.value
+    into.set(key, {
+      value: JSON.parse(fromUtf8.decode(record.value)) as unknown,
+      revision: kept === undefined || kept === null ? revision : Number(fromUtf8.decode(kept)),
+    })
+  }
+
+  /** Writes a snapshot into a new segment and drops the segments before it. */
+  private async rewrite(): Promise<void> {
+    this.log.roll()
+    const start = this.log.logEndOffset()
+    const entries = [...this.entries]
+    await this.append([{ key: utf8.encode(mark.begin), value: new Uint8Array() }])
+    for (let i = 0; i < entries.length; i += snapshotChunk) {
+      const chunk = entries.slice(i, i + snapshotChunk).map(([key, { value, revision }]) => ({
+        key: utf8.encode(key),
+        value: utf8.encode(JSON.stringify(value)),
+        headers: [{ key: 'revision', value: utf8.encode(String(revision)) }],
+      }))
+      await this.append(chunk)
+    }
+    await this.append([{ key: utf8.encode(mark.end), value: new Uint8Array() }])
+    this.log.advanceStart(start)
+  }
+}

@@ -1,0 +1,183 @@
+import { assert } from '../base/assert.ts'
+import { type LeaderEpoch, leaderEpoch, offset } from '../base/ids.ts'
+import { err, type Result } from '../base/result.ts'
+import { type AppendFailure, appendFailure } from '../log/append-failure.ts'
+import { OffsetState } from '../log/offset-state.ts'
+import type { Appended, FrameRecords, PartitionLog } from '../log/partition-log.ts'
+import type { PartitionImage } from '../metadata/image.ts'
+import { StatusCode } from '../native/status.ts'
+import { ErrorCode } from '../protocol/index.ts'
+
+/** Told once: when the high watermark reaches what it waits for, or that it never will. */
+export interface CommitWaiter {
+  readonly endOffset: number
+  onCommitted(code: ErrorCode): void
+}
+
+/** Told each time more of the partition can be read, or none of it any more. */
+export interface ReadWaiter {
+  onReadable(): void
+}
+
+/** What a fetch of one partition gives; `region` is pinned for the caller when `length` is not 0. */
+export interface ReadOutcome {
+  code: ErrorCode
+  region: number
+  length: number
+}
+
+export interface PartitionOptions {
+  readonly writeCaching: boolean
+  readonly minInSyncReplicas: number
+}
+
+/**
+ * One partition as its leader sees it. On one node the in-sync replicas are this one, so the high watermark is what is
+ * durable here, or what is written where the topic allows that (`write.caching`, design of the acknowledgements).
+ */
+export class Partition {
+  readonly topic: string
+  readonly index: number
+  readonly leader: number
+  readonly epoch: LeaderEpoch
+  private current: PartitionLog | undefined
+  private state: OffsetState | undefined
+  /** Fewer in-sync replicas than the topic asks for: acks=all is refused before anything is appended. */
+  readonly belowMinIsr: boolean
+  private readonly writeCaching: boolean
+  /** In order of arrival; a duplicate's earlier end offset waits no longer than those before it. */
+  private commitWaiters: CommitWaiter[] = []
+  private readonly readWaiters = new Set<ReadWaiter>()
+  private gone: ErrorCode = ErrorCode.NONE
+
+  constructor(topic: string, index: number, image: PartitionImage, options: PartitionOptions) {
+    this.topic = topic
+    this.index = index
+    this.leader = image.leader
+    this.epoch = leaderEpoch(image.leaderEpoch)
+    this.belowMinIsr = image.isr.length < options.minInSyncReplicas
+    this.writeCaching = options.writeCaching
+  }
+
+  /** The log is open: the partition serves from now on. What survived in the log is committed on a single replica. */
+  online(log: PartitionLog): void {
+    assert(this.current === undefined, 'a partition comes online once', { topic: this.topic, index: this.index })
+    this.current = log
+    const start = offset(log.logStart)
+    const committed = this.writeCaching ? log.logEnd : Math.max(log.durableEnd, start)
+    this.state = new OffsetState(start, offset(committed), offset(log.logEnd))
+    if (committed < log.logEnd) log.stored.requestFlush()
+  }
+
+  /** Serves no longer, because its disk failed or its topic was deleted; everyone who waits is told `code`. */
+  offline(code: ErrorCode): void {
+    this.gone = code
+    this.current = undefined
+    const waiting = this.commitWaiters
+    this.commitWaiters = []
+    for (const waiter of waiting) waiter.onCommitted(code)
+    this.notifyReaders()
+  }
+
+  get log(): PartitionLog | undefined {
+    return this.current
+  }
+  get logStart(): number {
+    return this.current?.logStart ?? -1
+  }
+  get highWatermark(): number {
+    return this.state?.highWatermark ?? -1
+  }
+  get lastStable(): number {
+    return this.state?.lastStable ?? -1
+  }
+
+  /** Why this partition cannot serve a client that knows it under `clientEpoch` (-1: no matter which); NONE if it can. */
+  refusal(clientEpoch: number): ErrorCode {
+    if (this.current === undefined) return this.gone === ErrorCode.NONE ? ErrorCode.LEADER_NOT_AVAILABLE : this.gone
+    if (clientEpoch < 0 || clientEpoch === this.epoch) return ErrorCode.NONE
+    return clientEpoch < this.epoch ? ErrorCode.FENCED_LEADER_EPOCH : ErrorCode.UNKNOWN_LEADER_EPOCH
+  }
+
+  /** Appends a client's batch; nobody has been promised anything yet. */
+  append(records: FrameRecords, nowMs: number): Result<Appended, AppendFailure> {
+    const refused = this.refusal(-1)
+    if (refused !== ErrorCode.NONE || this.current === undefined || this.state === undefined)
+      return err(appendFailure(refused, 'The partition is not available on this broker.'))
+    const appended = this.current.append(records, this.epoch, nowMs)
+    if (!appended.ok) return appended
+    this.state.appended(offset(this.current.logEnd))
+    if (this.writeCaching) this.commit(this.current.logEnd)
+    else if (this.readWaiters.size > 0) this.current.stored.requestFlush()
+    return appended
+  }
+
+  /** Calls the waiter once everything below its end offset is committed: at once, when it is already. */
+  whenCommitted(waiter: CommitWaiter): void {
+    if (this.current === undefined) {
+      waiter.onCommitted(this.refusal(-1))
+    } else if (this.highWatermark >= waiter.endOffset) {
+      waiter.onCommitted(ErrorCode.NONE)
+    } else {
+      this.commitWaiters.push(waiter)
+      this.current.stored.requestFlush()
+    }
+  }
+
+  /** Forgets a waiter that gave up. */
+  dropCommitWaiter(waiter: CommitWaiter): void {
+    const at = this.commitWaiters.indexOf(waiter)
+    if (at >= 0) this.commitWaiters.splice(at, 1)
+  }
+
+  addReadWaiter(waiter: ReadWaiter): void {
+    this.readWaiters.add(waiter)
+    if (this.current !== undefined && this.highWatermark < this.current.logEnd) this.current.stored.requestFlush()
+  }
+
+  dropReadWaiter(waiter: ReadWaiter): void {
+    this.readWaiters.delete(waiter)
+  }
+
+  /** The flush pool made everything below `durableOffset` durable. */
+  onDurable(durableOffset: number): void {
+    if (this.current !== undefined && !this.writeCaching) this.commit(durableOffset)
+  }
+
+  /** The end of what a reader may see: the last stable offset for committed reads. */
+  readLimit(readCommitted: boolean): number {
+    return readCommitted ? this.lastStable : this.highWatermark
+  }
+
+  /** Pins the bytes from the batch around `fetchOffset` up to the reader's limit, at most `maxBytes` (see StoredLog.read). */
+  read(fetchOffset: number, maxBytes: number, readCommitted: boolean, wholeFirstBatch: boolean): ReadOutcome {
+    const log = this.current
+    if (log === undefined) return { code: this.refusal(-1), region: 0, length: 0 }
+    // Between the limit and the log end there is nothing to read yet; past the end there never was.
+    if (fetchOffset < log.logStart || fetchOffset > log.logEnd)
+      return { code: ErrorCode.OFFSET_OUT_OF_RANGE, region: 0, length: 0 }
+    const limit = this.readLimit(readCommitted)
+    if (fetchOffset >= limit) return { code: ErrorCode.NONE, region: 0, length: 0 }
+    const status = log.stored.read(fetchOffset, maxBytes, limit, wholeFirstBatch)
+    if (status === StatusCode.ok)
+      return { code: ErrorCode.NONE, region: log.stored.lastRegion, length: log.stored.lastRegionLength }
+    const code = status === StatusCode.offsetOutOfRange ? ErrorCode.OFFSET_OUT_OF_RANGE : ErrorCode.KAFKA_STORAGE_ERROR
+    return { code, region: 0, length: 0 }
+  }
+
+  private commit(endOffset: number): void {
+    assert(this.state !== undefined, 'only an online partition commits')
+    const highWatermark = offset(Math.min(endOffset, this.state.logEnd))
+    if (!this.state.committed(highWatermark, highWatermark)) return
+    let ready = 0
+    while (ready < this.commitWaiters.length && this.commitWaiters[ready]!.endOffset <= highWatermark) ready++
+    const done = ready === 0 ? [] : this.commitWaiters.splice(0, ready)
+    for (const waiter of done) waiter.onCommitted(ErrorCode.NONE)
+    this.notifyReaders()
+  }
+
+  private notifyReaders(): void {
+    if (this.readWaiters.size === 0) return
+    for (const waiter of [...this.readWaiters]) waiter.onReadable()
+  }
+}

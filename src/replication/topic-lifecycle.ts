@@ -1,0 +1,171 @@
+import type { Logger } from '../base/logger.ts'
+import { err, ok, type Result } from '../base/result.ts'
+import { SerialQueue } from '../base/serial-queue.ts'
+import type { Durability } from '../log/durability.ts'
+import { directoryName, type LogManager } from '../log/log-manager.ts'
+import { type NewTopic, type PlacementDefaults, planTopic, type Refusal } from '../metadata/create-topic.ts'
+import type { ClusterImage, TopicImage } from '../metadata/image.ts'
+import type { MetadataStore } from '../metadata/store.ts'
+import { logSettings, type TopicConfigs, TopicSettings } from '../metadata/topic-config.ts'
+import { ErrorCode, type Uuid } from '../protocol/index.ts'
+import { Partition } from './partition.ts'
+import type { PartitionTable } from './partition-table.ts'
+
+const topicKey = (name: string): string => `topics/${name}`
+const deletedKey = (id: Uuid): string => `deleted/${id}`
+/** Logs opened at once: each open runs on a worker thread. */
+const opensAtOnce = 4
+
+/** A topic whose metadata are gone but whose files may not be. */
+interface DeletedTopic {
+  readonly name: string
+  readonly partitions: number
+}
+
+/**
+ * Topics come and go here. Metadata come before files in both directions, so that a crash in between leaves only files
+ * that the next start makes or removes. One change at a time.
+ */
+export class TopicLifecycle {
+  private readonly queue = new SerialQueue()
+  private readonly store: MetadataStore
+  private readonly logs: LogManager
+  private readonly durability: Durability
+  private readonly image: ClusterImage
+  private readonly table: PartitionTable
+  private readonly placement: PlacementDefaults
+  private readonly topicDefaults: TopicConfigs
+  private readonly newId: () => Uuid
+  private readonly logger: Logger
+
+  constructor(parts: {
+    store: MetadataStore
+    logs: LogManager
+    durability: Durability
+    image: ClusterImage
+    table: PartitionTable
+    placement: PlacementDefaults
+    topicDefaults: TopicConfigs
+    newId: () => Uuid
+    logger: Logger
+  }) {
+    this.store = parts.store
+    this.logs = parts.logs
+    this.durability = parts.durability
+    this.image = parts.image
+    this.table = parts.table
+    this.placement = parts.placement
+    this.topicDefaults = parts.topicDefaults
+    this.newId = parts.newId
+    this.logger = parts.logger
+  }
+
+  /** Finishes deletions that a crash cut short, sets strays aside, opens every log. */
+  async load(): Promise<void> {
+    for (const [key, { value }] of this.store.list('deleted/')) {
+      const { name, partitions } = value as DeletedTopic
+      await this.removeFiles({ name, id: key.slice('deleted/'.length) as Uuid }, partitions)
+    }
+    const topics = this.store.list('topics/').map(([, { value }]) => value as TopicImage)
+    const owners = new Map<string, Uuid>()
+    for (const topic of topics)
+      topic.partitions.forEach((_, partition) => {
+        owners.set(directoryName({ topic: topic.name, partition }), topic.id)
+      })
+    await this.logs.sweep(name => owners.get(name))
+    for (const topic of topics) await this.open(topic)
+  }
+
+  /** What `create` would do, without doing it. */
+  plan(request: NewTopic): Result<TopicImage, Refusal> {
+    return planTopic(this.image, request, this.placement, this.newId)
+  }
+
+  /** Makes a topic; when it returns, its partitions serve. */
+  create(request: NewTopic): Promise<Result<TopicImage, Refusal>> {
+    return this.queue.run(async () => {
+      const planned = this.plan(request)
+      if (!planned.ok) return planned
+      const topic = planned.value
+      const outcome = await this.store.commit({
+        compare: [{ key: topicKey(topic.name), revision: 0 }],
+        put: [{ key: topicKey(topic.name), value: topic }],
+        remove: [],
+      })
+      if (!outcome.committed)
+        return err({ code: ErrorCode.TOPIC_ALREADY_EXISTS, message: `Topic '${topic.name}' already exists.` })
+      await this.open(topic)
+      return ok(topic)
+    })
+  }
+
+  /** Deletes a topic and its files; when it returns, neither is there. Answers NONE or why not. */
+  delete(target: { name: string } | { id: Uuid }): Promise<{ code: ErrorCode; topic: TopicImage | undefined }> {
+    return this.queue.run(async () => {
+      const byName = 'name' in target
+      const topic = byName ? this.image.topic(target.name) : this.image.topicById(target.id)
+      if (topic === undefined)
+        return { code: byName ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.UNKNOWN_TOPIC_ID, topic }
+      const partitions = topic.partitions.length
+      await this.store.commit({
+        compare: [],
+        put: [{ key: deletedKey(topic.id), value: { name: topic.name, partitions } satisfies DeletedTopic }],
+        remove: [topicKey(topic.name)],
+      })
+      this.image.remove(topic)
+      for (const partition of this.table.remove(topic.id)) {
+        const log = partition.log
+        if (log !== undefined) this.durability.unwatch(log.stored)
+        partition.offline(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+      }
+      await this.removeFiles(topic, partitions)
+      return { code: ErrorCode.NONE, topic }
+    })
+  }
+
+  private async removeFiles(topic: { name: string; id: Uuid }, partitions: number): Promise<void> {
+    for (let partition = 0; partition < partitions; partition++)
+      await this.logs.deleteLog({ topic: topic.name, topicId: topic.id, partition })
+    await this.store.commit({ compare: [], put: [], remove: [deletedKey(topic.id)] })
+  }
+
+  /** Opens a topic's logs; a partition whose log cannot be opened stays offline, the others serve. */
+  private async open(topic: TopicImage): Promise<void> {
+    const settings = new TopicSettings(topic.configs, this.topicDefaults)
+    const options = {
+      writeCaching: settings.flag('write.caching'),
+      minInSyncReplicas: settings.number('min.insync.replicas'),
+    }
+    const partitions = topic.partitions.map((image, index) => new Partition(topic.name, index, image, options))
+    let next = 0
+    const openSome = async () => {
+      for (let partition = partitions[next++]; partition !== undefined; partition = partitions[next++])
+        await this.openPartition(topic, partition, settings)
+    }
+    await Promise.all(Array.from({ length: opensAtOnce }, openSome))
+    this.table.add(topic.name, topic.id, partitions)
+    this.image.put(topic)
+  }
+
+  private async openPartition(topic: TopicImage, partition: Partition, settings: TopicSettings): Promise<void> {
+    const key = { topic: topic.name, topicId: topic.id, partition: partition.index }
+    try {
+      const log = await this.logs.openLog(key, logSettings(settings))
+      this.durability.watch(log.stored, {
+        onDurable: durableOffset => partition.onDurable(durableOffset),
+        onFailed: (status, systemError) => {
+          this.logger.error({ log: directoryName(key), status, systemError }, 'a log failed: its partition is offline')
+          partition.offline(ErrorCode.KAFKA_STORAGE_ERROR)
+          void this.logs.noteFailure()
+        },
+      })
+      partition.online(log)
+    } catch (error) {
+      this.logger.error(
+        { log: directoryName(key), error: String(error) },
+        'a log cannot be opened: its partition is offline',
+      )
+      partition.offline(ErrorCode.KAFKA_STORAGE_ERROR)
+    }
+  }
+}

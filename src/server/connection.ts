@@ -1,0 +1,211 @@
+import { unsupportedApiVersions } from '../api/api-versions.ts'
+import { type ApiHandler, closeConnection, noReply } from '../api/serve.ts'
+import {
+  decodeRequestHeader,
+  encodeResponseHeader,
+  ProtocolError,
+  peekRequest,
+  type Reader,
+  requestCodec,
+  requestHeaderVersion,
+  responseCodec,
+  responseHeaderVersion,
+} from '../protocol/index.ts'
+import { apiVersions } from '../protocol/schema/api-versions.ts'
+import { Exchange, type ExchangeOwner } from './exchange.ts'
+
+/** What a connection needs of the server. */
+export interface ConnectionServices {
+  handler(apiKey: number): ApiHandler | undefined
+  /** Places a reader at a frame; it is used up before the next call. */
+  readFrame(arena: number, position: number, length: number): Reader
+  arenaView(arena: number): DataView
+  freeFrame(arena: number, position: number): void
+  freeRegion(region: number): void
+  /** Queues the response whose bytes `encode` appends to the writer it is given. */
+  send(connection: number, encode: (writer: ResponseWriter) => void): void
+  /** Ends the connection; `reason` is for the operator. Responses already queued are sent first when `afterReplies`. */
+  close(connection: number, reason: string, afterReplies: boolean): void
+  unexpected(connection: number, api: string, error: unknown): void
+}
+
+export type ResponseWriter = Parameters<typeof encodeResponseHeader>[0]
+
+interface Frame {
+  readonly arena: number
+  readonly position: number
+  readonly length: number
+}
+
+/** Requests of one connection that may be on their way at once; further ones wait in their frames. */
+const maxExchanges = 1_000
+
+/**
+ * One client's connection. Requests start in the order they came, each when the one before has released the order (at
+ * once where a handler says so, else with its answer); responses go out in the order of the requests.
+ */
+export class Connection implements ExchangeOwner {
+  readonly id: number
+  private readonly services: ConnectionServices
+  /** Frames that wait for their turn. */
+  private inbox: Frame[] = []
+  /** Started and not yet answered to the client, oldest first. */
+  private exchanges: Exchange[] = []
+  private busy = false
+  private pumping = false
+  private closed = false
+
+  constructor(id: number, services: ConnectionServices) {
+    this.id = id
+    this.services = services
+  }
+
+  onFrame(arena: number, position: number, length: number): void {
+    if (this.closed) {
+      this.services.freeFrame(arena, position)
+      return
+    }
+    this.inbox.push({ arena, position, length })
+    this.pump()
+  }
+
+  /** The socket is gone, or will be: nothing more is sent, everything held is given back. */
+  onClose(): void {
+    this.closed = true
+    for (const { arena, position } of this.inbox) this.services.freeFrame(arena, position)
+    this.inbox = []
+    const open = this.exchanges
+    this.exchanges = []
+    for (const exchange of open) exchange.abandon()
+  }
+
+  orderReleased(): void {
+    this.busy = false
+    this.pump()
+  }
+
+  freeFrame(arena: number, position: number): void {
+    this.services.freeFrame(arena, position)
+  }
+
+  freeRegion(region: number): void {
+    this.services.freeRegion(region)
+  }
+
+  /** Starts what may start. Handlers release the order while this loop runs, so it is entered once. */
+  private pump(): void {
+    if (this.pumping) return
+    this.pumping = true
+    while (!this.busy && !this.closed && this.inbox.length > 0 && this.exchanges.length < maxExchanges) {
+      const frame = this.inbox.shift()!
+      try {
+        this.start(frame)
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error
+        this.services.freeFrame(frame.arena, frame.position)
+        this.end(`malformed request: ${error.message}`)
+      }
+    }
+    this.pumping = false
+    this.sendReady()
+  }
+
+  /** Throws ProtocolError, with the frame still held, when the bytes are not a request that is served. */
+  private start(frame: Frame): void {
+    const reader = this.services.readFrame(frame.arena, frame.position, frame.length)
+    const { apiKey, apiVersion, correlationId } = peekRequest(reader)
+    const handler = this.services.handler(apiKey)
+    if (handler === undefined || apiVersion < handler.min || apiVersion > handler.max) {
+      this.refuse(frame, handler, apiKey, apiVersion, correlationId)
+      return
+    }
+    const header = decodeRequestHeader(reader, requestHeaderVersion(handler.api, apiVersion))
+    const request = requestCodec(handler.api, apiVersion).decode(reader)
+    reader.expectEnd()
+    const view = this.services.arenaView(frame.arena)
+    const exchange = new Exchange(this, handler, header, { arena: frame.arena, position: frame.position, view })
+    this.exchanges.push(exchange)
+    this.busy = true
+    this.run(exchange, request)
+  }
+
+  private run(exchange: Exchange, request: unknown): void {
+    const fail = (error: unknown) => {
+      this.services.unexpected(this.id, exchange.handler.api.name, error)
+      this.end(`the broker failed on ${exchange.handler.api.name}`)
+    }
+    try {
+      const answer = exchange.handler.handle(request, exchange)
+      if (answer instanceof Promise) answer.then(value => this.finish(exchange, value), fail)
+      else this.finish(exchange, answer)
+    } catch (error) {
+      fail(error)
+    }
+  }
+
+  private finish(exchange: Exchange, answer: unknown): void {
+    if (this.closed) {
+      exchange.abandon()
+      return
+    }
+    if (answer === closeConnection) {
+      this.end('a request that gets no response failed (acks=0)')
+      return
+    }
+    if (answer === noReply) exchange.silenced()
+    else exchange.answered(answer)
+    this.sendReady()
+  }
+
+  /** Sends the responses that no earlier request holds back. */
+  private sendReady(): void {
+    // While requests are being started, the loop that starts them sends at its end.
+    if (this.pumping) return
+    while (this.exchanges.length > 0 && this.exchanges[0]!.state !== 'running') {
+      const exchange = this.exchanges.shift()!
+      if (exchange.state === 'silent') continue
+      const { api } = exchange.handler
+      const { apiVersion, correlationId } = exchange
+      try {
+        this.services.send(this.id, writer => {
+          encodeResponseHeader(writer, correlationId, responseHeaderVersion(api, apiVersion))
+          responseCodec(api, apiVersion).encode(writer, exchange.response as never)
+        })
+        exchange.sent()
+      } catch (error) {
+        exchange.dropRegions()
+        this.services.unexpected(this.id, api.name, error)
+        this.end(`the response to ${api.name} could not be encoded`)
+        return
+      }
+    }
+    if (this.inbox.length > 0 && !this.busy && this.exchanges.length < maxExchanges) this.pump()
+  }
+
+  /** Kafka's rule: an ApiVersions of an unknown version is answered as v0; anything else unknown ends the connection. */
+  private refuse(
+    frame: Frame,
+    handler: ApiHandler | undefined,
+    apiKey: number,
+    apiVersion: number,
+    correlationId: number,
+  ): void {
+    if (handler === undefined || apiKey !== apiVersions.key) {
+      const name = handler === undefined ? `API key ${apiKey}` : handler.api.name
+      this.services.freeFrame(frame.arena, frame.position)
+      this.end(`version ${apiVersion} of ${name} is not served`)
+      return
+    }
+    const header = { apiVersion: 0, correlationId, clientId: null }
+    const view = this.services.arenaView(frame.arena)
+    const exchange = new Exchange(this, handler, header, { arena: frame.arena, position: frame.position, view })
+    this.exchanges.push(exchange)
+    exchange.answered(unsupportedApiVersions())
+  }
+
+  private end(reason: string): void {
+    if (this.closed) return
+    this.onClose()
+    this.services.close(this.id, reason, true)
+  }
+}
