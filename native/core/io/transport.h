@@ -16,7 +16,7 @@ namespace millrace {
 struct TransportOptions {
   uint32_t max_frame_bytes = 100u << 20;  // socket.request.max.bytes
   // All request bodies that are being read or held by JavaScript; bodies count with the memory they
-  // take (rounded up to 64 bytes, or to whole pages for a mapping of its own). The budget less the
+  // take (rounded up to 256 bytes, or to whole pages for a mapping of its own). The budget less the
   // reserve must hold at least one frame of max_frame_bytes.
   uint64_t frame_budget_bytes = 256u << 20;
   uint64_t control_reserve_bytes = 4u << 20;  // the part only frames of at most 64 KB may use
@@ -127,6 +127,7 @@ class Transport {
     uint64_t accepted;         // since the start, like frames and bytes
     uint64_t rejected;         // closed at once: max_connections, or no descriptor was free
     uint64_t accept_failures;  // accept gave an error (EMFILE and the like); accepting paused
+    uint64_t replies;          // submitted, since the start
     uint64_t carried_bytes;    // read from sockets, waiting for the budget
   };
   virtual Stats stats() const = 0;

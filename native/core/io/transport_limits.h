@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace millrace {
+
+// The transport's inner measures: how much one connection, or one turn, may do before others get
+// their share. A turn should stay below 2 ms on the decision thread.
+constexpr size_t kScratchBytes = 128u << 10;       // one read of small frames
+constexpr size_t kLargeFrameReadBytes = 4u << 10;  // a read that expects the start of a large frame
+constexpr uint64_t kReadTurnBytes = 512u << 10;    // per connection and turn
+constexpr uint64_t kTurnBytes = 2u << 20;          // all reads of a turn, about
+constexpr uint64_t kWriteTurnBytes = 256u << 10;   // per connection and flush, on the loop
+constexpr size_t kEpollBatch = 16;
+constexpr int kAcceptsPerTurn = 64;
+constexpr int64_t kAcceptPauseMs = 100;
+// Bytes of all connections that were read ahead of the budget. At the limit only what has a place is
+// read: sizes, four bytes at a time, and granted bodies.
+constexpr uint64_t kCarryLimitBytes = 8u << 20;
+constexpr uint32_t kBodySteps = 64;  // a body grows by this part of its length per progress timeout
+constexpr int64_t kLingerMs = 1000;
+
+// Epoll data; connection ids are below 2^53.
+constexpr uint64_t kListenerTag = uint64_t{1} << 62;
+constexpr uint64_t kWakeTag = uint64_t{1} << 63;
+constexpr uint64_t kTimerTag = kWakeTag + 1;
+
+constexpr uint32_t kAcceptTimer = 0;
+
+}  // namespace millrace

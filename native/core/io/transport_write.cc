@@ -1,0 +1,144 @@
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "core/io/transport_impl.h"
+#include "core/io/transport_limits.h"
+
+namespace millrace {
+namespace {
+
+CloseReason ReasonOf(int error) {
+  return error == EPIPE || error == ECONNRESET || error == ETIMEDOUT || error == EHOSTUNREACH ||
+                 error == ENETUNREACH
+             ? CloseReason::kPeer
+             : CloseReason::kIoError;
+}
+
+}  // namespace
+
+void TransportImpl::Submit(std::span<ReplyPart> parts) {
+  now_ms_ = NowMs();
+  Connection* c = nullptr;
+  // First everything is queued, then each connection is written to once, with all its parts.
+  for (ReplyPart& part : parts) {
+    if (c == nullptr || c->id != part.connection) c = connections_.Find(part.connection);
+    if (c == nullptr || c->closing) continue;
+    if (part.bytes != nullptr) {
+      c->output.AddBorrowed(part.bytes, part.length);
+    } else {
+      c->output.AddRegion(std::move(part.region));
+    }
+    if (part.last) ++stats_.replies;
+    if (!c->touched) {
+      c->touched = true;
+      touched_.push_back(c);
+    }
+  }
+  for (Connection* each : touched_) {
+    each->touched = false;
+    Flush(*each);
+    if (each->closed) continue;
+    each->output.OwnBorrowed();
+    if (each->unsent_bytes() > options_.connection_unsent_bytes) {
+      CloseNow(*each, CloseReason::kUnsentLimit, 0);
+    }
+  }
+  touched_.clear();
+  EndCall();
+}
+
+void TransportImpl::Flush(Connection& c) {
+  if (c.lent || c.socket_full || c.closed) return UpdateInterest(c);
+  const WriteResult result =
+      c.output.Write(c.fd.get(), {.bytes = kWriteTurnBytes,
+                                  .inline_region_bytes = options_.inline_region_bytes,
+                                  .wait_for_disk = false});
+  stats_.bytes_out += result.sent;
+  AfterWrite(c, result);
+}
+
+void TransportImpl::AfterWrite(Connection& c, const WriteResult& result) {
+  if (result.sent > 0) c.last_active_ms = now_ms_;
+  switch (result.stop) {
+    case WriteStop::kEmpty: break;
+    case WriteStop::kSocketFull:
+    case WriteStop::kTurnOver: c.socket_full = true; break;
+    case WriteStop::kLargeRegion: Lend(c, false); break;
+    case WriteStop::kColdRegion: Lend(c, true); break;
+    case WriteStop::kRegionInvalid: return CloseNow(c, CloseReason::kRegionInvalid, 0);
+    case WriteStop::kError: return CloseNow(c, ReasonOf(result.error), result.error);
+  }
+  if (c.output_empty()) OutputDone(c);
+  if (!c.closed) GotRoom(c);
+}
+
+void TransportImpl::Lend(Connection& c, bool cold) {
+  c.output.OwnBorrowed();
+  c.lent = true;
+  c.lent_bytes = c.output.bytes();
+  c.lent_region_bytes = c.output.region_bytes();
+  auto job = std::make_unique<SendJob>();
+  job->connection = c.id;
+  job->socket = c.fd.get();
+  job->output = std::move(c.output);
+  senders_->Lend(std::move(job), cold);
+}
+
+void TransportImpl::CollectJobs() {
+  for (std::unique_ptr<SendJob>& job : senders_->Collect()) {
+    stats_.bytes_out += job->result.sent;
+    Connection& c = *connections_.FindEvenClosed(job->connection);
+    c.lent = false;
+    c.lent_bytes = c.lent_region_bytes = 0;
+    if (c.closed) {
+      Forget(c);
+      continue;
+    }
+    // What was submitted meanwhile comes behind what is left.
+    job->output.Append(std::move(c.output));
+    c.output = std::move(job->output);
+    AfterWrite(c, job->result);
+    if (!c.closed && !c.output.empty()) Flush(c);
+  }
+}
+
+// Nothing is left to send. May close the connection.
+void TransportImpl::OutputDone(Connection& c) {
+  if (c.notify_drained) {
+    c.notify_drained = false;
+    events_.Push({.kind = EventKind::kDrained, .connection = c.id});
+  }
+  if (c.closing) {
+    StartLinger(c);
+  } else if (!c.ready) {
+    FinishIfDone(c);
+  }
+}
+
+// Closing a socket whose input was not read to the end resets it, which takes from the peer what it
+// has not read yet. So first our direction is closed, and the peer gets a moment to do the same.
+void TransportImpl::StartLinger(Connection& c) {
+  if (c.lingering) return;
+  if (c.read_ended || shutdown(c.fd.get(), SHUT_WR) != 0) {
+    return CloseNow(c, c.close_reason, 0);
+  }
+  c.lingering = true;
+  c.linger_deadline_ms = now_ms_ + kLingerMs;
+  ScheduleTimer(c);
+  UpdateInterest(c);
+}
+
+void TransportImpl::NotifyDrained(uint64_t connection) {
+  Connection* c = connections_.Find(connection);
+  if (c == nullptr) return;
+  if (c->output_empty()) {
+    events_.Push({.kind = EventKind::kDrained, .connection = c->id});
+    EndCall();
+  } else {
+    c->notify_drained = true;
+  }
+}
+
+}  // namespace millrace
