@@ -9,7 +9,7 @@ import { installJava } from './install.ts'
 import { run } from './process.ts'
 import { ProcessLog } from './process-log.ts'
 
-const heapMb = 512
+const defaultHeapMb = 512
 const startLimitMs = 60_000
 
 export const freePort = async (): Promise<number> => {
@@ -44,7 +44,7 @@ export const formatKafka = async (dataDir: string, config: Readonly<Record<strin
   const properties = join(dataDir, 'server.properties')
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`)
   await writeFile(properties, lines.join(''))
-  const java = await installJava('broker', heapMb)
+  const java = await installJava('broker', defaultHeapMb)
   const clusterId = randomBytes(16).toString('base64url')
   const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties]
   await run('java', [...java, ...format], { timeoutMs: startLimitMs })
@@ -52,7 +52,7 @@ export const formatKafka = async (dataDir: string, config: Readonly<Record<strin
 }
 
 /** Starts the node that `formatKafka` prepared; it serves once its port accepts a connection. */
-export const startKafka = async (dataDir: string): Promise<Started> => {
+export const startKafka = async (dataDir: string, heapMb = defaultHeapMb): Promise<Started> => {
   const properties = join(dataDir, 'server.properties')
   const match = /^listeners=PLAINTEXT:\/\/([^:]+):(\d+)/m.exec(await readFile(properties, 'utf8'))
   if (match === null) throw new Error(`no listener in ${properties}`)
