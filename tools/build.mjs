@@ -10,6 +10,9 @@ import { say, step } from './terminal.mjs'
 const dist = join(root, 'dist')
 const entries = { millrace: 'src/app/main.ts', index: 'src/index.ts' }
 
+// Loaded from node_modules when a compressed batch must be read: two are addons, which cannot be bundled.
+const codecs = ['snappy', 'lz4-napi', '@hpcc-js/wasm-zstd']
+
 // Bundled packages written as CommonJS ask for Node's own modules by `require`, which an ES module lacks.
 const banner =
   "import { createRequire as millraceCreateRequire } from 'node:module'; const require = millraceCreateRequire(import.meta.url);"
@@ -80,7 +83,7 @@ export async function build() {
       format: 'esm',
       platform: 'node',
       target: 'node20',
-      external: ['*.node'],
+      external: ['*.node', ...codecs],
       sourcemap: 'linked',
       sourcesContent: false,
       banner: { js: banner },

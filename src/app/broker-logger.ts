@@ -43,7 +43,7 @@ export class BrokerLogger implements Logger {
   }
 
   private async load(): Promise<void> {
-    const { pino } = await import('pino')
+    const { default: pino } = await import('pino')
     // Synchronous, so that the last line before an exit is not lost.
     const target = pino({ base: null }, pino.destination({ dest: 2, sync: true }))
     this.target = target

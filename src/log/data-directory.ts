@@ -48,8 +48,8 @@ export async function openDataDirectory(
       `Another process holds the data directory ${path}. Stop it, or choose another one with --data-dir.`,
     )
   try {
-    const { clusterId, directoryId } = await identify(world, options)
-    const trust = await readTrust(world, path)
+    const { clusterId, directoryId, fresh } = await identify(world, options)
+    const trust = fresh ? OpenTrust.clean : await readTrust(world, path)
     await disk.replace(`${path}/${bootFile}`, await disk.bootId())
     await disk.remove(`${path}/${cleanMarker}`)
     if (trust === OpenTrust.reboot)
@@ -98,7 +98,7 @@ async function readTrust({ disk }: World, path: string): Promise<OpenTrust> {
 async function identify(
   { disk }: World,
   { path, nodeId, newId }: DataDirectoryOptions,
-): Promise<{ clusterId: string; directoryId: string }> {
+): Promise<{ clusterId: string; directoryId: string; fresh: boolean }> {
   const file = `${path}/${metaFile}`
   const content = await disk.read(file)
   if (content === undefined) {
@@ -111,7 +111,7 @@ async function identify(
       '',
     ]
     await disk.replace(file, lines.join('\n'))
-    return ids
+    return { ...ids, fresh: true }
   }
   const properties = new Map(
     new TextDecoder()
@@ -130,5 +130,5 @@ async function identify(
       'META_PROPERTIES',
       `${path} belongs to node ${properties.get('node.id')}, but node.id is ${nodeId}: set node.id, or choose another directory.`,
     )
-  return { clusterId, directoryId }
+  return { clusterId, directoryId, fresh: false }
 }

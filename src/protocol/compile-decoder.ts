@@ -116,6 +116,13 @@ class DecoderSource {
           `if (${name} > 9007199254740991 || ${name} < -9007199254740991) r.fail('int64-range', ${at}, '${path}')`,
         )
         break
+      case 'int64clamped':
+        this.#emit(
+          `let ${name} = view.getInt32(${at}) * 4294967296 + view.getUint32(${at} + 4)`,
+          `if (${name} > 9007199254740991) ${name} = 9007199254740991`,
+          `else if (${name} < -9007199254740991) ${name} = -9007199254740991`,
+        )
+        break
       case 'int64exact':
         this.#emit(`const ${name} = view.getBigInt64(${at})`)
         break

@@ -96,6 +96,7 @@ class EncoderSource {
   #put(type: ScalarType, value: string, position: string, path: string): void {
     switch (type.kind) {
       case 'int64':
+      case 'int64clamped':
         // The low half of a safe integer is its remainder in two's complement, as `| 0` gives it.
         this.#emit(`view.setInt32(${position}, Math.floor(${value} / 4294967296))`)
         this.#emit(`view.setInt32(${position} + 4, ${value} | 0)`)

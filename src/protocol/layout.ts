@@ -10,6 +10,7 @@ const fixedBytes: Partial<Record<ScalarKind, number>> = {
   int32: 4,
   uint32: 4,
   int64: 8,
+  int64clamped: 8,
   int64exact: 8,
   float64: 8,
   boolean: 1,

@@ -13,6 +13,7 @@ export type ScalarKind =
   | 'int32'
   | 'uint32'
   | 'int64'
+  | 'int64clamped'
   | 'int64exact'
   | 'float64'
   | 'boolean'
@@ -82,6 +83,11 @@ export const int32 = scalar<number>('int32')
 export const uint32 = scalar<number>('uint32')
 /** A 64-bit integer that is a safe number by meaning: offsets, timestamps, epochs. Beyond that the decoder refuses. */
 export const int64 = scalar<number>('int64')
+/**
+ * A limit or a point in time that a peer may set beyond all bounds: past what a number holds exactly it decodes to the
+ * largest (smallest) safe integer, which means the same. Only for values that are compared, never stored or echoed.
+ */
+export const int64clamped = scalar<number>('int64clamped')
 /** A 64-bit integer that uses its whole range: producer ids, hashes. */
 export const int64exact = scalar<bigint>('int64exact')
 export const float64 = scalar<number>('float64')

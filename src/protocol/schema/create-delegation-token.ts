@@ -1,4 +1,15 @@
-import { array, bytes, defineApi, errorCode, int32, int64, nullable, string, struct } from '../notation.ts'
+import {
+  array,
+  bytes,
+  defineApi,
+  errorCode,
+  int32,
+  int64,
+  int64clamped,
+  nullable,
+  string,
+  struct,
+} from '../notation.ts'
 
 // Creates a delegation token.
 export const createDelegationToken = defineApi({
@@ -18,7 +29,7 @@ export const createDelegationToken = defineApi({
       ),
       since: 0,
     },
-    maxLifetimeMs: { type: int64, since: 0 },
+    maxLifetimeMs: { type: int64clamped, since: 0 },
   },
   response: {
     errorCode: { type: errorCode, since: 0 },

@@ -1,4 +1,4 @@
-import { array, defineApi, errorCode, int32, int64, string, struct } from '../notation.ts'
+import { array, defineApi, errorCode, int32, int64, int64clamped, string, struct } from '../notation.ts'
 
 // Moves the log start offset forward, so that the records before it are gone.
 export const deleteRecords = defineApi({
@@ -15,7 +15,7 @@ export const deleteRecords = defineApi({
             type: array(
               struct({
                 partitionIndex: { type: int32, since: 0 },
-                offset: { type: int64, since: 0 },
+                offset: { type: int64clamped, since: 0 },
               }),
             ),
             since: 0,

@@ -5,6 +5,7 @@ import {
   int8,
   int32,
   int64,
+  int64clamped,
   int64exact,
   nullable,
   records,
@@ -46,7 +47,7 @@ export const fetch = defineApi({
               struct({
                 partition: { type: int32, since: 0 },
                 currentLeaderEpoch: { type: int32, since: 9, ifAbsent: -1, ignorable: true },
-                fetchOffset: { type: int64, since: 0 },
+                fetchOffset: { type: int64clamped, since: 0 },
                 lastFetchedEpoch: { type: int32, since: 12, ifAbsent: -1 },
                 logStartOffset: { type: int64, since: 5, ifAbsent: -1, ignorable: true },
                 partitionMaxBytes: { type: int32, since: 0 },

@@ -1,4 +1,4 @@
-import { array, defineApi, errorCode, int8, int32, int64, string, struct } from '../notation.ts'
+import { array, defineApi, errorCode, int8, int32, int64, int64clamped, string, struct } from '../notation.ts'
 
 // Finds offsets by timestamp, or by the special timestamps for earliest, latest and so on.
 export const listOffsets = defineApi({
@@ -18,7 +18,7 @@ export const listOffsets = defineApi({
               struct({
                 partitionIndex: { type: int32, since: 0 },
                 currentLeaderEpoch: { type: int32, since: 4, ifAbsent: -1, ignorable: true },
-                timestamp: { type: int64, since: 0 },
+                timestamp: { type: int64clamped, since: 0 },
               }),
             ),
             since: 0,

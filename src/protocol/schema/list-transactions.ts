@@ -1,4 +1,4 @@
-import { array, defineApi, errorCode, int32, int64, int64exact, nullable, string, struct } from '../notation.ts'
+import { array, defineApi, errorCode, int32, int64clamped, int64exact, nullable, string, struct } from '../notation.ts'
 
 // Lists the transactions that a broker coordinates.
 export const listTransactions = defineApi({
@@ -8,8 +8,8 @@ export const listTransactions = defineApi({
   flexible: '0+',
   request: {
     stateFilters: { type: array(string), since: 0 },
-    producerIdFilters: { type: array(int64), since: 0 },
-    durationFilter: { type: int64, since: 1, ifAbsent: -1 },
+    producerIdFilters: { type: array(int64exact), since: 0 },
+    durationFilter: { type: int64clamped, since: 1, ifAbsent: -1 },
     transactionalIdPattern: { type: nullable(string), since: 2, ifAbsent: null },
   },
   response: {

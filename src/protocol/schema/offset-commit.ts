@@ -1,4 +1,4 @@
-import { array, defineApi, errorCode, int32, int64, nullable, string, struct, uuid } from '../notation.ts'
+import { array, defineApi, errorCode, int32, int64, int64clamped, nullable, string, struct, uuid } from '../notation.ts'
 
 // Stores the offsets that a group has consumed.
 export const offsetCommit = defineApi({
@@ -11,7 +11,7 @@ export const offsetCommit = defineApi({
     generationIdOrMemberEpoch: { type: int32, since: 1, ifAbsent: -1, ignorable: true },
     memberId: { type: string, since: 1, ignorable: true },
     groupInstanceId: { type: nullable(string), since: 7, ifAbsent: null },
-    retentionTimeMs: { type: int64, since: 2, until: 4, ifAbsent: -1, ignorable: true },
+    retentionTimeMs: { type: int64clamped, since: 2, until: 4, ifAbsent: -1, ignorable: true },
     topics: {
       type: array(
         struct({

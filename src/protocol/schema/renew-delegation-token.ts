@@ -1,4 +1,4 @@
-import { bytes, defineApi, errorCode, int32, int64 } from '../notation.ts'
+import { bytes, defineApi, errorCode, int32, int64, int64clamped } from '../notation.ts'
 
 // Prolongs a delegation token.
 export const renewDelegationToken = defineApi({
@@ -8,7 +8,7 @@ export const renewDelegationToken = defineApi({
   flexible: '2+',
   request: {
     hmac: { type: bytes, since: 0 },
-    renewPeriodMs: { type: int64, since: 0 },
+    renewPeriodMs: { type: int64clamped, since: 0 },
   },
   response: {
     errorCode: { type: errorCode, since: 0 },
