@@ -13,6 +13,9 @@ struct FlushPoolOptions {
   int threads = 2;
   int64_t max_age_ms = 100;  // an unflushed byte waits no longer, while the device keeps up
   uint64_t max_unflushed_bytes = 64u << 20;  // per log
+  // Milliseconds that never go back. Null: the steady clock; without threads, the time of the last
+  // RunOnce, so that a simulation's own time is the only one.
+  int64_t (*now_ms)() = nullptr;
 };
 
 struct FlushCompletion {
@@ -22,28 +25,47 @@ struct FlushCompletion {
   int system_error;
 };
 
+struct FlushPoolStats {
+  uint64_t passes = 0;
+  uint64_t syncs = 0;     // calls of Log::Flush
+  uint64_t failures = 0;  // of them
+  int64_t max_pass_ms = 0;
+  // What an unflushed byte waits at most now: max_age_ms, or the length of the last pass over aged
+  // and large logs where the device took longer.
+  int64_t age_bound_ms = 0;
+};
+
 // Group commit for all logs: what arrived while the last sync of a log ran goes down with the next.
 // Order of causes: a waiter, age, bytes. The decision thread calls everything but the pool's own
 // threads; completions are coalesced per log (only the newest durable offset is kept) and announced
 // by one write to `wake_descriptor` until drained.
+//
+// A pass takes all logs that are due, starts write-back on each, so that the device sees the whole
+// amount, and then syncs them, spread over the threads. A log is synced by one thread at a time.
 class FlushPool {
  public:
   static Result<std::unique_ptr<FlushPool>> Create(const FlushPoolOptions& options);
   virtual ~FlushPool() = default;  // waits for running syncs, starts no new ones
 
+  // `log_id` is not in use; `log` stays alive until Remove has returned.
   virtual void Add(uint64_t log_id, Log* log) = 0;
-  // Returns once no thread touches the log any more.
+  // Returns once no thread touches the log any more. Its completions that were not drained are
+  // gone.
   virtual void Remove(uint64_t log_id) = 0;
   // The log has bytes at or below no durable offset; `bytes` were appended. Cheap: called after
   // every append.
   virtual void Dirty(uint64_t log_id, uint32_t bytes) = 0;
-  // Somebody waits for the end of the log as it is now.
+  // Somebody waits for the end of the log as it is now. There will be a completion, also when the
+  // log is durable already or has failed.
   virtual void Wait(uint64_t log_id) = 0;
+  // Moves completions into `into` and returns how many. `wake_descriptor` (an eventfd that nobody
+  // else reads) is readable while some are left.
   virtual size_t Drain(std::span<FlushCompletion> into) = 0;
   virtual int wake_descriptor() const = 0;
   // One pass on the calling thread over everything due at `now_ms` (pools with threads == 0:
   // simulation and tests).
   virtual void RunOnce(int64_t now_ms) = 0;
+  virtual FlushPoolStats stats() const = 0;  // any thread
 };
 
 }  // namespace millrace
