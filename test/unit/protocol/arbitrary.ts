@@ -85,6 +85,7 @@ function arbitraryValue(type: WireType, version: number, flexible: boolean, dept
     case 'uint32':
       return fc.integer({ min: 0, max: 0xffff_ffff })
     case 'int64':
+    case 'int64clamped':
       return fc.maxSafeInteger()
     case 'int64exact':
       return fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })

@@ -141,7 +141,7 @@ function declaredView(fields: Fields, version: number, flexible: boolean): Field
 
 function definedName(type: WireType): string {
   if (type.kind === 'boolean') return 'bool'
-  return type.kind === 'int64exact' ? 'int64' : type.kind
+  return type.kind.startsWith('int64') ? 'int64' : type.kind
 }
 
 function declaredDefault({ ifAbsent }: Field, type: WireType): string {

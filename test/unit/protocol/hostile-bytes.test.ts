@@ -14,6 +14,7 @@ import { createTopics } from '../../../src/protocol/schema/create-topics.ts'
 import { fetch } from '../../../src/protocol/schema/fetch.ts'
 import { listOffsets } from '../../../src/protocol/schema/list-offsets.ts'
 import { metadata } from '../../../src/protocol/schema/metadata.ts'
+import { offsetCommit } from '../../../src/protocol/schema/offset-commit.ts'
 import { produce } from '../../../src/protocol/schema/produce.ts'
 import { arbitraryMessage } from './arbitrary.ts'
 import { allSchemas } from './schemas.ts'
@@ -131,19 +132,33 @@ test('each kind of malformed field is refused by its reason and name', () => {
 })
 
 test('an offset that no number holds exactly is refused, never rounded', () => {
-  const partition = (timestamp: string) => `ffffffff 00000001 0001 74 00000001 00000000 ${timestamp}`
-  refuses(listOffsets.request, 1, partition('0020000000000000'), 'int64-range', 'topics.partitions.timestamp')
-  refuses(listOffsets.request, 1, partition('0020000000000001'), 'int64-range', 'topics.partitions.timestamp')
-  refuses(listOffsets.request, 1, partition('7fffffffffffffff'), 'int64-range', 'topics.partitions.timestamp')
-  refuses(listOffsets.request, 1, partition('ffe0000000000000'), 'int64-range', 'topics.partitions.timestamp')
+  const commit = (offset: string) =>
+    `0001 67 00000001 0001 6d ffffffffffffffff 00000001 0001 74 00000001 00000000 ${offset} ffff`
+  const path = 'topics.partitions.committedOffset'
+  for (const hex of ['0020000000000000', '0020000000000001', '7fffffffffffffff', 'ffe0000000000000']) {
+    refuses(offsetCommit.request, 2, commit(hex), 'int64-range', path)
+  }
   for (const [hex, value] of [
     ['001fffffffffffff', Number.MAX_SAFE_INTEGER],
     ['ffe0000000000001', Number.MIN_SAFE_INTEGER],
     ['fffffffffffffffe', -2],
     ['00000000ffffffff', 0xffff_ffff],
   ] as const) {
-    const reader = new Reader(Buffer.from(partition(hex).replaceAll(' ', ''), 'hex'))
-    assert.equal(requestCodec(listOffsets, 1).decode(reader).topics[0]?.partitions[0]?.timestamp, value)
+    const reader = new Reader(Buffer.from(commit(hex).replaceAll(' ', ''), 'hex'))
+    assert.equal(requestCodec(offsetCommit, 2).decode(reader).topics[0]?.partitions[0]?.committedOffset, value)
+  }
+})
+
+test('a timestamp to look for may lie beyond all bounds: Long.MAX_VALUE finds no record, and closes no connection', () => {
+  for (const [hex, value] of [
+    ['7fffffffffffffff', Number.MAX_SAFE_INTEGER],
+    ['8000000000000000', Number.MIN_SAFE_INTEGER],
+    ['0020000000000000', Number.MAX_SAFE_INTEGER],
+    ['fffffffffffffffe', -2],
+  ] as const) {
+    const bytes = Buffer.from(`ffffffff000000010001740000000100000000${hex}`, 'hex')
+    const request = requestCodec(listOffsets, 1).decode(new Reader(bytes))
+    assert.equal(request.topics[0]?.partitions[0]?.timestamp, value)
   }
 })
 

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { allApis } from '../../../src/protocol/all-apis.ts'
 import {
   apiName,
+  defineMessage,
   ErrorCode,
   errorMessage,
   errorName,
@@ -19,8 +20,10 @@ import {
   type Uuid,
   uuidFromBytes,
   uuidToBytes,
+  Writer,
   zeroUuid,
 } from '../../../src/protocol/index.ts'
+import { int32 } from '../../../src/protocol/notation.ts'
 import { produce } from '../../../src/protocol/schema/produce.ts'
 
 test('a UUID is the base64url of its bytes', () => {
@@ -118,6 +121,19 @@ test('a version outside the table has no codec', () => {
     )
   }
   assert.equal(requestCodec(produce, 3), messageCodec(produce.request, 3))
+})
+
+test('a table whose names are not plain identifiers is not compiled', () => {
+  for (const name of ['a-b', 'A', '_a', 'a b', "x'", '']) {
+    const schema = defineMessage({
+      name: 'Odd',
+      versions: '0',
+      flexible: 'none',
+      fields: { [name]: { type: int32, since: 0 } },
+    })
+    assert.throws(() => messageCodec(schema, 0).decode(new Reader(new Uint8Array(4))), TypeError)
+    assert.throws(() => messageCodec(schema, 0).encode(new Writer(), { [name]: 1 }), TypeError)
+  }
 })
 
 test('version ranges read as written, and nothing else does', () => {
