@@ -64,16 +64,8 @@ export function layoutOf(fields: Fields, version: number, flexible: boolean): St
 }
 
 /** The type without its nullability, and whether null may be sent in this version. */
-export function resolveNullable(
-  type: WireType,
-  version: number,
-): { type: ValueType; nullable: boolean; marked: boolean } {
-  if (type.kind !== 'nullable') return { type, nullable: false, marked: false }
-  return {
-    type: type.inner,
-    nullable: version >= type.since,
-    marked: version >= type.since && type.inner.kind === 'struct',
-  }
+export function resolveNullable(type: WireType, version: number): { type: ValueType; nullable: boolean } {
+  return type.kind === 'nullable' ? { type: type.inner, nullable: version >= type.since } : { type, nullable: false }
 }
 
 /** The fewest bytes that a value can take: bounds how many elements an array's bytes can hold. */
