@@ -20,11 +20,13 @@ export function serveListOffsets(table: PartitionTable, storage: Storage): ApiHa
     for (const topic of request.topics) {
       const known = table.topic(topic.name)
       const partitions: PartitionResponse[] = []
-      for (const asked of topic.partitions)
-        partitions.push({
-          partitionIndex: asked.partitionIndex,
-          ...(await find(known?.partitions[asked.partitionIndex], asked, request.isolationLevel === 1, apiVersion)),
-        })
+      for (const asked of topic.partitions) {
+        const partition = known?.partitions[asked.partitionIndex]
+        const found = await find(partition, asked, request.isolationLevel === 1, apiVersion)
+        const { leaderEpoch, ...inEveryVersion } = found
+        const answer = apiVersion >= firstEpochVersion ? found : inEveryVersion
+        partitions.push({ partitionIndex: asked.partitionIndex, ...answer })
+      }
       topics.push({ name: topic.name, partitions })
     }
     return { topics }
@@ -93,6 +95,7 @@ type PartitionResponse = TopicResponse['partitions'][number]
 type Found = Pick<PartitionResponse, 'errorCode' | 'timestamp' | 'offset' | 'leaderEpoch'>
 
 type Meaning = 'latest' | 'earliest' | 'max-timestamp' | 'tiered'
+const firstEpochVersion = 4
 /** Timestamps that ask for something else, with the first version that knows them. */
 const specials: ReadonlyMap<number, { meaning: Meaning; since: number }> = new Map([
   [-1, { meaning: 'latest', since: 1 }],

@@ -9,7 +9,7 @@ import { serveProduce } from '../api/produce.ts'
 import type { ApiHandler } from '../api/serve.ts'
 import type { Logger } from '../base/logger.ts'
 import type { World } from '../base/world.ts'
-import { type DataDirectory, openDataDirectory } from '../log/data-directory.ts'
+import { type DataDirectory, metadataLogName, openDataDirectory } from '../log/data-directory.ts'
 import { Durability } from '../log/durability.ts'
 import { LogManager } from '../log/log-manager.ts'
 import { ClusterImage } from '../metadata/image.ts'
@@ -59,7 +59,7 @@ async function startOn(
   const store = await LocalMetadataStore.open(
     world,
     durability,
-    `${directory.path}/__cluster_metadata-0`,
+    `${directory.path}/${metadataLogName}`,
     directory.trust,
   )
   const logs = new LogManager(world, directory, logger, config.producerExpirationMs)

@@ -2,6 +2,8 @@ import { MillraceError } from '../base/error.ts'
 import type { Logger } from '../base/logger.ts'
 import { type DirectoryLock, OpenTrust, type World } from '../base/world.ts'
 
+/** The log of the cluster's metadata, as in Kafka; it belongs to no topic. */
+export const metadataLogName = '__cluster_metadata-0'
 /** Kafka's name: present when everything below was flushed and closed. */
 const cleanMarker = '.kafka_cleanshutdown'
 const bootFile = '.boot_id'

@@ -1,7 +1,7 @@
 import type { Logger } from '../base/logger.ts'
 import { type LogSettings, OpenTrust, type StoredLog, type Timer, type World } from '../base/world.ts'
 import { formatOffsets, formatPartitionMetadata, parseOffsets, parsePartitionMetadata } from './checkpoint-files.ts'
-import type { DataDirectory } from './data-directory.ts'
+import { type DataDirectory, metadataLogName } from './data-directory.ts'
 import { PartitionFiles } from './partition-files.ts'
 import { PartitionLog } from './partition-log.ts'
 
@@ -153,7 +153,7 @@ export class LogManager {
         await disk.removeTree(path)
         continue
       }
-      if (name.endsWith('-stray') || !/-\d+$/.test(name)) continue
+      if (name === metadataLogName || name.endsWith('-stray') || !/-\d+$/.test(name)) continue
       const metadata = await disk.read(`${path}/partition.metadata`)
       const topicId = metadata === undefined ? undefined : parsePartitionMetadata(new TextDecoder().decode(metadata))
       const expected = owner(name)
