@@ -106,7 +106,8 @@ class FlushPoolImplementation final : public FlushPool {
       EntryPtr entry = std::move(completions_.front());
       completions_.pop_front();
       if (!std::exchange(entry->completed, false)) continue;
-      into[count++] = {entry->id, entry->durable, entry->status.code(),
+      // Asked for now, not remembered: the log may have been truncated since that sync.
+      into[count++] = {entry->id, entry->log->durable_offset(), entry->status.code(),
                        entry->status.system_error()};
     }
     if (completions_.empty() && std::exchange(announced_, false)) {

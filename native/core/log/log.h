@@ -39,26 +39,30 @@ struct OpenReport {
   Offset cut_from_offset = -1;    // first offset that was cut away, -1 when none
 };
 
-// One segment's file as a reader sees it: a counted reference keeps file and mapping alive; see FileRegion.
+// One segment's file as a reader sees it; see FileRegion.
 class SegmentFile;
+// What the logs of a process share: the bounded set of open files and the thread that prepares segments.
+class LogServices;
 
 // Bytes of a segment that were promised to a reader. Holding it keeps the file open and its name's removal harmless.
 // `Valid()` turns false when a truncation cut into the segment after the region was made: whoever is sending must then
 // close the connection rather than send or pad. Any thread.
 class FileRegion {
  public:
-  FileRegion() = default;
-  FileRegion(std::shared_ptr<SegmentFile> file, uint64_t generation, uint64_t position, uint64_t length);
+  FileRegion() = default;  // empty: valid, no descriptor
+  FileRegion(std::shared_ptr<SegmentFile> segment, std::shared_ptr<File> file, uint64_t position, uint64_t length);
   bool Valid() const;
   int descriptor() const;
   uint64_t position() const { return position_; }
   uint64_t length() const { return length_; }
   // Copies up to `into.size()` bytes from `from` (relative to the region); for simulated disks and in-process readers.
+  // Fewer only at the region's end or after a truncation: check Valid() before believing the bytes.
   Result<size_t> Read(uint64_t from, std::span<std::byte> into) const;
 
  private:
-  std::shared_ptr<SegmentFile> file_;
-  uint64_t generation_ = 0;
+  std::shared_ptr<SegmentFile> segment_;
+  std::shared_ptr<File> file_;
+  uint64_t generation_ = 0;  // the segment's when the region was made
   uint64_t position_ = 0;
   uint64_t length_ = 0;
 };
@@ -67,6 +71,11 @@ struct TimestampPosition {
   Offset offset = -1;
   int64_t timestamp = -1;
   int32_t leader_epoch = -1;
+  // The record lies in a compressed batch, whose records are not read here: `offset` is the batch's base offset and
+  // `timestamp` its max timestamp, and the caller decompresses that batch to find the record. For FindTimestamp the
+  // batch is the first with a max timestamp at or after the wanted one, so the record is in it (or, where the log start
+  // or the limit lies within the batch, possibly behind it).
+  bool in_compressed_batch = false;
 };
 
 // What a flush pass may move the watermark to.
@@ -85,10 +94,12 @@ class Log {
 
   // Opens or creates (with its directory, which is fsynced in its parent before the first flush reports durable).
   // Bytes below `recovery_point` are trusted; what is done above it depends on `trust`. Damage below the recovery point,
-  // and damage that `trust` cannot explain, is kCorrupt and leaves every file as it was.
+  // and damage that `trust` cannot explain, is kCorrupt and leaves every file as it was. Bytes above a valid prefix are
+  // kept aside in `<base offset>.log.cut-<position>`. Without `services` (which outlive the log), logs on PosixDisk()
+  // share the process's own and logs on other disks do everything on the calling thread.
   static Result<std::unique_ptr<Log>> Open(Disk& disk, const std::string& directory, const LogConfig& config,
                                            OpenTrust trust, Offset recovery_point, Offset log_start_offset,
-                                           OpenReport* report);
+                                           OpenReport* report, LogServices* services = nullptr);
 
   virtual void Configure(const LogConfig& config) = 0;  // takes effect with the next append
 
@@ -114,14 +125,20 @@ class Log {
   // Up to `into.size()` headers of the batches from the one that contains `from`, below `limit`; returns how many.
   virtual Result<size_t> ReadHeaders(Offset from, Offset limit, std::span<BatchHeader> into) = 0;
 
-  // Drops everything at and above `offset` (followers, repair). Files and indexes are cut and synced before it returns.
+  // Drops everything at and above `offset` (followers, repair), and of a batch that holds it in its middle the whole.
+  // Files and indexes are cut and synced before it returns, so it waits for the disk and for a running Flush. The caller
+  // has persisted a recovery point at or below `offset` before: a crash in between leaves less than the old one claims.
   virtual Status TruncateTo(Offset offset) = 0;
-  // Drops everything and continues at `offset`.
+  // Drops everything and continues at `offset`. The caller has persisted `offset` as log start, and a recovery point at
+  // or below it, before.
   virtual Status ResetTo(Offset offset) = 0;
-  // Moves the log start and removes whole segments below it (files are unlinked after readers let go). The caller has
+  // Moves the log start and removes whole segments below it (regions that were handed out stay readable). The caller has
   // persisted the new start before.
   virtual Status AdvanceStart(Offset offset) = 0;
   virtual Status Roll() = 0;
+  // Lets go of the mappings and descriptors that serve appending, and of preallocated space, when everything is durable
+  // (else it changes nothing); the next append takes them again. For partitions that were not written for a while.
+  virtual void Rest() = 0;
 
   virtual Offset log_start_offset() const = 0;
   virtual Offset log_end_offset() const = 0;

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "core/base/disk.h"
+#include "core/log/batch.h"
+
+namespace millrace {
+
+// Where a segment's bytes can be read: through the mapping as far as it reaches, else from the file.
+struct SegmentBytes {
+  std::shared_ptr<File> file;
+  const Mapping* mapping = nullptr;  // not owned, may be null
+};
+
+// Walks from batch to batch in [position, end) of a segment, which must lie within the file. Reads little more than the
+// headers; batches that overlap in the reading window cost one read together.
+class BatchCursor {
+ public:
+  enum class Step {
+    kBatch,   // header() and position() describe a batch that is whole within the end
+    kEnd,     // the last batch ended exactly there
+    kBroken,  // what begins at next_position() is no whole batch
+  };
+
+  BatchCursor(SegmentBytes bytes, uint64_t position, uint64_t end)
+      : bytes_(std::move(bytes)), position_(position), next_(position), end_(end) {}
+
+  Result<Step> Next();
+  void Rewind() { next_ = position_; }  // the current batch comes again
+
+  const BatchHeader& header() const { return header_; }
+  uint64_t position() const { return position_; }
+  uint64_t next_position() const { return next_; }
+  // The whole current batch; valid until the next call.
+  Result<std::span<const std::byte>> Batch();
+
+ private:
+  static constexpr size_t kSmallWindow = 4096;
+  static constexpr size_t kLargeWindow = 65536;
+
+  // `length` bytes at `position`, fewer only at the file's end.
+  Result<std::span<const std::byte>> Load(uint64_t position, size_t length, size_t window);
+
+  SegmentBytes bytes_;
+  uint64_t position_;
+  uint64_t next_;
+  uint64_t end_;
+  BatchHeader header_{};
+  size_t window_ = kSmallWindow;
+  std::vector<std::byte> buffer_;  // [buffer_at_, +size) of the file
+  uint64_t buffer_at_ = 0;
+};
+
+}  // namespace millrace

@@ -1,0 +1,192 @@
+#include "core/log/dirty_files.h"
+
+#include <algorithm>
+
+namespace millrace {
+namespace {
+
+// The one place where bytes become durable. A build that leaves it out has to fail the fault sweep.
+Status SyncFile(File& file) {
+#ifdef MILLRACE_TEST_NO_FLUSH
+  (void)file;
+  return Status::Ok();
+#else
+  return file.Sync();
+#endif
+}
+
+std::string ParentOf(const std::string& directory) {
+  size_t slash = directory.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : directory.substr(0, slash);
+}
+
+}  // namespace
+
+DirtyFiles::DirtyFiles(Disk& disk, OpenFiles& files, std::string directory)
+    : disk_(disk), files_(files), directory_(std::move(directory)) {}
+
+void DirtyFiles::Begin(Offset durable, Offset end) {
+  durable_.store(durable, std::memory_order_release);
+  SetEnd(end);
+}
+
+void DirtyFiles::Add(DirtySegment segment) {
+  std::lock_guard lock(mutex_);
+  for (DirtySegment& known : segments_) {
+    if (known.base_offset != segment.base_offset) continue;
+    known = std::move(segment);
+    return;
+  }
+  segments_.push_back(std::move(segment));
+}
+
+void DirtyFiles::Forget(Offset from_base, Offset before_base) {
+  std::vector<DirtySegment> closing;  // outlives the lock
+  std::lock_guard lock(mutex_);
+  auto gone = std::stable_partition(segments_.begin(), segments_.end(), [&](const DirtySegment& dirty) {
+    return dirty.base_offset < from_base || dirty.base_offset >= before_base;
+  });
+  std::move(gone, segments_.end(), std::back_inserter(closing));
+  segments_.erase(gone, segments_.end());
+}
+
+void DirtyFiles::NamesChanged(bool parent) {
+  std::lock_guard lock(mutex_);
+  ++names_;
+  parent_dirty_ |= parent;
+}
+
+void DirtyFiles::Rewind(Offset end) {
+  SetEnd(end);
+  if (durable() > end) durable_.store(end, std::memory_order_release);
+}
+
+bool DirtyFiles::clean() {
+  std::lock_guard lock(mutex_);
+  return names_ == names_synced_ && !parent_dirty_ && durable() == end() &&
+         std::none_of(segments_.begin(), segments_.end(), [](const DirtySegment& dirty) { return dirty.sealed; });
+}
+
+Result<DurablePoint> DirtyFiles::Flush() {
+  std::lock_guard pass(pass_mutex_);
+  return FlushStopped();
+}
+
+// Everything that is below the end as read here lies in the files as copied here: a file enters the list before bytes in
+// it count towards the end. Truncation is kept out by pass_mutex_, so what is published is still there.
+Result<DurablePoint> DirtyFiles::FlushStopped() {
+  if (failed()) return Status(Code::kFailed);
+  const Work work = Collect();
+  if (work.end == durable() && work.segments.empty()) return DurablePoint{work.end};
+  if (Status status = Sync(work); !status.ok()) {
+    // Which pages the kernel has given up on is not known, and it will not say so twice.
+    Fail();
+    return status;
+  }
+  Done(work);
+  durable_.store(work.end, std::memory_order_release);
+  return DurablePoint{work.end};
+}
+
+DirtyFiles::Work DirtyFiles::Collect() {
+  Work work;
+  std::lock_guard lock(mutex_);
+  work.end = end();
+  work.names = names_;
+  work.names_dirty = names_ != names_synced_;
+  work.parent_dirty = parent_dirty_;
+  const bool nothing_new = work.end == durable();
+  for (const DirtySegment& dirty : segments_) {
+    if (dirty.sealed || !nothing_new) work.segments.push_back(dirty);
+  }
+  return work;
+}
+
+Status DirtyFiles::Sync(const Work& work) {
+  for (const DirtySegment& dirty : work.segments) {
+    if (!dirty.sealed) continue;
+    if (Status status = SyncLog(dirty); !status.ok()) return status;
+    if (Status status = SyncIndex(dirty.offset_index); !status.ok()) return status;
+    if (Status status = SyncIndex(dirty.time_index); !status.ok()) return status;
+  }
+  if (Status status = SyncNames(work); !status.ok()) return status;
+  for (const DirtySegment& dirty : work.segments) {
+    if (dirty.sealed) continue;
+    if (Status status = SyncLog(dirty); !status.ok()) return status;
+  }
+  return Status::Ok();
+}
+
+Status DirtyFiles::SyncLog(const DirtySegment& dirty) {
+  std::shared_ptr<File> log = dirty.log;
+  if (log == nullptr) {
+    Result<std::shared_ptr<File>> opened = dirty.segment->file().Acquire();
+    // Between the copy of the list and now the log start may have passed the segment.
+    if (!opened.ok()) return Gone(dirty.base_offset) ? Status::Ok() : opened.status();
+    log = std::move(*opened);
+  }
+  if (dirty.sealed) {
+    if (Status status = log->Truncate(dirty.segment->written()); !status.ok()) return status;
+  }
+  return SyncFile(*log);
+}
+
+Status DirtyFiles::SyncIndex(const DirtySegment::Index& index) {
+  std::shared_ptr<File> file = index.file;
+  if (file == nullptr) {
+    if (index.name == nullptr) return Status::Ok();
+    Result<std::shared_ptr<File>> opened = index.name->Acquire();
+    if (opened.status().code() == Code::kNotFound) return Status::Ok();  // recovery makes it again
+    if (!opened.ok()) return opened.status();
+    file = std::move(*opened);
+  }
+  if (Status status = file->Truncate(index.bytes); !status.ok()) return status;
+  return SyncFile(*file);
+}
+
+Status DirtyFiles::SyncNames(const Work& work) {
+  for (const auto& [dirty, path] : {std::pair(work.parent_dirty, ParentOf(directory_)), std::pair(work.names_dirty, directory_)}) {
+    if (!dirty) continue;
+    Status status = disk_.SyncDirectory(path);
+    if (status.code() == Code::kTooManyFiles) {
+      // Nothing was synced and nothing has failed yet: a descriptor was missing, and idle ones of ours can be closed.
+      files_.CloseIdle();
+      status = disk_.SyncDirectory(path);
+    }
+    if (!status.ok()) return status;
+  }
+  return Status::Ok();
+}
+
+void DirtyFiles::Done(const Work& work) {
+  std::vector<DirtySegment> closing;  // outlives the lock
+  std::lock_guard lock(mutex_);
+  names_synced_ = work.names;
+  if (work.parent_dirty) parent_dirty_ = false;
+  for (const DirtySegment& synced : work.segments) {
+    if (!synced.sealed) continue;
+    auto known = std::find_if(segments_.begin(), segments_.end(), [&](const DirtySegment& dirty) {
+      return dirty.base_offset == synced.base_offset && dirty.sealed;
+    });
+    if (known == segments_.end()) continue;
+    closing.push_back(std::move(*known));
+    segments_.erase(known);
+  }
+}
+
+bool DirtyFiles::Gone(Offset base_offset) {
+  std::lock_guard lock(mutex_);
+  return std::none_of(segments_.begin(), segments_.end(), [&](const DirtySegment& dirty) {
+    return dirty.base_offset == base_offset;
+  });
+}
+
+void DirtyFiles::StartWriteBack() {
+  if (failed()) return;
+  for (const DirtySegment& dirty : Collect().segments) {
+    if (dirty.log != nullptr) dirty.log->StartWriteBack(0, dirty.segment->written());
+  }
+}
+
+}  // namespace millrace

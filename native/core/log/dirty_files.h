@@ -1,0 +1,100 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/log/log.h"
+#include "core/log/segment_file.h"
+
+namespace millrace {
+
+// A segment with bytes that may not be on the disk.
+struct DirtySegment {
+  // An index that its writer has let go of: to be trimmed and synced with its segment.
+  struct Index {
+    std::shared_ptr<CachedFile> name;  // null when there is no index
+    std::shared_ptr<File> file;        // held since it was written; null after a restart
+    uint64_t bytes = 0;
+  };
+
+  Offset base_offset = 0;
+  std::shared_ptr<SegmentFile> segment;
+  // Held from the first write until the bytes are durable, so that an error of the write-back is reported to a descriptor
+  // of ours. Null after a restart: the flush opens the file.
+  std::shared_ptr<File> log;
+  bool sealed = false;  // rolled: nothing is written any more, and the files may be trimmed
+  Index offset_index;
+  Index time_index;
+};
+
+// What stands between a log's written and its durable end. Flush threads and the decision thread meet here and nowhere
+// else. Lock order: pass_mutex_ before mutex_; mutex_ is held for copies only, never across a call to the disk.
+class DirtyFiles {
+ public:
+  DirtyFiles(Disk& disk, OpenFiles& files, std::string directory);
+
+  // Decision thread.
+  void Begin(Offset durable, Offset end);  // before any other thread knows the log
+  void SetEnd(Offset end) { end_.store(end, std::memory_order_release); }
+  void Add(DirtySegment segment);  // takes the place of what is known under its base offset
+  void Forget(Offset from_base, Offset before_base);  // the files are gone, or were synced by the caller
+  void NamesChanged(bool parent);
+  // While it is held, no flush runs: for truncating and closing, which wait for the disk anyway.
+  std::unique_lock<std::mutex> StopFlush() { return std::unique_lock(pass_mutex_); }
+  // With StopFlush: the log ends at `end` now.
+  void Rewind(Offset end);
+  // With StopFlush: the log is empty and goes on at `offset`, durably.
+  void Restart(Offset offset) { Begin(offset, offset); }
+  // With StopFlush: what Flush does.
+  Result<DurablePoint> FlushStopped();
+  bool clean();  // nothing is waiting for a flush
+
+  // Any thread.
+  Offset durable() const { return durable_.load(std::memory_order_acquire); }
+  Offset end() const { return end_.load(std::memory_order_acquire); }
+  bool failed() const { return failed_.load(std::memory_order_acquire); }
+  void Fail() { failed_.store(true, std::memory_order_release); }
+
+  // Flush threads, one at a time.
+  Result<DurablePoint> Flush();
+  void StartWriteBack();
+
+ private:
+  struct Work {
+    std::vector<DirtySegment> segments;  // by base offset
+    uint64_t names = 0;
+    bool names_dirty = false;
+    bool parent_dirty = false;
+    Offset end = 0;
+  };
+
+  Work Collect();
+  Status Sync(const Work& work);
+  Status SyncLog(const DirtySegment& dirty);
+  Status SyncIndex(const DirtySegment::Index& index);
+  Status SyncNames(const Work& work);
+  void Done(const Work& work);
+  bool Gone(Offset base_offset);
+
+  Disk& disk_;
+  OpenFiles& files_;
+  const std::string directory_;
+
+  std::mutex pass_mutex_;
+
+  std::mutex mutex_;
+  // Guarded by mutex_. The last one may be the active segment, which stays as long as it is written.
+  std::vector<DirtySegment> segments_;
+  uint64_t names_ = 0;         // counts changes to the directory
+  uint64_t names_synced_ = 0;  // the count that is durable
+  bool parent_dirty_ = false;
+
+  std::atomic<Offset> durable_{0};   // stored by whoever holds pass_mutex_
+  std::atomic<Offset> end_{0};       // stored by the decision thread after the bytes are written
+  std::atomic<bool> failed_{false};  // never goes back
+};
+
+}  // namespace millrace

@@ -1,0 +1,218 @@
+#include "core/log/log_impl.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/log/recovery.h"
+
+namespace millrace {
+namespace {
+
+constexpr uint64_t kPreparedBytes = 64 << 10;
+constexpr size_t kPrivateOpenFiles = 64;
+
+bool NeedsOwnServices(const Disk& disk, const LogServices* services) {
+  return services == nullptr && &disk != &PosixDisk();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Log>> Log::Open(Disk& disk, const std::string& directory,
+                                       const LogConfig& config, OpenTrust trust,
+                                       Offset recovery_point, Offset log_start_offset,
+                                       OpenReport* report, LogServices* services) {
+  if (recovery_point < 0 || log_start_offset < 0) return Status(Code::kInvalidArgument);
+  auto log = std::make_unique<LogImpl>(disk, services, directory, config);
+  OpenReport unread;
+  Status status = log->Recover(trust, recovery_point, log_start_offset,
+                               report != nullptr ? report : &unread);
+  if (!status.ok()) return status;
+  return std::unique_ptr<Log>(std::move(log));
+}
+
+LogImpl::LogImpl(Disk& disk, LogServices* services, std::string directory, const LogConfig& config)
+    : disk_(disk),
+      own_services_(NeedsOwnServices(disk, services)
+                        ? std::make_unique<LogServices>(kPrivateOpenFiles,
+                                                        LogServices::Background::kInline)
+                        : nullptr),
+      services_(own_services_ != nullptr ? *own_services_
+                : services != nullptr    ? *services
+                                         : LogServices::Process()),
+      directory_(std::move(directory)),
+      config_(config),
+      dirty_(disk, services_.files(), directory_),
+      prepared_(disk, services_, directory_) {}
+
+LogImpl::~LogImpl() { LetGo(); }
+
+Status LogImpl::Recover(OpenTrust trust, Offset recovery_point, Offset log_start_offset,
+                        OpenReport* report) {
+  *report = OpenReport();
+  Recovery recovery(disk_, services_.files(), directory_, config_, report);
+  Result<RecoveredLog> recovered = recovery.Run(trust, recovery_point, log_start_offset);
+  if (!recovered.ok()) return recovered.status();
+  segments_ = std::move(recovered->segments);
+  log_start_ = report->log_start_offset;
+  dirty_.Begin(recovered->durable_offset, report->log_end_offset);
+  for (DirtySegment& dirty : recovered->dirty) dirty_.Add(std::move(dirty));
+  if (recovered->names_dirty) dirty_.NamesChanged(recovered->parent_dirty);
+  return Status::Ok();
+}
+
+Status LogImpl::CheckUsable() const {
+  if (segments_.empty()) return Status(Code::kClosed);
+  return dirty_.failed() ? Status(Code::kFailed) : Status::Ok();
+}
+
+Status LogImpl::Judge(Status status) {
+  if (!segments_.empty() && active().damaged()) dirty_.Fail();
+  if (status.code() == Code::kFailed || status.code() == Code::kCorrupt) dirty_.Fail();
+  return status;
+}
+
+Status LogImpl::Validate(std::span<const std::byte> batch, const AppendOptions& options,
+                         Appended* verdict) const {
+  *verdict = Appended();
+  BatchHeader header;
+  if (Status status = CheckBatch(batch, options, &header, verdict); !status.ok()) return status;
+  return batch.size() <= config_.segment_bytes ? Status::Ok()
+                                               : Status(Code::kBatchLargerThanSegment);
+}
+
+Status LogImpl::Append(std::span<std::byte> batch, const AppendOptions& options,
+                       Appended* appended) {
+  *appended = Appended();
+  if (Status status = CheckUsable(); !status.ok()) return status;
+  BatchHeader header;
+  if (Status status = CheckBatch(batch, options, &header, appended); !status.ok()) return status;
+  if (batch.size() > config_.segment_bytes) return Status(Code::kBatchLargerThanSegment);
+
+  const Offset base_offset = dirty_.end();
+  Offset last_offset;
+  if (__builtin_add_overflow(base_offset, header.last_offset - header.base_offset, &last_offset) ||
+      last_offset == INT64_MAX) {
+    return Status(Code::kOffsetOutOfRange);
+  }
+  const bool append_time = (options.flags & kAppendLogAppendTime) != 0;
+  Result<bool> roll =
+      active().MustRoll(batch.size(), last_offset, append_time ? options.now_ms : header.max_timestamp,
+                        options.now_ms, config_);
+  if (!roll.ok()) return Judge(roll.status());
+  if (*roll) {
+    if (Status status = RollTo(base_offset); !status.ok()) return Judge(status);
+    appended->rolled = true;
+  }
+  Status reserved = active().Reserve(batch.size(), config_);
+  ListActive();
+  if (!reserved.ok()) return Judge(reserved);
+
+  StampBatch(batch, base_offset, options, &header);
+  if (Status status = active().Append(batch, header, config_); !status.ok()) return Judge(status);
+  dirty_.SetEnd(active().end_offset());
+
+  appended->base_offset = base_offset;
+  appended->last_offset = last_offset;
+  appended->max_timestamp = header.max_timestamp;
+  PrepareNext();
+  return Status::Ok();
+}
+
+// The active segment's file may be opened by a Reserve that then fails for another reason.
+void LogImpl::ListActive() {
+  if (active_listed_ || !active().writing()) return;
+  dirty_.Add(active().Dirty());
+  active_listed_ = true;
+}
+
+// Small logs never get there, so that they cost one segment.
+void LogImpl::PrepareNext() {
+  if (active().length() > config_.segment_bytes / 2) prepared_.Start(kPreparedBytes);
+}
+
+Status LogImpl::Roll() {
+  if (Status status = CheckUsable(); !status.ok()) return status;
+  if (active().length() == 0) return Status::Ok();
+  return Judge(RollTo(dirty_.end()));
+}
+
+// In an order that leaves a log at every step: the old segment is complete, then the new one exists and is empty, then
+// the flush learns of both. The flush trims the old files, so that rolling waits for nothing.
+Status LogImpl::RollTo(Offset base_offset) {
+  if (Status status = active().FinishTimeIndex(); !status.ok()) return status;
+  auto next = std::make_unique<Segment>(disk_, services_.files(), directory_, base_offset);
+  uint64_t allocated = 0;
+  Result<std::shared_ptr<File>> file = NextFile(next->file()->file().path(), &allocated);
+  if (!file.ok()) return file.status();
+  next->Begin(std::move(*file), allocated);
+
+  dirty_.NamesChanged(false);
+  dirty_.Add(active().Seal());
+  dirty_.Add(next->Dirty());
+  segments_.push_back(std::move(next));
+  active_listed_ = true;
+  return Status::Ok();
+}
+
+Result<std::shared_ptr<File>> LogImpl::NextFile(const std::string& path, uint64_t* allocated) {
+  if (std::shared_ptr<File> prepared = prepared_.Take(); prepared != nullptr) {
+    Status status = disk_.Rename(prepared_.path(), path);
+    if (status.ok()) {
+      *allocated = kPreparedBytes;
+      return prepared;
+    }
+    (void)disk_.Unlink(prepared_.path());
+    return status;
+  }
+  Result<std::shared_ptr<File>> file = disk_.Open(path, OpenMode::kCreateNew);
+  if (!file.ok() && file.status().code() == Code::kTooManyFiles) {
+    services_.files().CloseIdle();
+    file = disk_.Open(path, OpenMode::kCreateNew);
+  }
+  return file;
+}
+
+uint64_t LogImpl::size_bytes() const {
+  uint64_t size = 0;
+  for (const auto& segment : segments_) size += segment->length();
+  return size;
+}
+
+Offset LogImpl::active_base_offset() const {
+  return segments_.empty() ? dirty_.end() : active().base_offset();
+}
+
+void LogImpl::Rest() {
+  if (!CheckUsable().ok() || !active().writing() || !dirty_.clean()) return;
+  const auto stopped = dirty_.StopFlush();
+  prepared_.Discard();
+  if (Status status = active().Rest(); !status.ok()) return;  // as it was, or with less mapped
+  dirty_.Forget(active().base_offset(), INT64_MAX);
+  active_listed_ = false;
+}
+
+Status LogImpl::Close(bool clean) {
+  if (segments_.empty()) return Status::Ok();
+  Status status = clean ? CloseClean() : Status::Ok();
+  LetGo();
+  return status;
+}
+
+// After the flush has trimmed and synced the rolled segments, the active one is left.
+Status LogImpl::CloseClean() {
+  prepared_.Discard();
+  const auto stopped = dirty_.StopFlush();
+  if (Result<DurablePoint> flushed = dirty_.FlushStopped(); !flushed.ok()) return flushed.status();
+  if (Status status = active().Rest(); !status.ok()) return status;
+  dirty_.Add(active().Seal());
+  Result<DurablePoint> flushed = dirty_.FlushStopped();
+  return flushed.status();
+}
+
+void LogImpl::LetGo() {
+  prepared_.Discard();
+  segments_.clear();
+  dirty_.Forget(0, INT64_MAX);
+}
+
+}  // namespace millrace

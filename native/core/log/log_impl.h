@@ -1,0 +1,90 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/log/dirty_files.h"
+#include "core/log/log.h"
+#include "core/log/log_services.h"
+#include "core/log/prepared_segment.h"
+#include "core/log/segment.h"
+
+namespace millrace {
+
+// The list of segments and the moves between them. Appending, rolling and closing are in log_impl.cc, reading in
+// log_read.cc, and everything that takes data away in log_remove.cc.
+//
+// Everything here belongs to the decision thread but dirty_, which says itself what others may do.
+class LogImpl final : public Log {
+ public:
+  LogImpl(Disk& disk, LogServices* services, std::string directory, const LogConfig& config);
+  ~LogImpl() override;
+
+  Status Recover(OpenTrust trust, Offset recovery_point, Offset log_start_offset, OpenReport* report);
+
+  void Configure(const LogConfig& config) override { config_ = config; }
+  Status Append(std::span<std::byte> batch, const AppendOptions& options, Appended* appended) override;
+  Status Validate(std::span<const std::byte> batch, const AppendOptions& options,
+                  Appended* verdict) const override;
+  Status Roll() override;
+  void Rest() override;
+  Status Close(bool clean) override;
+
+  Result<FileRegion> Read(Offset offset, uint64_t max_bytes, Offset limit,
+                          bool whole_first_batch) override;
+  Result<TimestampPosition> FindTimestamp(int64_t timestamp, Offset limit) override;
+  Result<TimestampPosition> FindMaxTimestamp(Offset limit) override;
+  Result<size_t> ReadHeaders(Offset from, Offset limit, std::span<BatchHeader> into) override;
+
+  Status TruncateTo(Offset offset) override;
+  Status ResetTo(Offset offset) override;
+  Status AdvanceStart(Offset offset) override;
+  Status Delete() override;
+
+  Offset log_start_offset() const override { return log_start_; }
+  Offset log_end_offset() const override { return dirty_.end(); }
+  Offset durable_offset() const override { return dirty_.durable(); }
+  uint64_t size_bytes() const override;
+  Offset active_base_offset() const override;
+  bool failed() const override { return dirty_.failed(); }
+
+  Result<DurablePoint> Flush() override { return dirty_.Flush(); }
+  void StartWriteBack() override { dirty_.StartWriteBack(); }
+
+ private:
+  Segment& active() const { return *segments_.back(); }
+  // kClosed or kFailed, when nothing may be changed any more.
+  Status CheckUsable() const;
+  // Passes `status` on; if it means that bytes we rely on are lost, the log has failed.
+  Status Judge(Status status);
+  Status RollTo(Offset base_offset);
+  Result<std::shared_ptr<File>> NextFile(const std::string& path, uint64_t* allocated);
+  void ListActive();
+  void PrepareNext();
+  Status CloseClean();
+  void LetGo();
+
+  // The segment that holds `offset`, or the first one behind it.
+  size_t SegmentFor(Offset offset) const;
+  Result<TimestampPosition> SearchBatch(BatchCursor& cursor, int64_t timestamp, Offset limit);
+  Result<TimestampOffset> LargestBelow(Segment& segment, Offset limit);
+
+  // Removes the files of `segment`; open ones are closed in the background.
+  Status Remove(Segment& segment);
+  Status CutTo(Offset offset);
+  Status StartOver(Offset offset);
+
+  Disk& disk_;
+  const std::unique_ptr<LogServices> own_services_;  // when none were given and the disk is not the real one
+  LogServices& services_;
+  std::string directory_;
+  LogConfig config_;
+  std::vector<std::unique_ptr<Segment>> segments_;  // by base offset; empty only when closed
+  Offset log_start_ = 0;
+  bool active_listed_ = false;  // dirty_ has the active segment's open file
+  DirtyFiles dirty_;
+  PreparedSegment prepared_;
+};
+
+}  // namespace millrace

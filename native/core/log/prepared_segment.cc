@@ -1,0 +1,67 @@
+#include "core/log/prepared_segment.h"
+
+#include <utility>
+
+#include "core/log/segment_names.h"
+
+namespace millrace {
+
+PreparedSegment::PreparedSegment(Disk& disk, LogServices& services, std::string directory)
+    : disk_(disk),
+      services_(services),
+      directory_(std::move(directory)),
+      path_(JoinPath(directory_, kPreparedName)),
+      state_(std::make_shared<State>()) {}
+
+void PreparedSegment::Start(uint64_t allocate_bytes) {
+  {
+    std::lock_guard lock(state_->mutex);
+    if (state_->stage != Stage::kNone) return;
+    state_->stage = Stage::kQueued;
+  }
+  services_.Run([state = state_, &disk = disk_, directory = directory_, path = path_, allocate_bytes] {
+    {
+      std::lock_guard lock(state->mutex);
+      if (state->stage != Stage::kQueued) return;  // discarded meanwhile, and the disk may be gone
+      state->stage = Stage::kRunning;
+    }
+    Result<std::shared_ptr<File>> file = Make(disk, directory, path, allocate_bytes);
+    std::lock_guard lock(state->mutex);
+    state->stage = file.ok() ? Stage::kReady : Stage::kFailed;
+    if (file.ok()) state->file = std::move(*file);
+    state->left_running.notify_all();
+  });
+}
+
+Result<std::shared_ptr<File>> PreparedSegment::Make(Disk& disk, const std::string& directory,
+                                                    const std::string& path,
+                                                    uint64_t allocate_bytes) {
+  Result<std::shared_ptr<File>> file = disk.Open(path, OpenMode::kCreateNew);
+  if (!file.ok()) return file;
+  Status status = (*file)->Allocate(0, allocate_bytes);
+  if (status.ok()) status = (*file)->Sync();
+  if (status.ok()) status = disk.SyncDirectory(directory);
+  if (status.ok()) return file;
+  (void)disk.Unlink(path);  // else the next start removes it
+  return status;
+}
+
+std::shared_ptr<File> PreparedSegment::Take() {
+  std::lock_guard lock(state_->mutex);
+  if (state_->stage == Stage::kQueued || state_->stage == Stage::kRunning) return nullptr;
+  state_->stage = Stage::kNone;
+  return std::move(state_->file);
+}
+
+void PreparedSegment::Discard() {
+  std::shared_ptr<File> made;
+  {
+    std::unique_lock lock(state_->mutex);
+    state_->left_running.wait(lock, [this] { return state_->stage != Stage::kRunning; });
+    state_->stage = Stage::kNone;
+    made = std::move(state_->file);
+  }
+  if (made != nullptr) (void)disk_.Unlink(path_);
+}
+
+}  // namespace millrace

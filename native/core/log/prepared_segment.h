@@ -1,0 +1,48 @@
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "core/base/disk.h"
+#include "core/log/log_services.h"
+
+namespace millrace {
+
+// The file of a log's next segment, made ahead on the background thread: created under a name of its own, allocated,
+// synced, and the name too. Rolling then costs the decision thread a rename. Whatever goes wrong here only means that the
+// roll creates its file itself. Decision thread, but for the task, which shares State with it.
+class PreparedSegment {
+ public:
+  PreparedSegment(Disk& disk, LogServices& services, std::string directory);
+  ~PreparedSegment() { Discard(); }
+
+  // Begins to prepare, unless that was done since the last Take. Cheap.
+  void Start(uint64_t allocate_bytes);
+  // The file, to be renamed from path(), or null when none is ready; one that is still being made serves the next roll.
+  std::shared_ptr<File> Take();
+  // Waits for a running task and removes what it made.
+  void Discard();
+  const std::string& path() const { return path_; }
+
+ private:
+  enum class Stage { kNone, kQueued, kRunning, kReady, kFailed };
+  struct State {
+    std::mutex mutex;
+    std::condition_variable left_running;
+    Stage stage = Stage::kNone;  // guarded by mutex, like the next
+    std::shared_ptr<File> file;
+  };
+
+  static Result<std::shared_ptr<File>> Make(Disk& disk, const std::string& directory,
+                                            const std::string& path, uint64_t allocate_bytes);
+
+  Disk& disk_;
+  LogServices& services_;
+  const std::string directory_;
+  const std::string path_;
+  const std::shared_ptr<State> state_;  // a queued task may outlive this object, and then does nothing
+};
+
+}  // namespace millrace

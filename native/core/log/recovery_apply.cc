@@ -1,0 +1,169 @@
+#include <algorithm>
+#include <utility>
+
+#include "core/log/recovery.h"
+
+namespace millrace {
+namespace {
+
+constexpr size_t kCopyBytes = 256 << 10;
+
+Status CopyBytes(File& from, uint64_t begin, uint64_t end, File& to) {
+  std::vector<std::byte> buffer(static_cast<size_t>(std::min<uint64_t>(kCopyBytes, end - begin)));
+  for (uint64_t position = begin; position < end;) {
+    size_t length = static_cast<size_t>(std::min<uint64_t>(buffer.size(), end - position));
+    Result<size_t> got = from.ReadAt(position, std::span(buffer).first(length));
+    if (!got.ok()) return got.status();
+    if (*got == 0) return Status(Code::kIoError);
+    if (Status status = to.WriteAt(position - begin, std::span(buffer).first(*got)); !status.ok()) return status;
+    position += *got;
+  }
+  return Status::Ok();
+}
+
+bool Missing(const Status& status) { return status.ok() || status.code() == Code::kNotFound; }
+
+}  // namespace
+
+// First what is cut is safe in files of its own, then the log gets shorter: a crash in between finds the same prefix.
+Status Recovery::Apply() {
+  if (new_directory_) {
+    Status status = disk_.MakeDirectory(directory_);
+    if (!status.ok() && status.code() != Code::kExists) return status;
+  }
+  if (Status status = RemoveAll(leftovers_); !status.ok()) return status;
+  for (const Found& found : obsolete_) {
+    if (Status status = RemoveSegment(found.segment->base_offset()); !status.ok()) return status;
+  }
+
+  for (size_t i = cut_.size(); i-- > 0;) {
+    if (Status status = PutSegmentAside(cut_[i]); !status.ok()) return status;
+  }
+  // A torn last append was acknowledged to nobody; after a reboot that is not known.
+  const bool tail_cut =
+      trust_ == OpenTrust::kReboot && !found_.empty() && found_.back().cut_end > found_.back().length;
+  if (tail_cut) {
+    if (Status status = PutTailAside(found_.back()); !status.ok()) return status;
+  }
+  if (tail_cut || !cut_.empty()) {
+    names_changed_ = true;
+    if (Status status = disk_.SyncDirectory(directory_); !status.ok()) return status;
+  }
+
+  for (Found& found : found_) {
+    if (Status status = Finish(found); !status.ok()) return status;
+  }
+  const bool below_start = !found_.empty() && found_.back().end_offset < log_start_;
+  if (below_start) {
+    for (size_t i = found_.size(); i-- > 0;) {
+      if (Status status = RemoveSegment(found_[i].segment->base_offset()); !status.ok()) return status;
+    }
+    found_.clear();
+    // The new segment may not be there without the old ones being gone.
+    if (Status status = disk_.SyncDirectory(directory_); !status.ok()) return status;
+  }
+  return found_.empty() ? CreateFirst() : Status::Ok();
+}
+
+Status Recovery::RemoveAll(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (Status status = disk_.Unlink(JoinPath(directory_, name)); !Missing(status)) return status;
+    names_changed_ = true;
+  }
+  return Status::Ok();
+}
+
+Status Recovery::RemoveSegment(Offset base_offset) {
+  return RemoveAll({SegmentFileName(base_offset, FileKind::kLog),
+                    SegmentFileName(base_offset, FileKind::kOffsetIndex),
+                    SegmentFileName(base_offset, FileKind::kTimeIndex)});
+}
+
+// A name for cut bytes that is not taken: an earlier recovery may have left one.
+Result<std::string> Recovery::NameAside(Offset base_offset, uint64_t from) {
+  const std::string wanted = PathOf(base_offset, FileKind::kLog) + ".cut-" + std::to_string(from);
+  std::string path = wanted;
+  for (int copy = 1;; ++copy) {
+    Result<std::shared_ptr<File>> taken = disk_.Open(path, OpenMode::kRead);
+    if (taken.status().code() == Code::kNotFound) return path;
+    if (!taken.ok()) return taken.status();
+    path = wanted + "." + std::to_string(copy);
+  }
+}
+
+Status Recovery::PutSegmentAside(const Found& found) {
+  const Offset base_offset = found.segment->base_offset();
+  if (found.cut_end == 0) return RemoveSegment(base_offset);
+  Result<std::string> aside = NameAside(base_offset, 0);
+  if (!aside.ok()) return aside.status();
+  if (Status status = disk_.Rename(PathOf(base_offset, FileKind::kLog), *aside); !status.ok()) return status;
+  return RemoveSegment(base_offset);  // the indexes
+}
+
+Status Recovery::PutTailAside(const Found& found) {
+  Result<std::string> aside = NameAside(found.segment->base_offset(), found.length);
+  if (!aside.ok()) return aside.status();
+  Result<std::shared_ptr<File>> to = disk_.Open(*aside, OpenMode::kCreateNew);
+  if (!to.ok()) return to.status();
+  Result<std::shared_ptr<File>> log = found.segment->Open();
+  if (!log.ok()) return log.status();
+  if (Status status = CopyBytes(**log, found.length, found.cut_end, **to); !status.ok()) return status;
+  return (*to)->Sync();
+}
+
+// Cuts or trims one segment's files to what it keeps and brings them to rest.
+Status Recovery::Finish(Found& found) {
+  Segment& segment = *found.segment;
+  if (found.size != found.length) {
+    Result<std::shared_ptr<File>> log = segment.Open();
+    if (!log.ok()) return log.status();
+    if (Status status = (*log)->Truncate(found.length); !status.ok()) return status;
+    // Bytes that were cut must not come back under later ones.
+    if (found.cut_end > found.length || trust_ == OpenTrust::kReboot) {
+      if (Status status = (*log)->Sync(); !status.ok()) return status;
+    }
+  }
+  segment.TakeOver(found.length, found.end_offset, found.progress);
+  if (found.image.has_value()) {
+    if (Status status = segment.WriteIndexes(*found.image); !status.ok()) return status;
+    ++report_->indexes_rebuilt;
+    names_changed_ = true;
+  }
+  return found.touched ? segment.Rest() : Status::Ok();
+}
+
+Status Recovery::CreateFirst() {
+  Result<std::shared_ptr<File>> log = disk_.Open(PathOf(log_start_, FileKind::kLog), OpenMode::kCreateNew);
+  if (!log.ok()) return log.status();
+  names_changed_ = true;
+  Found found;
+  found.segment = std::make_unique<Segment>(disk_, files_, directory_, log_start_);
+  found.segment->TakeOver(0, log_start_, IndexProgress());
+  found.end_offset = log_start_;
+  found_.push_back(std::move(found));
+  return Status::Ok();
+}
+
+RecoveredLog Recovery::Collect() {
+  RecoveredLog log;
+  report_->log_start_offset = std::max(log_start_, found_.front().segment->base_offset());
+  report_->log_end_offset = found_.back().end_offset;
+  report_->segments = found_.size();
+
+  const bool clean = trust_ == OpenTrust::kClean;
+  log.durable_offset = clean ? report_->log_end_offset : std::clamp(recovery_point_, report_->log_start_offset, report_->log_end_offset);
+  for (Found& found : found_) {
+    const bool last = &found == &found_.back();
+    if (found.end_offset > log.durable_offset) {
+      DirtySegment dirty = last ? found.segment->Dirty() : found.segment->Seal();
+      log.dirty.push_back(std::move(dirty));
+    }
+    log.segments.push_back(std::move(found.segment));
+  }
+  log.names_dirty = names_changed_ || !clean;
+  // A directory that was made is new, and so may be one without a segment that somebody else made.
+  log.parent_dirty = log.names_dirty;
+  return log;
+}
+
+}  // namespace millrace

@@ -1,0 +1,219 @@
+#include "core/log/segment.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "core/log/segment_names.h"
+
+namespace millrace {
+namespace {
+
+constexpr uint64_t kFirstExtentBytes = 64 << 10;
+constexpr uint64_t kLargestExtentBytes = 64 << 20;
+constexpr uint64_t kBlockBytes = 4096;
+
+uint64_t RoundUpToBlocks(uint64_t bytes) {
+  return (bytes + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
+}
+
+}  // namespace
+
+Segment::Segment(Disk& disk, OpenFiles& files, const std::string& directory, Offset base_offset)
+    : base_offset_(base_offset),
+      file_(std::make_shared<SegmentFile>(
+          files, disk, JoinPath(directory, SegmentFileName(base_offset, FileKind::kLog)))),
+      offset_index_(files, disk,
+                    JoinPath(directory, SegmentFileName(base_offset, FileKind::kOffsetIndex)),
+                    base_offset),
+      time_index_(files, disk,
+                  JoinPath(directory, SegmentFileName(base_offset, FileKind::kTimeIndex)),
+                  base_offset),
+      end_offset_(base_offset) {}
+
+void Segment::Begin(std::shared_ptr<File> log, uint64_t allocated) {
+  file_->file().Adopt(log);
+  open_ = std::move(log);
+  allocated_ = allocated;
+  progress_ = IndexProgress();
+}
+
+void Segment::TakeOver(uint64_t length, Offset end_offset,
+                       const std::optional<IndexProgress>& progress) {
+  length_ = length;
+  end_offset_ = end_offset;
+  progress_ = progress;
+  file_->SetWritten(length);
+}
+
+Result<std::shared_ptr<File>> Segment::Open() const {
+  if (open_ != nullptr) return open_;
+  return file_->file().Acquire();
+}
+
+Result<bool> Segment::MustRoll(uint64_t size, Offset last_offset, int64_t max_timestamp,
+                               int64_t now_ms, const LogConfig& config) {
+  if (length_ == 0) return false;
+  if (length_ + size > config.segment_bytes || length_ + size > INT32_MAX) return true;
+  if (last_offset - base_offset_ > INT32_MAX) return true;
+  if (Status status = LoadProgress(); !status.ok()) return status;
+  // The time index keeps its last slot for the entry on roll.
+  if (offset_index_.file().entries() >= config.segment_index_bytes / OffsetIndex::kEntryBytes ||
+      time_index_.file().entries() + 1 >= config.segment_index_bytes / TimeIndex::kEntryBytes) {
+    return true;
+  }
+  Result<int64_t> first = FirstTimestamp();
+  if (!first.ok()) return first.status();
+  int64_t waited;
+  if (*first >= 0) {
+    if (__builtin_sub_overflow(max_timestamp, *first, &waited)) return false;
+  } else {
+    if (!created_ms_.has_value()) created_ms_ = now_ms;
+    waited = now_ms - *created_ms_;
+  }
+  return waited > config.segment_ms;
+}
+
+Result<int64_t> Segment::FirstTimestamp() {
+  if (first_timestamp_.has_value()) return *first_timestamp_;
+  Result<std::shared_ptr<File>> log = Open();
+  if (!log.ok()) return log.status();
+  BatchCursor cursor = CursorAt(*log, 0);
+  Result<BatchCursor::Step> step = cursor.Next();
+  if (!step.ok()) return step.status();
+  if (*step != BatchCursor::Step::kBatch) return Status(Code::kCorrupt);
+  first_timestamp_ = cursor.header().max_timestamp;
+  return *first_timestamp_;
+}
+
+Status Segment::Reserve(uint64_t size, const LogConfig& config) {
+  index_interval_bytes_ = config.index_interval_bytes;
+  if (Status status = LoadProgress(); !status.ok()) return status;
+  if (open_ == nullptr) {
+    Result<std::shared_ptr<File>> log = file_->file().Acquire();
+    if (!log.ok()) return log.status();
+    open_ = std::move(*log);
+    allocated_ = length_;
+  }
+  if (Status status = offset_index_.file().Reserve(1); !status.ok()) return status;
+  if (Status status = time_index_.file().Reserve(2); !status.ok()) return status;
+  return length_ + size <= allocated_ ? Status::Ok() : Grow(length_ + size, config);
+}
+
+Status Segment::Grow(uint64_t end, const LogConfig& config) {
+  const uint64_t extent = std::clamp(allocated_, kFirstExtentBytes, kLargestExtentBytes);
+  uint64_t wanted = std::min(allocated_ + extent, RoundUpToBlocks(config.segment_bytes));
+  wanted = std::max(wanted, RoundUpToBlocks(end));
+  Status status = open_->Allocate(allocated_, wanted);
+  if (status.code() == Code::kNoSpace && wanted > RoundUpToBlocks(end)) {
+    wanted = RoundUpToBlocks(end);  // the last of the space, in small pieces
+    status = open_->Allocate(allocated_, wanted);
+  }
+  if (status.ok()) allocated_ = wanted;
+  return status;
+}
+
+Status Segment::Append(std::span<const std::byte> batch, const BatchHeader& header,
+                       const LogConfig& config) {
+  assert(open_ != nullptr && length_ + batch.size() <= allocated_ && progress_.has_value());
+  assert(header.base_offset >= end_offset_);
+  if (Status status = open_->WriteAt(length_, batch); !status.ok()) {
+    // What was written of it must not stay behind a later, shorter batch.
+    mapping_.reset();
+    damaged_ = !open_->Truncate(length_).ok();
+    allocated_ = length_;
+    return status;
+  }
+  progress_->Note(header);
+  if (progress_->EntryDue(length_, config.index_interval_bytes)) {
+    // An entry of the offset index implies that the time index is as far: recovery looks no further back.
+    Status finished = FinishTimeIndex();
+    assert(finished.ok());
+    (void)finished;
+    std::atomic_signal_fence(std::memory_order_release);
+    offset_index_.Append({header.last_offset, static_cast<uint32_t>(length_)});
+    progress_->indexed_position = length_;
+  }
+  if (length_ == 0) first_timestamp_ = header.max_timestamp;
+  length_ += batch.size();
+  end_offset_ = header.last_offset + 1;
+  file_->SetWritten(length_);
+  return Status::Ok();
+}
+
+DirtySegment Segment::Dirty() const {
+  DirtySegment dirty;
+  dirty.base_offset = base_offset_;
+  dirty.segment = file_;
+  dirty.log = open_;
+  return dirty;
+}
+
+Status Segment::FinishTimeIndex() {
+  if (Status status = LoadProgress(); !status.ok()) return status;
+  if (progress_->max.timestamp <= progress_->indexed_timestamp) return Status::Ok();
+  if (Status status = time_index_.file().Reserve(1); !status.ok()) return status;
+  time_index_.Append(progress_->max);
+  progress_->indexed_timestamp = progress_->max.timestamp;
+  return Status::Ok();
+}
+
+DirtySegment Segment::Seal() {
+  DirtySegment dirty = Dirty();
+  dirty.sealed = true;
+  for (auto [index, file] : {std::pair(&dirty.offset_index, &offset_index_.file()),
+                             std::pair(&dirty.time_index, &time_index_.file())}) {
+    IndexFile::Detached detached = file->Detach();
+    *index = {file->file(), std::move(detached.file), detached.bytes};
+  }
+  mapping_.reset();
+  open_.reset();
+  return dirty;
+}
+
+Status Segment::Rest() {
+  if (Status status = FinishTimeIndex(); !status.ok()) return status;
+  if (Status status = offset_index_.file().Rest(); !status.ok()) return status;
+  if (Status status = time_index_.file().Rest(); !status.ok()) return status;
+  mapping_.reset();
+  if (open_ != nullptr && allocated_ != length_) {
+    if (Status status = open_->Truncate(length_); !status.ok()) return status;
+    allocated_ = length_;
+  }
+  open_.reset();
+  return Status::Ok();
+}
+
+Status Segment::CutTo(Offset offset, uint32_t index_interval_bytes) {
+  index_interval_bytes_ = index_interval_bytes;
+  Result<std::optional<BatchPlace>> found = Find(offset);
+  if (!found.ok()) return found.status();
+  Result<std::shared_ptr<File>> log = Open();
+  if (!log.ok()) return log.status();
+
+  if (found->has_value()) {
+    length_ = (*found)->position;
+    end_offset_ = std::min(offset, (*found)->header.base_offset);
+    file_->Cut(length_);
+    file_->SetWritten(length_);
+    if (length_ == 0) first_timestamp_.reset();
+  }
+  mapping_.reset();
+  open_.reset();
+  boundaries_.fill({});
+  progress_.reset();
+  if (Status status = (*log)->Truncate(length_); !status.ok()) return status;
+  if (Status status = (*log)->Sync(); !status.ok()) return status;
+  if (Status status = offset_index_.CutTo(end_offset_); !status.ok()) return status;
+  return time_index_.CutTo(end_offset_);
+}
+
+Status Segment::WriteIndexes(const IndexImage& image) {
+  if (Status status = offset_index_.file().Replace(image.offset_entries()); !status.ok()) {
+    return status;
+  }
+  if (Status status = time_index_.file().Replace(image.time_entries()); !status.ok()) return status;
+  progress_ = image.progress();
+  return Status::Ok();
+}
+
+}  // namespace millrace

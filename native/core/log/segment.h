@@ -1,0 +1,140 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/log/batch_cursor.h"
+#include "core/log/dirty_files.h"
+#include "core/log/log.h"
+#include "core/log/offset_index.h"
+#include "core/log/segment_file.h"
+#include "core/log/segment_scan.h"
+#include "core/log/time_index.h"
+
+namespace millrace {
+
+// Where a batch lies and what its header says.
+struct BatchPlace {
+  uint64_t position;
+  BatchHeader header;
+};
+
+// What the end of a segment looks like, from the last index entry on.
+struct SegmentTail {
+  ScanResult scan;
+  IndexProgress progress;
+  std::optional<IndexImage> image;  // what the indexes have to become when they are missing or wrong
+};
+
+// A run of batches in one file, and its two indexes (segment_names.h has the names, batch.h the bytes of a batch):
+//
+//   .log, at rest:         | batch | batch | ... | batch |                       nothing else; the size says where it ends
+//   .log, being written:   | batch | batch | ... | batch | zeros ... |           allocated ahead, in growing extents
+//                                          written end --^           ^-- allocated end
+//   torn last append:      | batch | batch | ... | part of a batch | zeros ... | the process died in pwrite
+//   after a power loss:    | batch | batch | ? any 4 KB page new, or as it was before (zeros), or cut off ? |
+//
+// A batch of zeros has magic 0, so a walk over the batches stops at the zeros; recovery.cc says what is done then. Bytes
+// behind the written end are never left from an append that failed, nor from before a truncation: both cut the file.
+//
+// Reading goes through a mapping while the segment is written, else through the file. Decision thread, but for what
+// SegmentFile says; the segment is handed to the flush thread by way of DirtySegment.
+// Invariant: length_ <= allocated_ while open_ is set; every byte below length_ belongs to a whole batch.
+class Segment {
+ public:
+  Segment(Disk& disk, OpenFiles& files, const std::string& directory, Offset base_offset);
+
+  // A new, empty segment: `log` was just created.
+  void Begin(std::shared_ptr<File> log, uint64_t allocated);
+  // One that lies at rest; without `progress` it is found out when it is needed.
+  void TakeOver(uint64_t length, Offset end_offset, const std::optional<IndexProgress>& progress);
+
+  Offset base_offset() const { return base_offset_; }
+  Offset end_offset() const { return end_offset_; }
+  uint64_t length() const { return length_; }
+  const std::shared_ptr<SegmentFile>& file() const { return file_; }
+  OffsetIndex& offset_index() { return offset_index_; }
+  TimeIndex& time_index() { return time_index_; }
+  Result<std::shared_ptr<File>> Open() const;  // of the .log
+
+  // Appending (segment.cc).
+  // Whether a batch of these facts has to go to a new segment: Kafka's rules.
+  Result<bool> MustRoll(uint64_t size, Offset last_offset, int64_t max_timestamp, int64_t now_ms,
+                        const LogConfig& config);
+  // Prepares everything that could fail for want of space or descriptors. Nothing has moved.
+  Status Reserve(uint64_t size, const LogConfig& config);
+  // Writes one stamped batch within what was reserved. On failure nothing has moved, unless `damaged` says that the file
+  // could not be put back either.
+  Status Append(std::span<const std::byte> batch, const BatchHeader& header,
+                const LogConfig& config);
+  bool damaged() const { return damaged_; }
+  bool writing() const { return open_ != nullptr; }
+  // For the flush, while the segment is written.
+  DirtySegment Dirty() const;
+  // Writes the time index's last entry. Cannot fail while the segment is written, since room for it is kept.
+  Status FinishTimeIndex();
+  // After FinishTimeIndex, when the next segment exists: ends writing and hands the files to the flush.
+  DirtySegment Seal();
+  // Ends writing: trims all files to what they hold and lets go of them.
+  Status Rest();
+  // Drops the batches from the one that holds `offset` on, if there are any. All files are trimmed, synced and at rest.
+  Status CutTo(Offset offset, uint32_t index_interval_bytes);
+  Status WriteIndexes(const IndexImage& image);
+
+  // Looking up (segment_lookup.cc).
+  BatchCursor CursorAt(const std::shared_ptr<File>& log, uint64_t position);
+  // The first batch with a last offset >= `offset`; none when all are below.
+  Result<std::optional<BatchPlace>> Find(Offset offset);
+  // Where the first batch with a base offset >= `limit` begins, or the length.
+  Result<uint64_t> BoundaryAt(Offset limit);
+  // The last place at or below `limit` where a batch begins, looking from `from`, where one begins.
+  Result<uint64_t> BoundaryBelow(uint64_t from, uint64_t limit);
+  Result<TimestampOffset> MaxTimestamp();
+  // What the end of the file looks like up to `size`. Changes nothing, neither here nor on the disk.
+  Result<SegmentTail> ReadTail(uint64_t size, uint32_t index_interval_bytes);
+
+ private:
+  struct Boundary {
+    Offset offset = -1;
+    uint64_t position = 0;
+  };
+
+  Status Grow(uint64_t end, const LogConfig& config);
+  Status LoadProgress();
+  Result<int64_t> FirstTimestamp();
+  const Mapping* MappingForReading();
+  // A cursor whose next batch is at or before the one that contains `offset`.
+  Result<BatchCursor> CursorBefore(const std::shared_ptr<File>& log, Offset offset);
+  // A cursor on the entry's batch; none when there is no such batch.
+  Result<std::optional<BatchCursor>> Follow(const std::shared_ptr<File>& log, uint64_t end,
+                                            const OffsetEntry& entry);
+  Status RebuildIndexes();
+  Result<bool> ReadTailByIndex(const std::shared_ptr<File>& log, uint64_t size,
+                               uint32_t index_interval_bytes, SegmentTail* tail);
+  void Remember(Offset offset, uint64_t position);
+  Status CheckMapping() const;
+
+  const Offset base_offset_;
+  const std::shared_ptr<SegmentFile> file_;
+  OffsetIndex offset_index_;
+  TimeIndex time_index_;
+
+  Offset end_offset_;
+  uint64_t length_ = 0;
+  std::optional<IndexProgress> progress_;
+  std::optional<int64_t> first_timestamp_;  // the first batch's largest
+  std::optional<int64_t> created_ms_;       // when the first batch came, as far as this process knows
+  uint32_t index_interval_bytes_ = 4096;    // as last configured; for rebuilding
+  std::array<Boundary, 4> boundaries_;      // lately used, any order: readers go on where they stopped
+  size_t next_boundary_ = 0;
+
+  // While the segment is written.
+  std::shared_ptr<File> open_;
+  uint64_t allocated_ = 0;
+  std::unique_ptr<Mapping> mapping_;
+  bool damaged_ = false;
+};
+
+}  // namespace millrace

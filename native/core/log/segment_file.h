@@ -1,0 +1,46 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "core/log/open_files.h"
+
+namespace millrace {
+
+// One .log file as everybody but its writer sees it: readers' regions, the flush, the segment. Shared by counting.
+class SegmentFile {
+ public:
+  SegmentFile(OpenFiles& cache, Disk& disk, std::string path)
+      : file_(cache, disk, std::move(path)) {}
+
+  CachedFile& file() { return file_; }
+
+  // Truncations so far. Any thread.
+  uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+  // Whether bytes below `end`, promised in `generation`, have stayed what they were. Any thread.
+  bool Holds(uint64_t generation, uint64_t end) const {
+    return generation_.load(std::memory_order_acquire) == generation ||
+           end <= lowest_cut_.load(std::memory_order_acquire);
+  }
+  // Decision thread, before it takes away the bytes from `position` on: whoever sends them and looks afterwards learns it.
+  void Cut(uint64_t position) {
+    uint64_t lowest = std::min(position, lowest_cut_.load(std::memory_order_relaxed));
+    lowest_cut_.store(lowest, std::memory_order_release);
+    generation_.fetch_add(1, std::memory_order_acq_rel);
+  }
+
+  // The end of the batches: stored by the decision thread after the bytes, loaded by flush threads.
+  uint64_t written() const { return written_.load(std::memory_order_acquire); }
+  void SetWritten(uint64_t end) { written_.store(end, std::memory_order_release); }
+
+ private:
+  CachedFile file_;
+  std::atomic<uint64_t> generation_{0};              // stored by the decision thread
+  std::atomic<uint64_t> lowest_cut_{UINT64_MAX};     // stored by the decision thread before generation_
+  std::atomic<uint64_t> written_{0};
+};
+
+}  // namespace millrace

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/log/batch.h"
+
+namespace millrace {
+
+// What a name in a log's directory stands for. The base offset is written with 20 digits:
+//
+//   00000000000000000042.log          the batches from offset 42 on
+//   00000000000000000042.index        offset index     00000000000000000042.timeindex   time index
+//   next.prepared                     the file that becomes the next segment, allocated and synced ahead
+//   00000000000000000042.log.cut-512  bytes that recovery found behind the valid prefix, from position 512 on
+//   *.deleted                         what another broker was about to remove
+//
+// Names that are none of these belong to others and are left alone; Kafka's tools in turn ignore `.prepared` and `.cut-`.
+enum class FileKind { kLog, kOffsetIndex, kTimeIndex, kPrepared, kDeleted, kOther };
+
+struct FileName {
+  FileKind kind = FileKind::kOther;
+  Offset base_offset = -1;  // of the first three kinds
+};
+
+inline constexpr std::string_view kPreparedName = "next.prepared";
+
+FileName ParseFileName(std::string_view name);
+std::string SegmentFileName(Offset base_offset, FileKind kind);  // one of the first three kinds
+std::string JoinPath(const std::string& directory, std::string_view name);
+
+}  // namespace millrace
