@@ -27,7 +27,8 @@ napi_value StatusTable(napi_env env) {
 }  // namespace
 }  // namespace millrace
 
-// Once for each environment: the main thread and every worker thread that loads the addon have engines of their own.
+// Once for each environment: the main thread and every worker thread that loads the addon have
+// engines of their own.
 NAPI_MODULE_INIT() {
   using namespace millrace;
   Environment* environment = Environment::Install(env);

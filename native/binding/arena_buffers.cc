@@ -19,7 +19,8 @@ napi_value ArenaBuffers::Get(napi_env env, Transport& transport, uint32_t arena)
   const napi_status made =
       napi_create_external_arraybuffer(env, memory.data(), memory.size(), keep, nullptr, &buffer);
   if (made == napi_no_external_buffers_allowed) {
-    return ThrowArgument(env, "this runtime forbids external ArrayBuffers (V8 pointer compression); use Node.js");
+    return ThrowArgument(
+        env, "this runtime forbids external ArrayBuffers (V8 pointer compression); use Node.js");
   }
   napi_ref reference;
   if (made != napi_ok || napi_create_reference(env, buffer, 1, &reference) != napi_ok) {

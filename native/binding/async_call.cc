@@ -17,7 +17,8 @@ napi_value AsyncCall::Start(napi_env env, std::unique_ptr<AsyncCall> call) {
   };
   if (napi_create_string_utf8(env, "millrace", NAPI_AUTO_LENGTH, &name) != napi_ok ||
       napi_create_promise(env, &call->deferred_, &promise) != napi_ok ||
-      napi_create_async_work(env, nullptr, name, execute, complete, call.get(), &call->work_) != napi_ok) {
+      napi_create_async_work(env, nullptr, name, execute, complete, call.get(), &call->work_) !=
+          napi_ok) {
     return ThrowStatus(env, Status(Code::kNoMemory), call->action_);
   }
   if (napi_queue_async_work(env, call->work_) != napi_ok) {
@@ -29,7 +30,8 @@ napi_value AsyncCall::Start(napi_env env, std::unique_ptr<AsyncCall> call) {
   return promise;
 }
 
-// In an environment that is being torn down the calls into JavaScript below fail, and nobody is there to notice.
+// In an environment that is being torn down the calls into JavaScript below fail, and nobody is
+// there to notice.
 void AsyncCall::Settle(napi_env env, napi_status) {
   napi_handle_scope scope;
   const bool scoped = napi_open_handle_scope(env, &scope) == napi_ok;

@@ -11,8 +11,8 @@ namespace millrace {
 
 class Engine;
 
-// One call that waits for the disk: runs on a thread of libuv's pool and settles a promise. The engine does not go
-// before its calls have returned.
+// One call that waits for the disk: runs on a thread of libuv's pool and settles a promise. The
+// engine does not go before its calls have returned.
 class AsyncCall {
  public:
   virtual ~AsyncCall() = default;
@@ -24,7 +24,8 @@ class AsyncCall {
   AsyncCall(Engine& engine, std::string action) : engine_(engine), action_(std::move(action)) {}
   // On a pool thread: touches neither JavaScript nor the engine.
   virtual Status Execute() = 0;
-  // Back on the environment's thread; may turn success into failure. `*value` is what the promise resolves with.
+  // Back on the environment's thread; may turn success into failure. `*value` is what the promise
+  // resolves with.
   virtual Status Finish(napi_env env, Status status, napi_value* value) = 0;
 
   Engine& engine_;

@@ -10,8 +10,8 @@
 
 namespace millrace {
 
-// The arguments of one call, and the object it was made for: every function of an engine carries it as its data, which
-// is cheaper than unwrapping a receiver and cannot be given a foreign one.
+// The arguments of one call, and the object it was made for: every function of an engine carries it
+// as its data, which is cheaper than unwrapping a receiver and cannot be given a foreign one.
 template <size_t kCount>
 class CallArgs {
  public:
@@ -29,7 +29,8 @@ class CallArgs {
 
   std::optional<double> Number(size_t index) const {
     double value;
-    if (values_[index] == nullptr || napi_get_value_double(env_, values_[index], &value) != napi_ok) return {};
+    if (values_[index] == nullptr || napi_get_value_double(env_, values_[index], &value) != napi_ok)
+      return {};
     return value;
   }
   // An integer from 0 to 2^32 - 1.
@@ -40,12 +41,14 @@ class CallArgs {
   }
   std::optional<bool> Boolean(size_t index) const {
     bool value;
-    if (values_[index] == nullptr || napi_get_value_bool(env_, values_[index], &value) != napi_ok) return {};
+    if (values_[index] == nullptr || napi_get_value_bool(env_, values_[index], &value) != napi_ok)
+      return {};
     return value;
   }
   std::optional<std::string> String(size_t index) const {
     size_t length;
-    if (values_[index] == nullptr || napi_get_value_string_utf8(env_, values_[index], nullptr, 0, &length) != napi_ok) {
+    if (values_[index] == nullptr ||
+        napi_get_value_string_utf8(env_, values_[index], nullptr, 0, &length) != napi_ok) {
       return {};
     }
     std::string text(length, '\0');
@@ -53,7 +56,9 @@ class CallArgs {
     return text;
   }
   // A Uint8Array (Buffers are). Borrowed: valid until control returns to JavaScript.
-  std::optional<std::span<std::byte>> Bytes(size_t index) const { return BytesOf(env_, values_[index]); }
+  std::optional<std::span<std::byte>> Bytes(size_t index) const {
+    return BytesOf(env_, values_[index]);
+  }
 
   static std::optional<std::span<std::byte>> BytesOf(napi_env env, napi_value value) {
     napi_typedarray_type type;

@@ -7,8 +7,9 @@
 
 namespace millrace {
 
-// Slots of the Float64Array through which hot calls pass numbers both ways: a store into it costs JavaScript about a
-// nanosecond, an argument three to five. src/native/addon.ts holds the same table.
+// Slots of the Float64Array through which hot calls pass numbers both ways: a store into it costs
+// JavaScript about a nanosecond, an argument three to five. src/native/addon.ts holds the same
+// table.
 enum CallSlot : size_t {
   kLog = 0,
   // Arguments of a call, from here.
@@ -43,8 +44,8 @@ enum CallSlot : size_t {
   kCallSlots = 40,
 };
 
-// Reads arguments that JavaScript left in the block. A number that is no integer of the wanted range (NaN included)
-// makes `ok` false; the value is then 0.
+// Reads arguments that JavaScript left in the block. A number that is no integer of the wanted
+// range (NaN included) makes `ok` false; the value is then 0.
 class BlockReader {
  public:
   explicit BlockReader(const SharedArray& block) : block_(block) {}
@@ -52,7 +53,8 @@ class BlockReader {
   template <typename T>
   T Integer(size_t slot, T min, T max) {
     const double value = block_.numbers()[slot];
-    if (value >= static_cast<double>(min) && value <= static_cast<double>(max)) return static_cast<T>(value);
+    if (value >= static_cast<double>(min) && value <= static_cast<double>(max))
+      return static_cast<T>(value);
     ok_ = false;
     return T{};
   }
@@ -63,7 +65,8 @@ class BlockReader {
   // A limit that Kafka expresses as Long.MAX_VALUE when there is none.
   int64_t Saturated(size_t slot) {
     const double value = block_.numbers()[slot];
-    return value > static_cast<double>(kNoLimit) ? INT64_MAX : Integer<int64_t>(slot, -kMaxExact, kNoLimit);
+    return value > static_cast<double>(kNoLimit) ? INT64_MAX
+                                                 : Integer<int64_t>(slot, -kMaxExact, kNoLimit);
   }
   bool Flag(size_t slot) const { return block_.numbers()[slot] != 0; }
   bool ok() const { return ok_; }

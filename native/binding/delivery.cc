@@ -13,7 +13,8 @@ bool Delivery::Create(napi_env env) {
 
 bool Delivery::SetCallback(napi_env env, napi_value callback) {
   napi_valuetype type;
-  if (callback == nullptr || napi_typeof(env, callback, &type) != napi_ok || type != napi_function) return false;
+  if (callback == nullptr || napi_typeof(env, callback, &type) != napi_ok || type != napi_function)
+    return false;
   if (callback_ != nullptr) napi_delete_reference(env, callback_);
   callback_ = nullptr;
   return napi_create_reference(env, callback, 1, &callback_) == napi_ok;
@@ -50,16 +51,19 @@ void Delivery::Call(size_t events, size_t completions) {
   if (napi_open_handle_scope(env_, &scope) != napi_ok) return;
   napi_value global, callback, arguments[2];
   napi_status called = napi_generic_failure;
-  if (napi_get_global(env_, &global) == napi_ok && napi_get_reference_value(env_, callback_, &callback) == napi_ok &&
+  if (napi_get_global(env_, &global) == napi_ok &&
+      napi_get_reference_value(env_, callback_, &callback) == napi_ok &&
       napi_create_uint32(env_, static_cast<uint32_t>(events), &arguments[0]) == napi_ok &&
       napi_create_uint32(env_, static_cast<uint32_t>(completions), &arguments[1]) == napi_ok) {
     called = napi_make_callback(env_, context_, global, callback, 2, arguments, nullptr);
   }
-  // An exception that left the callback is an uncaught one. (A worker that is being terminated has none to report.)
+  // An exception that left the callback is an uncaught one. (A worker that is being terminated has
+  // none to report.)
   bool pending = false;
   if (called != napi_ok && napi_is_exception_pending(env_, &pending) == napi_ok && pending) {
     napi_value exception;
-    if (napi_get_and_clear_last_exception(env_, &exception) == napi_ok) napi_fatal_exception(env_, exception);
+    if (napi_get_and_clear_last_exception(env_, &exception) == napi_ok)
+      napi_fatal_exception(env_, exception);
   }
   napi_close_handle_scope(env_, scope);
 }

@@ -11,8 +11,9 @@
 
 namespace millrace {
 
-// Calls into JavaScript once per batch: what happened lies packed in two shared arrays, and the call says how many
-// entries of each are new. The call is a turn of its own: microtasks and nextTicks run before it returns.
+// Calls into JavaScript once per batch: what happened lies packed in two shared arrays, and the
+// call says how many entries of each are new. The call is a turn of its own: microtasks and
+// nextTicks run before it returns.
 class Delivery {
  public:
   // A batch is bounded so that a turn is: 256 small requests take JavaScript about a millisecond.

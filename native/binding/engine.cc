@@ -25,8 +25,10 @@ napi_value Engine::Create(napi_env env, napi_callback_info info) {
   const auto threads = args.Uint32(0);
   const auto max_age_ms = args.Uint32(1);
   const auto max_unflushed = args.Number(2);
-  if (!threads || !max_age_ms || !max_unflushed || !(*max_unflushed >= 0 && *max_unflushed < 9e15)) {
-    return ThrowArgument(env, "createEngine(flushThreads, maxAgeMs, maxUnflushedBytes) takes three counts");
+  if (!threads || !max_age_ms || !max_unflushed ||
+      !(*max_unflushed >= 0 && *max_unflushed < 9e15)) {
+    return ThrowArgument(
+        env, "createEngine(flushThreads, maxAgeMs, maxUnflushedBytes) takes three counts");
   }
   FlushPoolOptions options;
   options.threads = static_cast<int>(*threads);
@@ -62,7 +64,8 @@ napi_value Engine::MakeObject(napi_env env) {
       Method("stats", Stats, this),
   };
   const auto array = [&](const char* name, const SharedArray& shared) {
-    properties.push_back({name, nullptr, nullptr, nullptr, nullptr, shared.Value(env), napi_enumerable, nullptr});
+    properties.push_back(
+        {name, nullptr, nullptr, nullptr, nullptr, shared.Value(env), napi_enumerable, nullptr});
   };
   array("block", block_);
   array("events", delivery_.events());
@@ -95,18 +98,21 @@ napi_value Engine::OnDeliver(napi_env env, napi_callback_info info) {
   CallArgs<1> args(env, info);
   Engine& self = args.Owner<Engine>();
   if (!self.open()) return ThrowStatus(env, Status(Code::kClosed), "listen to the engine");
-  if (!self.delivery_.SetCallback(env, args[0])) return ThrowArgument(env, "onDeliver takes a function");
+  if (!self.delivery_.SetCallback(env, args[0]))
+    return ThrowArgument(env, "onDeliver takes a function");
   return nullptr;
 }
 
-// stats(): a new Float64Array: live regions, open logs, arenas lent to JavaScript… and the transport's counters.
+// stats(): a new Float64Array: live regions, open logs, arenas lent to JavaScript… and the
+// transport's counters.
 napi_value Engine::Stats(napi_env env, napi_callback_info info) {
   Engine& self = CallOwner<Engine>(env, info);
   Transport::Stats io{};
   if (self.transport_ != nullptr) io = self.transport_->stats();
-  const uint64_t numbers[] = {self.regions_.live(), self.logs_.live(),       io.connections, io.frames,
-                              io.frame_bytes_held,  io.arena_bytes,          io.replies_queued_bytes,
-                              io.bytes_in,          io.bytes_out,            io.parked};
+  const uint64_t numbers[] = {
+      self.regions_.live(), self.logs_.live(), io.connections,          io.frames,
+      io.frame_bytes_held,  io.arena_bytes,    io.replies_queued_bytes, io.bytes_in,
+      io.bytes_out,         io.parked};
   napi_value buffer, array;
   void* data;
   constexpr size_t kCount = std::size(numbers);
@@ -114,7 +120,8 @@ napi_value Engine::Stats(napi_env env, napi_callback_info info) {
       napi_create_typedarray(env, napi_float64_array, kCount, buffer, 0, &array) != napi_ok) {
     return nullptr;
   }
-  for (size_t index = 0; index < kCount; ++index) static_cast<double*>(data)[index] = static_cast<double>(numbers[index]);
+  for (size_t index = 0; index < kCount; ++index)
+    static_cast<double*>(data)[index] = static_cast<double>(numbers[index]);
   return array;
 }
 
@@ -156,8 +163,8 @@ void Engine::OnFlushed() {
   for (size_t index = 0; index < count; ++index) {
     const FlushCompletion& completion = completions_[index];
     LogEntry* entry = logs_.Find(completion.log_id);
-    const bool settled =
-        entry != nullptr && (completion.code != Code::kOk || completion.durable_offset >= entry->awaited);
+    const bool settled = entry != nullptr && (completion.code != Code::kOk ||
+                                              completion.durable_offset >= entry->awaited);
     if (settled) Await(*entry, -1);
   }
   delivery_.Deliver(std::span<const FlushCompletion>(completions_.data(), count));
@@ -169,8 +176,8 @@ void Engine::Await(LogEntry& entry, Offset end) {
   if (flush_poll_ != nullptr) flush_poll_->KeepAlive(awaited_logs_ > 0);
 }
 
-// close(): a promise, fulfilled when every file, thread and socket is gone. Logs that are still open are let go without
-// a clean close.
+// close(): a promise, fulfilled when every file, thread and socket is gone. Logs that are still
+// open are let go without a clean close.
 napi_value Engine::Close(napi_env env, napi_callback_info info) {
   Engine& self = CallOwner<Engine>(env, info);
   if (!self.open()) return ThrowStatus(env, Status(Code::kClosed), "close the engine");
@@ -187,7 +194,9 @@ napi_value Engine::Close(napi_env env, napi_callback_info info) {
 class Engine::FinalCall : public AsyncCall {
  public:
   explicit FinalCall(Engine& engine)
-      : AsyncCall(engine, "close the engine"), pool_(std::move(engine.flush_pool_)), logs_(engine.TakeLogs()) {}
+      : AsyncCall(engine, "close the engine"),
+        pool_(std::move(engine.flush_pool_)),
+        logs_(engine.TakeLogs()) {}
 
  private:
   Status Execute() override {
@@ -232,7 +241,8 @@ void Engine::Abandon() {
   StopTransport();
   flush_poll_.reset();
   delivery_.Release();
-  for (SharedArray* array : {&block_, &headers_, &producer_ids_}) array->Release(environment_.env());
+  for (SharedArray* array : {&block_, &headers_, &producer_ids_})
+    array->Release(environment_.env());
   EndCall();
 }
 

@@ -21,19 +21,22 @@ class Environment;
 
 // A log that JavaScript holds by number.
 struct LogEntry {
-  std::unique_ptr<Log> log;  // null from the moment a worker thread closes it: the number then finds nothing
-  AppendOptions options;     // as the settings ask for; epoch and time come with each call
-  Offset awaited = -1;       // the end offset whose flush was requested and has not been announced, else -1
+  std::unique_ptr<Log>
+      log;  // null from the moment a worker thread closes it: the number then finds nothing
+  AppendOptions options;  // as the settings ask for; epoch and time come with each call
+  Offset awaited =
+      -1;  // the end offset whose flush was requested and has not been announced, else -1
 };
 
-// One storage and at most one transport, driven by the environment's libuv loop. Everything here runs on the
-// environment's thread; flush, sender and pool threads never see this object.
+// One storage and at most one transport, driven by the environment's libuv loop. Everything here
+// runs on the environment's thread; flush, sender and pool threads never see this object.
 //
-// Life: open → closing (nothing new begins; calls on worker threads return) → closed (an empty shell). When the
-// environment ends first, Abandon() does the same without JavaScript.
+// Life: open → closing (nothing new begins; calls on worker threads return) → closed (an empty
+// shell). When the environment ends first, Abandon() does the same without JavaScript.
 class Engine {
  public:
-  // createEngine(flushThreads, maxAgeMs, maxUnflushedBytes): the object whose functions are the addon's surface.
+  // createEngine(flushThreads, maxAgeMs, maxUnflushedBytes): the object whose functions are the
+  // addon's surface.
   static napi_value Create(napi_env env, napi_callback_info info);
   ~Engine();
 
@@ -55,7 +58,8 @@ class Engine {
   Status StartTransport(const TransportOptions& options);
   void StopTransport();
   void KeepAlive(bool alive);
-  // A flush was requested up to `end`, or is not awaited any more (-1). While any is, the process stays alive.
+  // A flush was requested up to `end`, or is not awaited any more (-1). While any is, the process
+  // stays alive.
   void Await(LogEntry& entry, Offset end);
   // Stores errno in the call block and gives the code to JavaScript.
   napi_value Answer(napi_env env, Status status) const;
@@ -77,7 +81,8 @@ class Engine {
   void OnTransportReady();
   void OnFlushed();
   std::vector<std::unique_ptr<Log>> TakeLogs();
-  // Everything native that is left, in the order that lets nobody touch what is gone. Any thread; may wait for a sync.
+  // Everything native that is left, in the order that lets nobody touch what is gone. Any thread;
+  // may wait for a sync.
   static void LetGo(std::unique_ptr<FlushPool> pool, std::vector<std::unique_ptr<Log>> logs);
 
   Environment& environment_;

@@ -9,11 +9,14 @@ namespace millrace {
 Environment* Environment::Install(napi_env env) {
   uv_loop_t* loop = nullptr;
   if (napi_get_uv_event_loop(env, &loop) != napi_ok) return nullptr;
-  std::unique_ptr<Environment> environment(new Environment(env, loop));  // its constructor is private
+  std::unique_ptr<Environment> environment(
+      new Environment(env, loop));  // its constructor is private
   const auto remove = [](napi_env, void* data, void*) { delete static_cast<Environment*>(data); };
   if (napi_set_instance_data(env, environment.get(), remove, nullptr) != napi_ok) return nullptr;
   Environment* self = environment.release();  // Node owns it from here
-  const auto hook = [](napi_async_cleanup_hook_handle, void* data) { static_cast<Environment*>(data)->TearDown(); };
+  const auto hook = [](napi_async_cleanup_hook_handle, void* data) {
+    static_cast<Environment*>(data)->TearDown();
+  };
   if (napi_add_async_cleanup_hook(env, hook, self, &self->hook_) != napi_ok) return nullptr;
   return self;
 }
@@ -28,10 +31,13 @@ Environment::Environment(napi_env env, uv_loop_t* loop) : env_(env), loop_(loop)
 
 Environment::~Environment() = default;
 
-Engine& Environment::AddEngine(std::unique_ptr<Engine> engine) { return *engines_.emplace_back(std::move(engine)); }
+Engine& Environment::AddEngine(std::unique_ptr<Engine> engine) {
+  return *engines_.emplace_back(std::move(engine));
+}
 
 void Environment::End() {
-  if (--pending_ == 0 && tearing_down_) napi_remove_async_cleanup_hook(std::exchange(hook_, nullptr));
+  if (--pending_ == 0 && tearing_down_)
+    napi_remove_async_cleanup_hook(std::exchange(hook_, nullptr));
 }
 
 void Environment::TearDown() {

@@ -13,11 +13,12 @@ namespace millrace {
 
 class Engine;
 
-// What one Node.js environment (the main thread, or a worker thread) has loaded; its instance data. Everything in here
-// happens on the environment's thread.
+// What one Node.js environment (the main thread, or a worker thread) has loaded; its instance data.
+// Everything in here happens on the environment's thread.
 //
-// Teardown: Node calls the clean-up hook; every engine lets go; the hook is taken back when the last libuv handle is
-// closed and the last asynchronous call has returned, and only then does Node free the environment and this object.
+// Teardown: Node calls the clean-up hook; every engine lets go; the hook is taken back when the
+// last libuv handle is closed and the last asynchronous call has returned, and only then does Node
+// free the environment and this object.
 class Environment {
  public:
   // Null with a JavaScript exception pending.
@@ -27,8 +28,8 @@ class Environment {
 
   napi_env env() const { return env_; }
   uv_loop_t* loop() const { return loop_; }
-  // Engines stay until the environment ends, since functions that JavaScript still holds point at them; a closed one is
-  // an empty shell.
+  // Engines stay until the environment ends, since functions that JavaScript still holds point at
+  // them; a closed one is an empty shell.
   Engine& AddEngine(std::unique_ptr<Engine> engine);
   SlotTable<UniqueFd>& locks() { return locks_; }
 

@@ -1,5 +1,6 @@
-// The functions on an open log that answer at once. Arguments and results go through the call block; each returns a
-// status number and throws only for arguments that the typed surface cannot produce.
+// The functions on an open log that answer at once. Arguments and results go through the call
+// block; each returns a status number and throws only for arguments that the typed surface cannot
+// produce.
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -63,7 +64,8 @@ napi_value Append(LogCall& call, std::span<std::byte> batch, const AppendOptions
   const Status status = call.entry->log->Append(batch, options, &appended);
   StoreAppended(call, appended);
   if (status.ok()) {
-    call.engine.flush_pool().Dirty(static_cast<uint64_t>(call.numbers()[kLog]), static_cast<uint32_t>(batch.size()));
+    call.engine.flush_pool().Dirty(static_cast<uint64_t>(call.numbers()[kLog]),
+                                   static_cast<uint32_t>(batch.size()));
   }
   return call.Answer(status);
 }
@@ -109,7 +111,8 @@ napi_value AppendBytes(napi_env env, napi_callback_info info) {
   return Append(call, *batch, options);
 }
 
-// readLog: offset, max bytes, limit, whole first batch. A region that is not empty is pinned under a number.
+// readLog: offset, max bytes, limit, whole first batch. A region that is not empty is pinned under
+// a number.
 napi_value ReadLog(napi_env env, napi_callback_info info) {
   LogCall call(env, info);
   if (!call.ready()) return call.Refuse();
@@ -175,16 +178,12 @@ napi_value ReadHeaders(napi_env env, napi_callback_info info) {
   double* to = call.engine.headers().numbers();
   for (size_t index = 0; index < *count; ++index) {
     const BatchHeader& header = headers[index];
-    const double fields[] = {static_cast<double>(header.base_offset),
-                             static_cast<double>(header.last_offset),
-                             static_cast<double>(header.base_timestamp),
-                             static_cast<double>(header.max_timestamp),
-                             static_cast<double>(header.producer_epoch),
-                             static_cast<double>(header.base_sequence),
-                             static_cast<double>(header.record_count),
-                             static_cast<double>(header.leader_epoch),
-                             static_cast<double>(header.attributes),
-                             static_cast<double>(header.size_bytes)};
+    const double fields[] = {
+        static_cast<double>(header.base_offset),    static_cast<double>(header.last_offset),
+        static_cast<double>(header.base_timestamp), static_cast<double>(header.max_timestamp),
+        static_cast<double>(header.producer_epoch), static_cast<double>(header.base_sequence),
+        static_cast<double>(header.record_count),   static_cast<double>(header.leader_epoch),
+        static_cast<double>(header.attributes),     static_cast<double>(header.size_bytes)};
     to = std::copy(std::begin(fields), std::end(fields), to);
     call.engine.producer_ids().integers()[index] = header.producer_id;
   }
@@ -266,7 +265,8 @@ napi_value ReadRegion(napi_env env, napi_callback_info info) {
   const auto id = args.Number(0);
   const auto from = args.Uint32(1);
   const auto into = args.Bytes(2);
-  if (!id || !from || !into) return ThrowArgument(env, "readRegion takes a region, a position and a Uint8Array");
+  if (!id || !from || !into)
+    return ThrowArgument(env, "readRegion takes a region, a position and a Uint8Array");
   const FileRegion* region = engine.regions().Find(*id);
   if (region == nullptr) return ThrowStatus(env, Status(Code::kClosed), "read a region");
   const Result<size_t> count = region->Read(*from, *into);
@@ -279,7 +279,8 @@ napi_value ReleaseRegion(napi_env env, napi_callback_info info) {
   CallArgs<1> args(env, info);
   const auto id = args.Number(0);
   if (!id) return ThrowArgument(env, "releaseRegion takes a region");
-  if (!args.Owner<Engine>().regions().Take(*id)) return ThrowStatus(env, Status(Code::kClosed), "release a region");
+  if (!args.Owner<Engine>().regions().Take(*id))
+    return ThrowStatus(env, Status(Code::kClosed), "release a region");
   return nullptr;
 }
 
@@ -287,13 +288,20 @@ napi_value ReleaseRegion(napi_env env, napi_callback_info info) {
 
 void AppendLogCalls(std::vector<napi_property_descriptor>& properties, Engine* engine) {
   const napi_property_descriptor calls[] = {
-      Method("appendFrame", AppendFrame, engine),         Method("appendBytes", AppendBytes, engine),
-      Method("validateFrame", ValidateFrame, engine),     Method("readLog", ReadLog, engine),
-      Method("findTimestamp", FindTimestamp, engine),     Method("findMaxTimestamp", FindMaxTimestamp, engine),
-      Method("readHeaders", ReadHeaders, engine),         Method("truncateLog", TruncateLog, engine),
-      Method("resetLog", ResetLog, engine),               Method("advanceLogStart", AdvanceLogStart, engine),
-      Method("rollLog", RollLog, engine),                 Method("requestFlush", RequestFlush, engine),
-      Method("logState", LogState, engine),               Method("readRegion", ReadRegion, engine),
+      Method("appendFrame", AppendFrame, engine),
+      Method("appendBytes", AppendBytes, engine),
+      Method("validateFrame", ValidateFrame, engine),
+      Method("readLog", ReadLog, engine),
+      Method("findTimestamp", FindTimestamp, engine),
+      Method("findMaxTimestamp", FindMaxTimestamp, engine),
+      Method("readHeaders", ReadHeaders, engine),
+      Method("truncateLog", TruncateLog, engine),
+      Method("resetLog", ResetLog, engine),
+      Method("advanceLogStart", AdvanceLogStart, engine),
+      Method("rollLog", RollLog, engine),
+      Method("requestFlush", RequestFlush, engine),
+      Method("logState", LogState, engine),
+      Method("readRegion", ReadRegion, engine),
       Method("releaseRegion", ReleaseRegion, engine),
   };
   properties.insert(properties.end(), std::begin(calls), std::end(calls));

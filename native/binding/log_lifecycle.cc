@@ -1,4 +1,5 @@
-// Opening, closing and deleting a log wait for the disk, so they run on libuv's worker threads and settle promises.
+// Opening, closing and deleting a log wait for the disk, so they run on libuv's worker threads and
+// settle promises.
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -17,8 +18,9 @@ struct Settings {
   AppendOptions options;
 };
 
-// Settings lie in the block from kArgument: segment bytes, segment ms, index interval bytes, index bytes, max message
-// bytes, timestamp before max ms, timestamp after max ms, append time, require keys.
+// Settings lie in the block from kArgument: segment bytes, segment ms, index interval bytes, index
+// bytes, max message bytes, timestamp before max ms, timestamp after max ms, append time, require
+// keys.
 constexpr size_t kSettings = 9;
 
 std::optional<Settings> ReadSettings(BlockReader& reader) {
@@ -38,8 +40,8 @@ std::optional<Settings> ReadSettings(BlockReader& reader) {
 
 class OpenCall : public AsyncCall {
  public:
-  OpenCall(Engine& engine, std::string directory, const Settings& settings, OpenTrust trust, Offset recovery_point,
-           Offset log_start_offset)
+  OpenCall(Engine& engine, std::string directory, const Settings& settings, OpenTrust trust,
+           Offset recovery_point, Offset log_start_offset)
       : AsyncCall(engine, "open the log in " + directory),
         directory_(std::move(directory)),
         settings_(settings),
@@ -49,7 +51,8 @@ class OpenCall : public AsyncCall {
 
  private:
   Status Execute() override {
-    auto log = Log::Open(PosixDisk(), directory_, settings_.config, trust_, recovery_point_, log_start_offset_, &report_);
+    auto log = Log::Open(PosixDisk(), directory_, settings_.config, trust_, recovery_point_,
+                         log_start_offset_, &report_);
     if (!log.ok()) return log.status();
     log_ = std::move(*log);
     return Status::Ok();
@@ -59,7 +62,8 @@ class OpenCall : public AsyncCall {
     if (!status.ok()) return status;
     Log* log = log_.get();
     // An engine that began to close meanwhile takes the log like any other, and closes it next.
-    const std::optional<uint64_t> id = engine_.logs().Add(LogEntry{std::move(log_), settings_.options});
+    const std::optional<uint64_t> id =
+        engine_.logs().Add(LogEntry{std::move(log_), settings_.options});
     if (!id.has_value()) return Status(Code::kTooManyFiles);
     engine_.flush_pool().Add(*id, log);
     // What recovery found in the page cache is not known to be on the disk.
@@ -90,8 +94,8 @@ class OpenCall : public AsyncCall {
   OpenReport report_;
 };
 
-// Closes or deletes. The entry stays in the table, empty, until the log is gone: its number finds nothing and is not
-// given to another log while a late completion may still carry it.
+// Closes or deletes. The entry stays in the table, empty, until the log is gone: its number finds
+// nothing and is not given to another log while a late completion may still carry it.
 class GiveUpCall : public AsyncCall {
  public:
   enum class Kind { kClose, kCleanClose, kDelete };
@@ -105,7 +109,8 @@ class GiveUpCall : public AsyncCall {
 
  private:
   Status Execute() override {
-    pool_.Remove(static_cast<uint64_t>(id_));  // waits for a running sync, hence not on the environment's thread
+    pool_.Remove(static_cast<uint64_t>(
+        id_));  // waits for a running sync, hence not on the environment's thread
     return kind_ == Kind::kDelete ? log_->Delete() : log_->Close(kind_ == Kind::kCleanClose);
   }
   Status Finish(napi_env, Status status, napi_value*) override {
@@ -119,14 +124,15 @@ class GiveUpCall : public AsyncCall {
   const Kind kind_;
 };
 
-// openLog(directory): settings, then trust, recovery point and log start offset in the block. Fulfilled with the log's
-// number and what recovery reports.
+// openLog(directory): settings, then trust, recovery point and log start offset in the block.
+// Fulfilled with the log's number and what recovery reports.
 napi_value OpenLog(napi_env env, napi_callback_info info) {
   CallArgs<1> args(env, info);
   Engine& engine = args.Owner<Engine>();
   auto directory = args.String(0);
   if (!directory || directory->empty()) return ThrowArgument(env, "openLog takes a directory");
-  if (!engine.open()) return ThrowStatus(env, Status(Code::kClosed), "open the log in " + *directory);
+  if (!engine.open())
+    return ThrowStatus(env, Status(Code::kClosed), "open the log in " + *directory);
   BlockReader reader(engine.block());
   const std::optional<Settings> settings = ReadSettings(reader);
   constexpr size_t kRest = kArgument + kSettings;
@@ -136,15 +142,17 @@ napi_value OpenLog(napi_env env, napi_callback_info info) {
   if (!settings || !reader.ok()) {
     return ThrowStatus(env, Status(Code::kInvalidArgument), "open the log in " + *directory);
   }
-  return AsyncCall::Start(env, std::make_unique<OpenCall>(engine, std::move(*directory), *settings, trust,
-                                                          recovery_point, log_start));
+  return AsyncCall::Start(env, std::make_unique<OpenCall>(engine, std::move(*directory), *settings,
+                                                          trust, recovery_point, log_start));
 }
 
-napi_value GiveUpLog(napi_env env, Engine& engine, std::optional<double> id, GiveUpCall::Kind kind) {
+napi_value GiveUpLog(napi_env env, Engine& engine, std::optional<double> id,
+                     GiveUpCall::Kind kind) {
   if (!id) return ThrowArgument(env, "the log is given by its number");
   LogEntry* entry = engine.open() ? engine.FindLog(*id) : nullptr;
   if (entry == nullptr) {
-    return ThrowStatus(env, Status(Code::kClosed), kind == GiveUpCall::Kind::kDelete ? "delete the log" : "close the log");
+    return ThrowStatus(env, Status(Code::kClosed),
+                       kind == GiveUpCall::Kind::kDelete ? "delete the log" : "close the log");
   }
   engine.Await(*entry, -1);
   return AsyncCall::Start(env, std::make_unique<GiveUpCall>(engine, *id, *entry, kind));
@@ -153,7 +161,8 @@ napi_value GiveUpLog(napi_env env, Engine& engine, std::optional<double> id, Giv
 // closeLog(log, clean)
 napi_value CloseLog(napi_env env, napi_callback_info info) {
   CallArgs<2> args(env, info);
-  const auto kind = args.Boolean(1).value_or(false) ? GiveUpCall::Kind::kCleanClose : GiveUpCall::Kind::kClose;
+  const auto kind =
+      args.Boolean(1).value_or(false) ? GiveUpCall::Kind::kCleanClose : GiveUpCall::Kind::kClose;
   return GiveUpLog(env, args.Owner<Engine>(), args.Number(0), kind);
 }
 

@@ -9,16 +9,17 @@
 namespace millrace {
 namespace {
 
-// One part of a reply as JavaScript packs it: connection; index of the byte array, or -1 for a region; position in it,
-// or the region's number; length; 1 when it ends the reply.
+// One part of a reply as JavaScript packs it: connection; index of the byte array, or -1 for a
+// region; position in it, or the region's number; length; 1 when it ends the reply.
 constexpr size_t kPartNumbers = 5;
 
 napi_value NotStarted(napi_env env) {
-  return ThrowStatus(env, Status(Code::kClosed), "use the network before it is started or after it was stopped");
+  return ThrowStatus(env, Status(Code::kClosed),
+                     "use the network before it is started or after it was stopped");
 }
 
-// startTransport: max frame bytes, frame budget bytes, in-flight bytes and unsent bytes of a connection, max
-// connections, idle timeout, sender threads.
+// startTransport: max frame bytes, frame budget bytes, in-flight bytes and unsent bytes of a
+// connection, max connections, idle timeout, sender threads.
 napi_value StartTransport(napi_env env, napi_callback_info info) {
   Engine& engine = CallOwner<Engine>(env, info);
   if (!engine.open()) return ToJs(env, static_cast<int32_t>(Code::kClosed));
@@ -26,7 +27,8 @@ napi_value StartTransport(napi_env env, napi_callback_info info) {
   BlockReader reader(engine.block());
   TransportOptions options;
   options.max_frame_bytes = reader.Uint32(kArgument);
-  options.frame_budget_bytes = static_cast<uint64_t>(reader.Integer<int64_t>(kArgument + 1, 0, int64_t{1} << 53));
+  options.frame_budget_bytes =
+      static_cast<uint64_t>(reader.Integer<int64_t>(kArgument + 1, 0, int64_t{1} << 53));
   options.connection_inflight_bytes = reader.Uint32(kArgument + 2);
   options.connection_unsent_bytes = reader.Uint32(kArgument + 3);
   options.max_connections = reader.Uint32(kArgument + 4);
@@ -53,7 +55,8 @@ napi_value Listen(napi_env env, napi_callback_info info) {
   }
   Transport* transport = engine.transport();
   if (transport == nullptr) return NotStarted(env);
-  const auto listener = transport->Listen(*address, static_cast<uint16_t>(*port), static_cast<int>(*backlog));
+  const auto listener =
+      transport->Listen(*address, static_cast<uint16_t>(*port), static_cast<int>(*backlog));
   if (!listener.ok()) return engine.Answer(env, listener.status());
   engine.KeepAlive(true);  // a server keeps its process alive until it is stopped
   engine.block().numbers()[kListener] = *listener;
@@ -99,18 +102,21 @@ napi_value ReleaseFrame(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// The parts of one submit call, checked before anything is sent: half a batch of replies would leave connections with
-// half a reply.
+// The parts of one submit call, checked before anything is sent: half a batch of replies would
+// leave connections with half a reply.
 class PartReader {
  public:
   PartReader(napi_env env, napi_value parts, napi_value buffers) : env_(env), buffers_(buffers) {
     napi_typedarray_type type;
     void* data;
-    if (parts == nullptr || napi_get_typedarray_info(env, parts, &type, &numbers_, &data, nullptr, nullptr) != napi_ok ||
+    if (parts == nullptr ||
+        napi_get_typedarray_info(env, parts, &type, &numbers_, &data, nullptr, nullptr) !=
+            napi_ok ||
         type != napi_float64_array) {
       return;
     }
-    if (buffers == nullptr || napi_get_array_length(env, buffers, &buffer_count_) != napi_ok) return;
+    if (buffers == nullptr || napi_get_array_length(env, buffers, &buffer_count_) != napi_ok)
+      return;
     data_ = static_cast<const double*>(data);
   }
 
@@ -140,7 +146,8 @@ class PartReader {
       const double* part = data_ + index * kPartNumbers;
       if (part[1] >= 0) continue;
       std::optional<FileRegion> region = regions.Take(part[2]);
-      if (region.has_value()) parts[index].region = std::move(*region);  // none: named twice, sent once
+      if (region.has_value())
+        parts[index].region = std::move(*region);  // none: named twice, sent once
     }
   }
 
@@ -167,7 +174,8 @@ class PartReader {
   const double* data_ = nullptr;
   size_t numbers_ = 0;
   uint32_t buffer_count_ = 0;
-  uint32_t current_ = UINT32_MAX;  // the byte array looked up last: replies of a turn mostly share one
+  uint32_t current_ =
+      UINT32_MAX;  // the byte array looked up last: replies of a turn mostly share one
   std::span<std::byte> bytes_;
 };
 
@@ -182,7 +190,8 @@ napi_value Submit(napi_env env, napi_callback_info info) {
   PartReader reader(env, args[0], args[2]);
   if (!count || !reader.Read(*count, engine.regions(), parts)) {
     parts.clear();
-    return ThrowArgument(env, "a reply part names no such bytes or region, or the wrong length of it");
+    return ThrowArgument(env,
+                         "a reply part names no such bytes or region, or the wrong length of it");
   }
   reader.TakeRegions(engine.regions(), parts);
   engine.transport()->Submit(parts);
@@ -190,12 +199,14 @@ napi_value Submit(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// The functions of one connection do nothing when it is gone: its close event may still be on the way.
+// The functions of one connection do nothing when it is gone: its close event may still be on the
+// way.
 template <typename Act>
 napi_value OnConnection(napi_env env, napi_callback_info info, Act act) {
   CallArgs<2> args(env, info);
   const auto connection = args.Number(0);
-  if (!connection || !(*connection >= 0 && *connection < 9e15)) return ThrowArgument(env, "a connection is a number");
+  if (!connection || !(*connection >= 0 && *connection < 9e15))
+    return ThrowArgument(env, "a connection is a number");
   Transport* transport = args.Owner<Engine>().transport();
   return transport == nullptr ? nullptr : act(*transport, static_cast<uint64_t>(*connection), args);
 }
@@ -216,28 +227,36 @@ napi_value Resume(napi_env env, napi_callback_info info) {
 
 // closeConnection(connection, afterReplies)
 napi_value CloseConnection(napi_env env, napi_callback_info info) {
-  return OnConnection(env, info, [](Transport& transport, uint64_t connection, const CallArgs<2>& args) {
-    transport.Close(connection, args.Boolean(1).value_or(false));
-    return napi_value{};
-  });
+  return OnConnection(env, info,
+                      [](Transport& transport, uint64_t connection, const CallArgs<2>& args) {
+                        transport.Close(connection, args.Boolean(1).value_or(false));
+                        return napi_value{};
+                      });
 }
 
 napi_value PeerAddress(napi_env env, napi_callback_info info) {
-  return OnConnection(env, info, [env](Transport& transport, uint64_t connection, const CallArgs<2>&) {
-    return ToJs(env, transport.peer_address(connection));
-  });
+  return OnConnection(env, info,
+                      [env](Transport& transport, uint64_t connection, const CallArgs<2>&) {
+                        return ToJs(env, transport.peer_address(connection));
+                      });
 }
 
 }  // namespace
 
 void AppendNetworkCalls(std::vector<napi_property_descriptor>& properties, Engine* engine) {
   const napi_property_descriptor calls[] = {
-      Method("startTransport", StartTransport, engine),   Method("stopTransport", StopTransport, engine),
-      Method("listen", Listen, engine),                   Method("listenerAddress", ListenerAddress, engine),
-      Method("stopListening", StopListening, engine),     Method("arena", Arena, engine),
-      Method("releaseFrame", ReleaseFrame, engine),       Method("submit", Submit, engine),
-      Method("pause", Pause, engine),                     Method("resume", Resume, engine),
-      Method("closeConnection", CloseConnection, engine), Method("peerAddress", PeerAddress, engine),
+      Method("startTransport", StartTransport, engine),
+      Method("stopTransport", StopTransport, engine),
+      Method("listen", Listen, engine),
+      Method("listenerAddress", ListenerAddress, engine),
+      Method("stopListening", StopListening, engine),
+      Method("arena", Arena, engine),
+      Method("releaseFrame", ReleaseFrame, engine),
+      Method("submit", Submit, engine),
+      Method("pause", Pause, engine),
+      Method("resume", Resume, engine),
+      Method("closeConnection", CloseConnection, engine),
+      Method("peerAddress", PeerAddress, engine),
   };
   properties.insert(properties.end(), std::begin(calls), std::end(calls));
 }

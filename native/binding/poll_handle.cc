@@ -4,8 +4,8 @@
 
 namespace millrace {
 
-Result<PollHandle::Pointer> PollHandle::Open(Environment& environment, int descriptor, Callback callback,
-                                             void* context) {
+Result<PollHandle::Pointer> PollHandle::Open(Environment& environment, int descriptor,
+                                             Callback callback, void* context) {
   Pointer handle(new PollHandle(environment, callback, context));  // its constructor is private
   uv_loop_t* loop = environment.loop();
   handle->poll_.data = handle->idle_.data = handle.get();

@@ -10,22 +10,24 @@ namespace millrace {
 
 class Environment;
 
-// Calls back on the environment's thread, once per loop turn, while a descriptor is readable. Starts unref'd: it keeps
-// no process alive.
+// Calls back on the environment's thread, once per loop turn, while a descriptor is readable.
+// Starts unref'd: it keeps no process alive.
 class PollHandle {
  public:
   using Callback = void (*)(void* context);
 
-  // Closing a libuv handle takes a loop turn, so the object frees itself when libuv lets go; the descriptor may be
-  // closed as soon as the pointer is reset, and no callback comes after that.
+  // Closing a libuv handle takes a loop turn, so the object frees itself when libuv lets go; the
+  // descriptor may be closed as soon as the pointer is reset, and no callback comes after that.
   struct Closer {
     void operator()(PollHandle* handle) const { handle->Close(); }
   };
   using Pointer = std::unique_ptr<PollHandle, Closer>;
 
-  static Result<Pointer> Open(Environment& environment, int descriptor, Callback callback, void* context);
+  static Result<Pointer> Open(Environment& environment, int descriptor, Callback callback,
+                              void* context);
 
-  // One more callback in the next turn, readable or not: for a caller that stopped before everything was taken.
+  // One more callback in the next turn, readable or not: for a caller that stopped before
+  // everything was taken.
   void Again();
   void KeepAlive(bool alive);
 

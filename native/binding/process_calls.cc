@@ -26,8 +26,9 @@ napi_value Checksum(napi_env env, napi_callback_info info) {
   return ToJs(env, static_cast<double>(Crc32c(*bytes)));
 }
 
-// lockFile(path): the lock's number, or -1 when it is taken. flock(2) locks belong to the open file, so a second call in
-// this process finds it taken as well, and the kernel gives the lock back when the process ends, however it ends.
+// lockFile(path): the lock's number, or -1 when it is taken. flock(2) locks belong to the open
+// file, so a second call in this process finds it taken as well, and the kernel gives the lock back
+// when the process ends, however it ends.
 napi_value LockFile(napi_env env, napi_callback_info info) {
   CallArgs<1> args(env, info);
   const auto path = args.String(0);
@@ -55,8 +56,8 @@ napi_value UnlockFile(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// processAgeMs(): milliseconds since the kernel made this process, too long by at most one clock tick (10 ms), since that
-// is how finely the kernel tells it; -1 where /proc is not mounted.
+// processAgeMs(): milliseconds since the kernel made this process, too long by at most one clock
+// tick (10 ms), since that is how finely the kernel tells it; -1 where /proc is not mounted.
 napi_value ProcessAgeMs(napi_env env, napi_callback_info) {
   char text[1024];
   size_t length = 0;
@@ -66,17 +67,20 @@ napi_value ProcessAgeMs(napi_env env, napi_callback_info) {
   }
   text[length] = '\0';
   const char* field = std::strrchr(text, ')');  // the command's name, field 2, may contain anything
-  for (int number = 2; field != nullptr && number < 22; ++number) field = std::strchr(field + 1, ' ');
+  for (int number = 2; field != nullptr && number < 22; ++number)
+    field = std::strchr(field + 1, ' ');
   timespec now;
   if (field == nullptr || clock_gettime(CLOCK_BOOTTIME, &now) != 0) return ToJs(env, -1);
   const double ticks = std::strtod(field, nullptr);
   const double started_ms = ticks * 1000 / static_cast<double>(sysconf(_SC_CLK_TCK));
-  return ToJs(env, static_cast<double>(now.tv_sec) * 1000 + static_cast<double>(now.tv_nsec) / 1e6 - started_ms);
+  return ToJs(env, static_cast<double>(now.tv_sec) * 1000 + static_cast<double>(now.tv_nsec) / 1e6 -
+                       started_ms);
 }
 
 }  // namespace
 
-void AppendProcessCalls(std::vector<napi_property_descriptor>& properties, Environment* environment) {
+void AppendProcessCalls(std::vector<napi_property_descriptor>& properties,
+                        Environment* environment) {
   properties.push_back(Method("crc32c", Checksum, environment));
   properties.push_back(Method("lockFile", LockFile, environment));
   properties.push_back(Method("unlockFile", UnlockFile, environment));

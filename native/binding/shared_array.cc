@@ -4,7 +4,8 @@ namespace millrace {
 
 bool SharedArray::Create(napi_env env, napi_typedarray_type type, size_t count) {
   napi_value buffer, array;
-  return napi_create_arraybuffer(env, count * 8, &data_, &buffer) == napi_ok &&  // all our types have 8 bytes
+  return napi_create_arraybuffer(env, count * 8, &data_, &buffer) ==
+             napi_ok &&  // all our types have 8 bytes
          napi_create_typedarray(env, type, count, buffer, 0, &array) == napi_ok &&
          napi_create_reference(env, array, 1, &reference_) == napi_ok;
 }

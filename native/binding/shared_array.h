@@ -7,8 +7,9 @@
 
 namespace millrace {
 
-// A typed array that JavaScript and C++ both keep for as long as the engine lives. The memory belongs to JavaScript's
-// array buffer, held by a strong reference; it never moves. JavaScript must not transfer the buffer away.
+// A typed array that JavaScript and C++ both keep for as long as the engine lives. The memory
+// belongs to JavaScript's array buffer, held by a strong reference; it never moves. JavaScript must
+// not transfer the buffer away.
 class SharedArray {
  public:
   SharedArray() = default;

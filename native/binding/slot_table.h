@@ -8,8 +8,8 @@
 
 namespace millrace {
 
-// Values that JavaScript holds by number. An id is `generation << 20 | index`, so it stays exact in a double and an id
-// whose value was taken out never finds its slot's next tenant. One thread.
+// Values that JavaScript holds by number. An id is `generation << 20 | index`, so it stays exact in
+// a double and an id whose value was taken out never finds its slot's next tenant. One thread.
 template <typename T>
 class SlotTable {
  public:
@@ -76,7 +76,9 @@ class SlotTable {
     uint32_t generation = 1;  // so that 0 is never an id
   };
 
-  uint64_t Id(uint64_t index) const { return uint64_t{slots_[index].generation} << kIndexBits | index; }
+  uint64_t Id(uint64_t index) const {
+    return uint64_t{slots_[index].generation} << kIndexBits | index;
+  }
 
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;

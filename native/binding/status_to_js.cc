@@ -8,27 +8,37 @@ namespace {
 
 constexpr StatusText kTexts[] = {
     {Code::kOk, "ok", "MILLRACE_OK", "nothing failed"},
-    {Code::kInvalidArgument, "invalidArgument", "MILLRACE_INVALID_ARGUMENT", "an argument is not acceptable"},
+    {Code::kInvalidArgument, "invalidArgument", "MILLRACE_INVALID_ARGUMENT",
+     "an argument is not acceptable"},
     {Code::kNoSpace, "noSpace", "MILLRACE_NO_SPACE", "the disk is full"},
     {Code::kIoError, "ioError", "MILLRACE_IO_ERROR", "the device or file system reported an error"},
-    {Code::kTooManyFiles, "tooManyFiles", "MILLRACE_TOO_MANY_FILES", "no file descriptors are left"},
+    {Code::kTooManyFiles, "tooManyFiles", "MILLRACE_TOO_MANY_FILES",
+     "no file descriptors are left"},
     {Code::kNotFound, "notFound", "MILLRACE_NOT_FOUND", "there is no such file or directory"},
     {Code::kExists, "exists", "MILLRACE_EXISTS", "it is there already"},
     {Code::kLocked, "locked", "MILLRACE_LOCKED", "another process holds it"},
     {Code::kClosed, "closed", "MILLRACE_CLOSED", "it was closed"},
-    {Code::kCorrupt, "corrupt", "MILLRACE_CORRUPT", "stored bytes contradict their checksum or each other"},
+    {Code::kCorrupt, "corrupt", "MILLRACE_CORRUPT",
+     "stored bytes contradict their checksum or each other"},
     {Code::kNoMemory, "noMemory", "MILLRACE_NO_MEMORY", "memory or mappings ran out"},
     {Code::kFailed, "failed", "MILLRACE_FAILED", "the log failed earlier and accepts nothing more"},
-    {Code::kAddressInUse, "addressInUse", "MILLRACE_ADDRESS_IN_USE", "another process listens on this address"},
+    {Code::kAddressInUse, "addressInUse", "MILLRACE_ADDRESS_IN_USE",
+     "another process listens on this address"},
     {Code::kTooManyConnections, "tooManyConnections", "MILLRACE_TOO_MANY_CONNECTIONS",
      "the limit of connections is reached"},
-    {Code::kOffsetOutOfRange, "offsetOutOfRange", "MILLRACE_OFFSET_OUT_OF_RANGE", "the offset is outside the log"},
-    {Code::kBatchCorrupt, "batchCorrupt", "MILLRACE_BATCH_CORRUPT", "the batch's length or checksum does not hold"},
-    {Code::kBatchInvalid, "batchInvalid", "MILLRACE_BATCH_INVALID", "the batch's records contradict its header"},
-    {Code::kBatchTooLarge, "batchTooLarge", "MILLRACE_BATCH_TOO_LARGE", "the batch is above max.message.bytes"},
+    {Code::kOffsetOutOfRange, "offsetOutOfRange", "MILLRACE_OFFSET_OUT_OF_RANGE",
+     "the offset is outside the log"},
+    {Code::kBatchCorrupt, "batchCorrupt", "MILLRACE_BATCH_CORRUPT",
+     "the batch's length or checksum does not hold"},
+    {Code::kBatchInvalid, "batchInvalid", "MILLRACE_BATCH_INVALID",
+     "the batch's records contradict its header"},
+    {Code::kBatchTooLarge, "batchTooLarge", "MILLRACE_BATCH_TOO_LARGE",
+     "the batch is above max.message.bytes"},
     {Code::kBatchMagic, "batchMagic", "MILLRACE_BATCH_MAGIC", "the batch is not of format 2"},
-    {Code::kBatchTimestamp, "batchTimestamp", "MILLRACE_BATCH_TIMESTAMP", "a timestamp is outside the topic's bounds"},
-    {Code::kBatchCompression, "batchCompression", "MILLRACE_BATCH_COMPRESSION", "the compression codec is unknown"},
+    {Code::kBatchTimestamp, "batchTimestamp", "MILLRACE_BATCH_TIMESTAMP",
+     "a timestamp is outside the topic's bounds"},
+    {Code::kBatchCompression, "batchCompression", "MILLRACE_BATCH_COMPRESSION",
+     "the compression codec is unknown"},
     {Code::kBatchLargerThanSegment, "batchLargerThanSegment", "MILLRACE_BATCH_LARGER_THAN_SEGMENT",
      "the batch is above segment.bytes"},
 };
@@ -42,7 +52,8 @@ const StatusText* TextOf(Code code) {
 
 void SetInteger(napi_env env, napi_value object, const char* name, int32_t number) {
   napi_value value;
-  if (napi_create_int32(env, number, &value) == napi_ok) napi_set_named_property(env, object, name, value);
+  if (napi_create_int32(env, number, &value) == napi_ok)
+    napi_set_named_property(env, object, name, value);
 }
 
 }  // namespace
@@ -56,7 +67,9 @@ napi_value ErrorFromStatus(napi_env env, Status status, std::string_view action)
   if (status.system_error() != 0) {
     char buffer[128];
     // The GNU variant: it returns the text, in `buffer` or elsewhere.
-    message.append(" (").append(strerror_r(status.system_error(), buffer, sizeof buffer)).append(")");
+    message.append(" (")
+        .append(strerror_r(status.system_error(), buffer, sizeof buffer))
+        .append(")");
   }
   napi_value code, what, error;
   const char* name = text != nullptr ? text->error : "MILLRACE_UNKNOWN_STATUS";

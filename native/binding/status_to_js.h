@@ -19,7 +19,8 @@ struct StatusText {
 // Every Code once.
 std::span<const StatusText> StatusTexts();
 
-// An Error with `code`, `nativeCode`, `errno` (when a system call failed) and a message; `action` says what was tried.
+// An Error with `code`, `nativeCode`, `errno` (when a system call failed) and a message; `action`
+// says what was tried.
 napi_value ErrorFromStatus(napi_env env, Status status, std::string_view action);
 // Leaves that error pending; returns null, which the caller returns.
 napi_value ThrowStatus(napi_env env, Status status, std::string_view action);
