@@ -1,4 +1,4 @@
-// `npm run bench -- NAME [ARGS]`: sets up what is missing and runs bench/NAME.ts (or .mjs). Without a name it lists them.
+// `npm run bench -- NAME [ARGS]`: sets up what is missing and runs bench/NAME.ts (or .mjs); without a name, the quick one.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,15 +6,15 @@ import { filesBelow, root } from './native-sources.mjs'
 import { setup } from './setup.mjs'
 import { say } from './terminal.mjs'
 
-const [name, ...args] = process.argv.slice(2)
+const given = process.argv.slice(2)
+const [name, ...args] = given[0] === undefined || given[0].startsWith('-') ? ['quick', ...given] : given
 const file = ['ts', 'mjs'].map(extension => `bench/${name}.${extension}`).find(path => existsSync(join(root, path)))
 
-if (name === undefined || file === undefined || name.includes('/')) {
+if (file === undefined || name.includes('/')) {
   const names = filesBelow('bench', ['.ts', '.mjs'])
     .filter(path => path.split('/').length === 2)
     .map(path => path.replace(/^bench\/(.*)\.\w+$/, '$1'))
-  if (name !== undefined) say(`There is no bench '${name}'.`)
-  say(`usage: npm run bench -- NAME [ARGS], where NAME is ${names.join(', ') || 'yet to be written'}`)
+  say(`There is no bench '${name}'.\nusage: npm run bench -- [NAME] [ARGS], where NAME is ${names.join(', ')}`)
   process.exitCode = 2
 } else if (await setup()) {
   const loader = file.endsWith('.ts') ? ['--import', 'tsx'] : []

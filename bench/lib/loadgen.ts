@@ -1,0 +1,88 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+const binary = here('../../build/bench/loadgen')
+
+/** Percentiles of one run, in microseconds. */
+export interface Percentiles {
+  readonly count: number
+  readonly mean: number
+  readonly p50: number
+  readonly p90: number
+  readonly p99: number
+  readonly p99_9: number
+  readonly p99_99: number
+  readonly max: number
+}
+
+/** What the generator prints. Rates and CPU are of its window: without warm-up, set-up and draining. */
+export interface LoadResult {
+  readonly mode: 'produce' | 'latency' | 'fetch'
+  readonly seconds: number
+  readonly generatorCpuSeconds: number
+  /** Present when it was given the broker's pid. */
+  readonly brokerCpuSeconds?: number
+  readonly requests: number
+  readonly records: number
+  /** Of record batches as they are stored: headers included, request framing not. */
+  readonly bytes: number
+  readonly ackMicros?: Percentiles
+  readonly fetchMicros?: Percentiles
+  /** Open loop: how late requests left the generator itself. Contained in `ackMicros`. */
+  readonly lateMicros?: Percentiles
+  readonly overloaded?: boolean
+  readonly errors: Readonly<Record<string, number>>
+  readonly ok: boolean
+}
+
+export type LoadOptions = Readonly<Record<string, string | number | boolean | readonly string[]>>
+
+/** Compiles the generator if its sources are newer than it. */
+export const buildLoadgen = async (): Promise<void> => {
+  const args = ['-s', '-j', String(availableParallelism()), '-C', here('../loadgen')]
+  const make = spawn('make', args, { stdio: ['ignore', 'inherit', 'inherit'] })
+  const [code] = (await once(make, 'exit')) as [number | null]
+  if (code !== 0) throw new Error('the load generator does not build: it needs make and g++ (Debian: build-essential)')
+}
+
+const argumentsOf = (options: LoadOptions): string[] =>
+  Object.entries(options).flatMap(([name, value]) => {
+    if (typeof value === 'boolean') return value ? [`--${name}`] : []
+    if (typeof value === 'object') return value.flatMap(each => [`--${name}`, each])
+    return [`--${name}`, String(value)]
+  })
+
+const outputOf = async (mode: string, options: LoadOptions): Promise<unknown> => {
+  const child = spawn(binary, [mode, ...argumentsOf(options)], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
+  if (!stdout.startsWith('{')) throw new Error(stderr.trim() || `loadgen ${mode} ended with ${code ?? signal}`)
+  return JSON.parse(stdout)
+}
+
+/** Runs one load to its end. A run in which anything was refused, lost or left unanswered is not a measurement. */
+export const runLoad = async (mode: 'produce' | 'fetch', options: LoadOptions): Promise<LoadResult> => {
+  const result = (await outputOf(mode, options)) as LoadResult
+  if (!result.ok) throw new Error(`the run went wrong: ${JSON.stringify(result)}`)
+  return result
+}
+
+/** Writes that much memory once and gives it back; resolves with what could be had and the time it took. */
+export const touchMemory = async (bytes: number): Promise<{ bytes: number; seconds: number }> =>
+  (await outputOf('touch', { bytes })) as { bytes: number; seconds: number }
+
+/** A started echo server; it ends with its standard input, so it cannot outlive this process. */
+export const spawnEcho = (replyBytes: number) =>
+  spawn(binary, ['echo', '--target', '127.0.0.1:0', '--reply-bytes', String(replyBytes)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })

@@ -1,0 +1,97 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { buildLoadgen, type LoadOptions, type LoadResult, touchMemory } from './loadgen.ts'
+import { describeMachine, isTmpfs, type Machine, type Memory, memoryOf, touchableBytes } from './machine.ts'
+import type { BenchOptions } from './options.ts'
+import { type Acks, brokerSides, echoSide, type Promised, type RunningBroker, type Side } from './sides.ts'
+
+/** One question to a broker: the load, and what its acknowledgements are asked to promise. */
+export interface Row {
+  readonly name: string
+  readonly acks: Acks
+  readonly promised: Promised
+  /** Of each answer of the echo server that stands for the ceiling. */
+  readonly replyBytes: number
+  /** Runs the load against a broker that has just started. `base` holds the options every load needs. */
+  load(base: LoadOptions, broker: RunningBroker, side: Side): Promise<LoadResult>
+}
+
+export interface Run {
+  readonly load: LoadResult
+  /** When the load ended; undefined where the broker's process is not known. */
+  readonly memory: Memory | undefined
+}
+
+export interface SideRuns {
+  readonly side: Side
+  readonly runs: readonly Run[]
+}
+
+export interface RowRuns {
+  readonly row: Row
+  readonly sides: readonly SideRuns[]
+}
+
+let topicsUsed = 0
+
+/** A line that is overwritten, for whoever watches. */
+const progress = (text: string): void => {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
+}
+
+/** Data of the run before, still on its way to the disk, would be paid for by the next one. */
+const settleDisk = async (directory: string): Promise<void> => {
+  await once(spawn('sync', ['-f', directory], { stdio: 'ignore' }), 'exit')
+}
+
+const runOnce = async (row: Row, side: Side, options: BenchOptions, topic: string): Promise<Run> => {
+  await settleDisk(options.dataParent)
+  const broker = await side.start()
+  try {
+    const base: Record<string, string | number | boolean | readonly string[]> = {
+      target: broker.address,
+      topic,
+      warmup: side.raw ? 0.5 : options.warmupSeconds,
+      // The ceiling needs no more than a glance.
+      duration: side.raw ? Math.min(options.seconds, 2) : options.seconds,
+      raw: side.raw,
+    }
+    if (broker.pid !== undefined) base.pid = broker.pid
+    const load = await row.load(base, broker, side)
+    return { load, memory: broker.pid === undefined ? undefined : memoryOf(broker.pid) }
+  } finally {
+    await broker.stop()
+  }
+}
+
+/** Every side in turn, again and again, so that what drifts on the machine meets all of them alike. */
+export const measureRow = async (row: Row, options: BenchOptions): Promise<RowRuns> => {
+  const sides = [echoSide(row.replyBytes), ...brokerSides(options)].map(side => ({ side, runs: [] as Run[] }))
+  for (let run = 0; run < options.runs; run++) {
+    for (const { side, runs } of sides) {
+      progress(`${row.name}: run ${run + 1} of ${options.runs}, ${side.name}`)
+      runs.push(await runOnce(row, side, options, `bench-${process.pid}-${++topicsUsed}`))
+    }
+  }
+  progress('')
+  return { row, sides }
+}
+
+/** Builds the generator, warms the machine's memory and says what is measured where. */
+export const prepare = async (options: BenchOptions): Promise<Machine> => {
+  await buildLoadgen()
+  const machine = describeMachine(options.dataParent)
+  console.log(
+    `commit ${machine.commit} · ${machine.cores} × ${machine.cpu} · ${machine.memoryGiB} GiB · Linux ${machine.kernel}` +
+      ` · Node ${machine.node} · data on ${machine.fileSystem} · ${options.runs} × ${options.seconds} s`,
+  )
+  if (isTmpfs(options.dataParent)) {
+    console.log(`WARNING: ${options.dataParent} is a tmpfs: "on disk" means nothing there; choose another --data-dir.`)
+  }
+  if (options.touchBytes > 0) {
+    const { bytes, seconds } = await touchMemory(touchableBytes(options.touchBytes))
+    const rate = bytes / 1e9 / seconds
+    console.log(`touched ${(bytes / 1e9).toFixed(1)} GB of memory first, at ${rate.toFixed(1)} GB/s`)
+  }
+  return machine
+}

@@ -1,0 +1,122 @@
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { formatKafka, startKafka } from '../../test/compat/lib/reference-kafka.ts'
+import { startMillrace, stopProcess } from './broker-process.ts'
+import { spawnEcho } from './loadgen.ts'
+import type { BenchOptions } from './options.ts'
+
+/**
+ * What an acknowledgement is asked to mean: whatever the broker promises as shipped; that the records are written, in
+ * the page cache; or that they are on the disk.
+ */
+export type Promised = 'as shipped' | 'written' | 'durable'
+export type Acks = '1' | 'all'
+
+export interface RunningBroker {
+  /** HOST:PORT. */
+  readonly address: string
+  readonly pid: number | undefined
+  stop(): Promise<void>
+}
+
+/** One of the columns of a comparison. A side is started anew, on a fresh directory, for each run. */
+export interface Side {
+  readonly name: string
+  /** The echo server: it takes frames and answers zeros, so nothing is set up and nothing can be compared. */
+  readonly raw: boolean
+  start(): Promise<RunningBroker>
+  /** Configs that make this side's topics promise it. */
+  topicConfigs(acks: Acks, promised: Promised): string[]
+  /** Where the acknowledged records are, for the row. */
+  durability(acks: Acks, promised: Promised): string
+}
+
+const inCache = 'page cache'
+const onDisk = 'on disk'
+
+const withDataDir = async (
+  parent: string,
+  start: (dataDir: string) => Promise<RunningBroker>,
+): Promise<RunningBroker> => {
+  const dataDir = await mkdtemp(join(parent, 'millrace-bench-'))
+  const remove = (): Promise<void> => rm(dataDir, { recursive: true, force: true })
+  try {
+    const broker = await start(dataDir)
+    return { ...broker, stop: () => broker.stop().finally(remove) }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+export const millraceSide = (dataParent: string): Side => ({
+  name: 'millrace',
+  raw: false,
+  start: () =>
+    withDataDir(dataParent, async dataDir => {
+      const { address, pid, child } = await startMillrace(dataDir)
+      return { address, pid, stop: () => stopProcess(child) }
+    }),
+  // acks=1 is always answered from the page cache; acks=all is durable unless the topic says otherwise.
+  topicConfigs: (acks, promised) => {
+    if (acks === '1') return promised === 'durable' ? ['flush.messages=1'] : []
+    return promised === 'written' ? ['write.caching=true'] : []
+  },
+  durability: (acks, promised) => {
+    if (promised === 'as shipped') return acks === 'all' ? onDisk : inCache
+    return promised === 'written' ? inCache : onDisk
+  },
+})
+
+const kafkaHeapMb = 1024
+
+export const kafkaSide = (dataParent: string): Side => ({
+  name: 'kafka',
+  raw: false,
+  start: () =>
+    withDataDir(dataParent, async dataDir => {
+      await formatKafka(dataDir, {})
+      const { host, port, child } = await startKafka(dataDir, kafkaHeapMb)
+      // A JVM that is told to end reports 128 + SIGTERM.
+      return { address: `${host}:${port}`, pid: child.pid, stop: () => stopProcess(child, [0, 143]) }
+    }),
+  topicConfigs: (_, promised) => (promised === 'durable' ? ['flush.messages=1'] : []),
+  durability: (_, promised) => (promised === 'durable' ? onDisk : inCache),
+})
+
+/** A broker that somebody else started. Its defaults are unknown, so what it promises is quoted, not claimed. */
+export const targetSide = (address: string, pid: number | undefined): Side => ({
+  name: 'target',
+  raw: false,
+  start: async () => ({ address, pid, stop: async () => {} }),
+  topicConfigs: (_, promised) => (promised === 'durable' ? ['flush.messages=1'] : []),
+  durability: (_, promised) => (promised === 'durable' ? 'flush.messages=1' : "the target's default"),
+})
+
+/** The ceiling: what loopback TCP and the generator reach against a server that does no work. */
+export const echoSide = (replyBytes: number): Side => ({
+  name: 'echo',
+  raw: true,
+  start: async () => {
+    const child = spawnEcho(replyBytes)
+    const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
+    const stop = async (): Promise<void> => {
+      const gone = once(child, 'exit')
+      child.stdin.end()
+      await gone
+    }
+    return { address: line.replace('echo on ', ''), pid: child.pid, stop }
+  },
+  topicConfigs: () => [],
+  durability: () => 'nothing',
+})
+
+/** The brokers that the options ask for, ours first. */
+export const brokerSides = (options: BenchOptions): Side[] => {
+  if (options.target !== undefined) return [targetSide(options.target.address, options.target.pid)]
+  const sides = [millraceSide(options.dataParent)]
+  if (options.peerKafka) sides.push(kafkaSide(options.dataParent))
+  return sides
+}
