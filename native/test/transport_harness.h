@@ -46,7 +46,8 @@ inline std::string Pattern(size_t length, uint32_t seed = 1) {
 
 inline size_t OpenDescriptors() {
   size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++count;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
+    ++count;
   return count;
 }
 
@@ -199,7 +200,9 @@ class Server {
     // Nothing follows a connection's end.
     CHECK(closed.count(event.connection) == 0);
     switch (event.kind) {
-      case EventKind::kOpened: opened.push_back(event.connection); break;
+      case EventKind::kOpened:
+        opened.push_back(event.connection);
+        break;
       case EventKind::kFrame: {
         const std::span<std::byte> arena = transport_->arena(static_cast<uint32_t>(event.a));
         REQUIRE(event.b + event.c <= static_cast<int64_t>(arena.size()));
@@ -210,8 +213,12 @@ class Server {
         if (release_frames) Release(frames.back());
         break;
       }
-      case EventKind::kClosed: closed[event.connection] = event; break;
-      case EventKind::kDrained: drained.push_back(event.connection); break;
+      case EventKind::kClosed:
+        closed[event.connection] = event;
+        break;
+      case EventKind::kDrained:
+        drained.push_back(event.connection);
+        break;
     }
   }
 
@@ -226,7 +233,8 @@ class RegionFile {
     const UniqueFd fd(mkstemp(path));
     REQUIRE(fd.valid());
     path_ = path;
-    REQUIRE(write(fd.get(), content.data(), content.size()) == static_cast<ssize_t>(content.size()));
+    REQUIRE(write(fd.get(), content.data(), content.size()) ==
+            static_cast<ssize_t>(content.size()));
     segment_ = std::make_shared<SegmentFile>(cache_, PosixDisk(), path_);
     Result<std::shared_ptr<File>> file = segment_->file().Acquire();
     REQUIRE(file.ok());

@@ -1,4 +1,5 @@
-// Connections from accept to close: framing on real sockets, order of events, the ways a connection ends.
+// Connections from accept to close: framing on real sockets, order of events, the ways a connection
+// ends.
 #include "transport_harness.h"
 
 namespace millrace::test {
@@ -61,7 +62,8 @@ TEST_CASE("transport: frames arrive whole however the bytes are split") {
   CHECK(server->stats().frame_bytes_held == 0);
 }
 
-TEST_CASE("transport: thousands of frames in one segment come out in order, a few events at a time") {
+TEST_CASE(
+    "transport: thousands of frames in one segment come out in order, a few events at a time") {
   Server server;
   server.release_frames = true;
   server.events_per_poll = 7;
@@ -254,9 +256,15 @@ TEST_CASE("transport: a thousand connections come and go without leaving a descr
       server.Until([&] { return server.frames.size() == 100; });
       for (size_t i = 0; i < peers.size(); ++i) {
         switch (i % 4) {
-          case 0: peers[i].Close(); break;
-          case 1: peers[i].Reset(); break;
-          case 2: server->Close(server.frames[i].connection, false); break;
+          case 0:
+            peers[i].Close();
+            break;
+          case 1:
+            peers[i].Reset();
+            break;
+          case 2:
+            server->Close(server.frames[i].connection, false);
+            break;
           case 3:
             server.Reply(server.frames[i].connection, Pattern(100'000));
             peers[i].Close();
@@ -265,7 +273,8 @@ TEST_CASE("transport: a thousand connections come and go without leaving a descr
       }
       const size_t expected = static_cast<size_t>(round + 1) * 100;
       server.Until([&] {
-        for (Peer& peer : peers) if (peer.fd() >= 0) peer.Read();
+        for (Peer& peer : peers)
+          if (peer.fd() >= 0) peer.Read();
         return server.closed.size() == expected;
       });
       server.ReleaseAll();

@@ -18,8 +18,8 @@ size_t PageBytes() {
 Result<AnonymousMapping> AnonymousMapping::Create(size_t bytes) {
   const size_t size = RoundUpToPages(bytes);
   // MAP_NORESERVE: address space is taken generously, pages are bounded by the frame budget.
-  void* data = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                    -1, 0);
+  void* data = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (data == MAP_FAILED) return Status::FromErrno(errno);
   return AnonymousMapping(static_cast<std::byte*>(data), size);
 }

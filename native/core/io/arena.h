@@ -12,16 +12,18 @@
 
 namespace millrace {
 
-// Whose frame a piece of memory is, kept beside it so that a release needs nothing but its position.
+// Whose frame a piece of memory is, kept beside it so that a release needs nothing but its
+// position.
 struct FrameOwner {
   uint64_t connection = 0;
   BudgetLane lane = BudgetLane::kGeneral;
 };
 
-// One long-lived mapping that frames are cut from. A segregated fit: free blocks hang in lists by size
-// (powers of two, each in eight steps), a bitmap finds the first list that surely fits, and neighbours
-// are merged at once, so both directions take constant time. The bookkeeping lies outside the mapping:
-// its bytes belong to whoever holds the frames, and a stray write there breaks no list.
+// One long-lived mapping that frames are cut from. A segregated fit: free blocks hang in lists by
+// size (powers of two, each in eight steps), a bitmap finds the first list that surely fits, and
+// neighbours are merged at once, so both directions take constant time. The bookkeeping lies
+// outside the mapping: its bytes belong to whoever holds the frames, and a stray write there breaks
+// no list.
 //
 // Invariant: blocks cover the arena without gaps, and no two free ones are neighbours.
 // Loop thread only.

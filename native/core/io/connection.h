@@ -29,8 +29,8 @@ class Carry {
   uint32_t end_ = 0;
 };
 
-// What the loop knows of one connection. Everything here is the loop thread's; while `lent` is set the
-// socket is written to by a sender thread, through a SendJob that took `output` with it.
+// What the loop knows of one connection. Everything here is the loop thread's; while `lent` is set
+// the socket is written to by a sender thread, through a SendJob that took `output` with it.
 struct Connection {
   Connection(uint64_t connection_id, UniqueFd socket, const SocketAddress& address)
       : id(connection_id), fd(std::move(socket)), peer(address) {}
@@ -56,27 +56,27 @@ struct Connection {
   uint64_t held_bytes = 0;  // budget taken by frames in JavaScript and the body that is being read
 
   OutputQueue output;
-  uint64_t lent_bytes = 0;         // of the job's output, when it was lent
+  uint64_t lent_bytes = 0;  // of the job's output, when it was lent
   uint64_t lent_region_bytes = 0;
 
   int64_t last_active_ms = 0;  // when a byte last moved
   int64_t body_deadline_ms = 0;
-  uint32_t body_mark = 0;      // received bytes of the body when the deadline was set
+  uint32_t body_mark = 0;  // received bytes of the body when the deadline was set
   int64_t linger_deadline_ms = 0;
-  int64_t timer_ms = 0;        // when its timer fires
+  int64_t timer_ms = 0;  // when its timer fires
 
   CloseReason close_reason = CloseReason::kRequested;  // of a close that waits for replies
   bool lent = false;
-  bool socket_full = false;    // waiting for EPOLLOUT
+  bool socket_full = false;  // waiting for EPOLLOUT
   bool paused = false;
-  bool large_frames = false;   // the last frame did not fit into one read
-  bool read_ended = false;     // the peer has closed its direction
-  bool closing = false;        // closes once `output` is empty; nothing is read or submitted any more
-  bool lingering = false;      // our direction is closed; what still comes in is thrown away
+  bool large_frames = false;  // the last frame did not fit into one read
+  bool read_ended = false;    // the peer has closed its direction
+  bool closing = false;    // closes once `output` is empty; nothing is read or submitted any more
+  bool lingering = false;  // our direction is closed; what still comes in is thrown away
   bool notify_drained = false;
-  bool ready = false;          // in the list of connections that go on without an event
-  bool touched = false;        // by the current Submit
-  bool closed = false;         // kClosed is out; here only until its job is back
+  bool ready = false;    // in the list of connections that go on without an event
+  bool touched = false;  // by the current Submit
+  bool closed = false;   // kClosed is out; here only until its job is back
 
   bool output_empty() const { return output.empty() && !lent; }
   uint64_t unsent_bytes() const { return output.bytes() + lent_bytes; }

@@ -9,9 +9,9 @@
 
 namespace millrace {
 
-// Connections by id. An id is a slot (16 bits) and how often the slot was used before (37 bits), so a
-// look-up is an index and ids are never repeated; slots are reused oldest first, which keeps the counts
-// small. Loop thread only.
+// Connections by id. An id is a slot (16 bits) and how often the slot was used before (37 bits), so
+// a look-up is an index and ids are never repeated; slots are reused oldest first, which keeps the
+// counts small. Loop thread only.
 class ConnectionTable {
  public:
   static constexpr uint32_t kMaxConnections = 65'535;

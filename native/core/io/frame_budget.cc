@@ -32,9 +32,10 @@ std::optional<FrameBudget::Grant> FrameBudget::NextGrant() {
   }
   if (control_.empty() && large_.empty()) return std::nullopt;
   // The general part goes by age alone: the oldest wish of both lines, or nobody.
-  Line& line = large_.empty() || (!control_.empty() && control_.begin()->first < large_.begin()->first)
-                   ? control_
-                   : large_;
+  Line& line =
+      large_.empty() || (!control_.empty() && control_.begin()->first < large_.begin()->first)
+          ? control_
+          : large_;
   if (line.begin()->second.bytes > general_free_) return std::nullopt;
   return Serve(line, BudgetLane::kGeneral);
 }

@@ -11,7 +11,8 @@ namespace millrace {
 
 uint64_t FrameMemory::Charge(uint32_t length) const {
   if (length > options_.own_mapping_above_bytes) return RoundUpToPages(length);
-  return (uint64_t{length} + Arena::kGranuleBytes - 1) / Arena::kGranuleBytes * Arena::kGranuleBytes;
+  return (uint64_t{length} + Arena::kGranuleBytes - 1) / Arena::kGranuleBytes *
+         Arena::kGranuleBytes;
 }
 
 Result<FramePlace> FrameMemory::Allocate(uint32_t length, FrameOwner owner) {

@@ -23,11 +23,11 @@ struct FramePlace {
 // The memory of all frames: shared arenas for small ones, mappings of their own (an arena with one
 // frame) for large ones. Arenas of both kinds share one dense row of ids.
 //
-// Nothing is unmapped before the end: JavaScript holds a view of each arena, and a view of an address
-// that is somebody else's by now cannot be told from a good one. So own mappings come in powers of
-// two, are used again for their size, and give back pages, never addresses. At most budget / 2^k of
-// size 2^(k+1) can ever be in use at once, which bounds the addresses taken to twice the budget per
-// size.
+// Nothing is unmapped before the end: JavaScript holds a view of each arena, and a view of an
+// address that is somebody else's by now cannot be told from a good one. So own mappings come in
+// powers of two, are used again for their size, and give back pages, never addresses. At most
+// budget / 2^k of size 2^(k+1) can ever be in use at once, which bounds the addresses taken to
+// twice the budget per size.
 //
 // Loop thread only; the bytes of a held frame belong to its holder.
 class FrameMemory {
@@ -81,10 +81,10 @@ class FrameMemory {
   bool KeepSpare(uint64_t bytes);
 
   const Options options_;
-  std::vector<Entry> entries_;      // by id
-  std::vector<uint32_t> shared_;    // ids of shared arenas, oldest first: those fill up first
+  std::vector<Entry> entries_;           // by id
+  std::vector<uint32_t> shared_;         // ids of shared arenas, oldest first: those fill up first
   std::array<SpareMappings, 33> spare_;  // by size class: mappings of 2^n bytes
-  uint64_t spare_bytes_ = 0;        // pages in empty arenas and unused mappings
+  uint64_t spare_bytes_ = 0;             // pages in empty arenas and unused mappings
   uint64_t resident_bytes_ = 0;
 };
 

@@ -30,9 +30,12 @@ FrameReader::State FrameReader::Feed(std::span<const std::byte>* bytes, uint32_t
     if (length_ > max_frame_bytes) return State::kTooLarge;
     FramePlace place;
     switch (sink.Place(length_, &place)) {
-      case FrameSink::Answer::kPlaced: break;
-      case FrameSink::Answer::kWait: return State::kWaiting;
-      case FrameSink::Answer::kFailed: return State::kFailed;
+      case FrameSink::Answer::kPlaced:
+        break;
+      case FrameSink::Answer::kWait:
+        return State::kWaiting;
+      case FrameSink::Answer::kFailed:
+        return State::kFailed;
     }
     place_ = place;
     filled_ = 0;

@@ -24,8 +24,8 @@ class FrameSink {
   ~FrameSink() = default;
 };
 
-// Cuts a connection's bytes into frames: a 32-bit big-endian size, then as many bytes. Knows neither
-// sockets nor limits other than the sizes', so that it can be fuzzed. Loop thread only.
+// Cuts a connection's bytes into frames: a 32-bit big-endian size, then as many bytes. Knows
+// neither sockets nor limits other than the sizes', so that it can be fuzzed. Loop thread only.
 class FrameReader {
  public:
   // API key, version and correlation id: no request is shorter.
@@ -41,8 +41,8 @@ class FrameReader {
   // Moves `*bytes` past what was used.
   State Feed(std::span<const std::byte>* bytes, uint32_t max_frame_bytes, FrameSink& sink);
 
-  // Where the missing bytes of the current body go, empty between bodies: filling (a part of) it and
-  // calling Received is as good as Feed, without the copy.
+  // Where the missing bytes of the current body go, empty between bodies: filling (a part of) it
+  // and calling Received is as good as Feed, without the copy.
   std::span<std::byte> MissingBody() const;
   void Received(size_t bytes, FrameSink& sink);
 

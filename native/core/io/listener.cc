@@ -31,7 +31,8 @@ Result<UniqueFd> OpenSocket(const SocketAddress& address, int backlog) {
   return fd;
 }
 
-// This host lacks the address or its family, although the resolver knows it ("localhost" without IPv6).
+// This host lacks the address or its family, although the resolver knows it ("localhost" without
+// IPv6).
 bool IsAbsent(const Status& status) {
   return status.system_error() == EADDRNOTAVAIL || status.system_error() == EAFNOSUPPORT;
 }
@@ -94,7 +95,8 @@ Acceptor::Answer Acceptor::Accept(int socket, UniqueFd* connection, SocketAddres
       return Answer::kAccepted;
     }
     switch (errno) {
-      case EAGAIN: return Answer::kNone;
+      case EAGAIN:
+        return Answer::kNone;
       case EMFILE:
       case ENFILE: {
         if (!reserve_.valid()) {
@@ -103,18 +105,24 @@ Acceptor::Answer Acceptor::Accept(int socket, UniqueFd* connection, SocketAddres
         }
         reserve_.Reset();
         UniqueFd refused(accept4(socket, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-        const bool closed = refused.valid();
+        // The descriptor is taken before the backlog is looked at, so nobody may have been waiting.
+        const Answer answer = refused.valid()   ? Answer::kRefused
+                              : errno == EAGAIN ? Answer::kNone
+                                                : Answer::kFailed;
         refused.Reset();
         TakeReserve();
-        return closed ? Answer::kRefused : Answer::kFailed;
+        return answer;
       }
       case ENOMEM:
-      case ENOBUFS: return Answer::kFailed;
+      case ENOBUFS:
+        return Answer::kFailed;
       case EBADF:
       case EINVAL:
-      case ENOTSOCK: return Answer::kNone;
+      case ENOTSOCK:
+        return Answer::kNone;
       // EINTR, and what belongs to the connection that failed meanwhile: the next one, please.
-      default: continue;
+      default:
+        continue;
     }
   }
 }

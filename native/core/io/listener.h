@@ -10,8 +10,8 @@
 
 namespace millrace {
 
-// The listening sockets of one address as the user gave it: a name like "localhost" may mean several.
-// Loop thread only.
+// The listening sockets of one address as the user gave it: a name like "localhost" may mean
+// several. Loop thread only.
 class Listener {
  public:
   static Result<Listener> Open(const std::string& host, uint16_t port, int backlog);
@@ -35,7 +35,8 @@ class Acceptor {
   enum class Answer {
     kAccepted,
     kNone,     // nobody waits
-    kRefused,  // no descriptor was free: the connection was closed so that its client turns elsewhere
+    kRefused,  // no descriptor was free: the connection was closed so that its client turns
+               // elsewhere
     kFailed,   // descriptors or memory are short: not to be tried again at once
   };
   Answer Accept(int socket, UniqueFd* connection, SocketAddress* peer);
@@ -43,8 +44,8 @@ class Acceptor {
  private:
   void TakeReserve();
 
-  // Given up for a moment when descriptors run out: without it a waiting connection could be neither
-  // accepted nor refused, and its client would wait for ever.
+  // Given up for a moment when descriptors run out: without it a waiting connection could be
+  // neither accepted nor refused, and its client would wait for ever.
   UniqueFd reserve_;
 };
 

@@ -17,9 +17,9 @@ namespace millrace {
 namespace {
 
 constexpr size_t kGatheredChunks = 64;
-constexpr uint64_t kRegionStepBytes = 1u << 20;   // one sendfile call
-constexpr uint64_t kReadAheadBytes = 8u << 20;    // what a cold region is read ahead by
-constexpr size_t kMinBlockBytes = 4096;           // so that small replies share a block
+constexpr uint64_t kRegionStepBytes = 1u << 20;  // one sendfile call
+constexpr uint64_t kReadAheadBytes = 8u << 20;   // what a cold region is read ahead by
+constexpr size_t kMinBlockBytes = 4096;          // so that small replies share a block
 constexpr size_t kCopyBytes = 32u << 10;
 
 // False when the socket takes no more or is broken; `*result` says which.
@@ -85,7 +85,8 @@ void OutputQueue::OwnBorrowed() {
     }
     // One block for all bytes up to the next region.
     size_t size = 0;
-    for (size_t j = i; j < chunks_.size() && !chunks_[j].is_region(); ++j) size += chunks_[j].length;
+    for (size_t j = i; j < chunks_.size() && !chunks_[j].is_region(); ++j)
+      size += chunks_[j].length;
     size = std::clamp<size_t>(size, kMinBlockBytes, UINT32_MAX);
     Chunk owned;
     owned.block.reset(new std::byte[size]);
@@ -105,8 +106,10 @@ void OutputQueue::Append(OutputQueue&& later) {
     *this = std::move(later);
     return;
   }
-  chunks_.insert(chunks_.end(), std::make_move_iterator(later.chunks_.begin() + static_cast<ptrdiff_t>(later.first_)),
-                 std::make_move_iterator(later.chunks_.end()));
+  chunks_.insert(
+      chunks_.end(),
+      std::make_move_iterator(later.chunks_.begin() + static_cast<ptrdiff_t>(later.first_)),
+      std::make_move_iterator(later.chunks_.end()));
   bytes_ += later.bytes_;
   region_bytes_ += later.region_bytes_;
   later = OutputQueue();
@@ -197,8 +200,8 @@ bool OutputQueue::WriteRegion(int socket, const WriteLimits& limits, WriteResult
   result->sent += sent;
   chunk.sent += sent;
   region_bytes_ -= sent;
-  // A truncation may have come between the check above and the call. What went out may then be wrong,
-  // and the peer must not take it for an answer.
+  // A truncation may have come between the check above and the call. What went out may then be
+  // wrong, and the peer must not take it for an answer.
   if (!region.Valid()) {
     result->stop = WriteStop::kRegionInvalid;
     return false;
@@ -207,8 +210,8 @@ bool OutputQueue::WriteRegion(int socket, const WriteLimits& limits, WriteResult
   return go_on;
 }
 
-bool OutputQueue::WriteRegionCopy(int socket, const Chunk& chunk, uint64_t length, WriteResult* result,
-                                  uint64_t* sent) {
+bool OutputQueue::WriteRegionCopy(int socket, const Chunk& chunk, uint64_t length,
+                                  WriteResult* result, uint64_t* sent) {
   std::array<std::byte, kCopyBytes> buffer;
   const size_t wanted = static_cast<size_t>(std::min<uint64_t>(length, buffer.size()));
   const Result<size_t> read = chunk.region.Read(chunk.sent, {buffer.data(), wanted});

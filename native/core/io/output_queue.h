@@ -76,8 +76,8 @@ class OutputQueue {
   void DropFirst();
 
   std::vector<Chunk> chunks_;
-  size_t first_ = 0;       // chunks before it were sent
-  size_t borrowed_ = 0;    // chunks at the end that are borrowed, at most; regions between them count
+  size_t first_ = 0;     // chunks before it were sent
+  size_t borrowed_ = 0;  // chunks at the end that are borrowed, at most; regions between them count
   uint64_t bytes_ = 0;
   uint64_t region_bytes_ = 0;
 };

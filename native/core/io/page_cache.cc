@@ -53,7 +53,8 @@ bool InPageCache(int fd, uint64_t position, uint64_t length) {
 }
 
 void ReadAhead(int fd, uint64_t position, uint64_t length) {
-  (void)posix_fadvise(fd, static_cast<off_t>(position), static_cast<off_t>(length), POSIX_FADV_WILLNEED);
+  (void)posix_fadvise(fd, static_cast<off_t>(position), static_cast<off_t>(length),
+                      POSIX_FADV_WILLNEED);
 }
 
 }  // namespace millrace

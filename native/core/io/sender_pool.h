@@ -14,7 +14,8 @@
 
 namespace millrace {
 
-// A connection's output on its way through the senders: while it is, nobody else writes to the socket.
+// A connection's output on its way through the senders: while it is, nobody else writes to the
+// socket.
 struct SendJob {
   uint64_t connection = 0;
   int socket = -1;  // stays open until the job has come back
@@ -23,13 +24,13 @@ struct SendJob {
   WriteResult result;
 };
 
-// Threads that send large and cold regions, so that the loop neither copies megabytes nor waits for a
-// disk. Jobs take turns: a slice each, then back to the end of the line. A job whose next slice is not
-// in the page cache moves to the cold line, whose threads may wait for the disk; it stays there until
-// it comes back.
+// Threads that send large and cold regions, so that the loop neither copies megabytes nor waits for
+// a disk. Jobs take turns: a slice each, then back to the end of the line. A job whose next slice
+// is not in the page cache moves to the cold line, whose threads may wait for the disk; it stays
+// there until it comes back.
 //
-// Threads: Lend and Collect are the loop's. A job belongs to the loop, or to a line or thread in here,
-// never to both; it changes hands under mutex_.
+// Threads: Lend and Collect are the loop's. A job belongs to the loop, or to a line or thread in
+// here, never to both; it changes hands under mutex_.
 class SenderPool {
  public:
   // Writes to the eventfd `wake_descriptor` when jobs have come back.

@@ -49,9 +49,7 @@ Result<std::vector<SocketAddress>> SocketAddress::Resolve(const std::string& hos
   return addresses;
 }
 
-socklen_t SocketAddress::size() const {
-  return family() == AF_INET6 ? sizeof ipv6_ : sizeof ipv4_;
-}
+socklen_t SocketAddress::size() const { return family() == AF_INET6 ? sizeof ipv6_ : sizeof ipv4_; }
 
 uint16_t SocketAddress::port() const {
   return ntohs(family() == AF_INET6 ? ipv6_.sin6_port : ipv4_.sin_port);

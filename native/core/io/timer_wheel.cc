@@ -9,7 +9,8 @@ void TimerWheel::Schedule(uint32_t timer, int64_t at_ms) {
   Cancel(timer);
   if (timer >= timers_.size()) timers_.resize(timer + 1);
   const int64_t wanted = (at_ms + kTickMs - 1) / kTickMs;
-  const int64_t tick = std::clamp<int64_t>(wanted, tick_ + 1, tick_ + static_cast<int64_t>(kSlots) - 1);
+  const int64_t tick =
+      std::clamp<int64_t>(wanted, tick_ + 1, tick_ + static_cast<int64_t>(kSlots) - 1);
   const size_t slot = static_cast<size_t>(tick) % kSlots;
   Timer& node = timers_[timer];
   node.slot = static_cast<uint16_t>(slot);

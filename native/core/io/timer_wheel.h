@@ -7,9 +7,9 @@
 
 namespace millrace {
 
-// Timers by small numbers (a connection's slot), each scheduled at most once, in constant time. Coarse
-// on purpose: a timer fires up to a tick late, and at the horizon at the latest, so whoever wanted a
-// later time schedules it again. Loop thread only.
+// Timers by small numbers (a connection's slot), each scheduled at most once, in constant time.
+// Coarse on purpose: a timer fires up to a tick late, and at the horizon at the latest, so whoever
+// wanted a later time schedules it again. Loop thread only.
 class TimerWheel {
  public:
   static constexpr int64_t kTickMs = 50;

@@ -20,20 +20,20 @@ struct TransportOptions {
   // reserve must hold at least one frame of max_frame_bytes.
   uint64_t frame_budget_bytes = 256u << 20;
   uint64_t control_reserve_bytes = 4u << 20;  // the part only frames of at most 64 KB may use
-  // Per connection: frames held plus replies not yet sent, file regions included; above it the socket
-  // is not read. A frame that is alone always fits.
+  // Per connection: frames held plus replies not yet sent, file regions included; above it the
+  // socket is not read. A frame that is alone always fits.
   uint32_t connection_inflight_bytes = 128u << 20;
   // Reply bytes (not regions) queued before the connection is dropped.
   uint32_t connection_unsent_bytes = 64u << 20;
   uint32_t max_connections = 10'000;  // at most 65,535
   uint32_t arena_bytes = 4u << 20;
-  uint32_t own_mapping_above_bytes = 1u << 20;   // larger frames get a mapping of their own
-  uint64_t spare_mapping_bytes = 32u << 20;      // unused memory that is not given back to the kernel
-  int64_t idle_timeout_ms = 600'000;             // connections.max.idle.ms
+  uint32_t own_mapping_above_bytes = 1u << 20;  // larger frames get a mapping of their own
+  uint64_t spare_mapping_bytes = 32u << 20;  // unused memory that is not given back to the kernel
+  int64_t idle_timeout_ms = 600'000;         // connections.max.idle.ms
   // A granted body must grow by a 64th of its length in each such span of time.
   int64_t body_progress_timeout_ms = 30'000;
-  uint32_t sender_threads = 1;            // send regions that are in the page cache
-  uint32_t cold_sender_threads = 1;       // read regions from the disk, then send them
+  uint32_t sender_threads = 1;               // send regions that are in the page cache
+  uint32_t cold_sender_threads = 1;          // read regions from the disk, then send them
   uint32_t inline_region_bytes = 64u << 10;  // larger regions are sent by sender threads
   // Milliseconds of a clock that never goes back; empty: the steady clock. Called by the loop only.
   std::function<int64_t()> now_ms;
@@ -75,7 +75,8 @@ struct ReplyPart {
   bool last = true;   // ends a reply
 };
 
-// Sockets, framing and replies. Threads: all methods on one thread at a time, the one that calls Poll
+// Sockets, framing and replies. Threads: all methods on one thread at a time, the one that calls
+// Poll
 // ("the loop"); sender threads are inside. Poll may be driven by Node's loop (epoll_descriptor is
 // polled there) or by a thread of its own; nothing is bound to a particular thread.
 class Transport {
@@ -83,8 +84,8 @@ class Transport {
   static Result<std::unique_ptr<Transport>> Create(const TransportOptions& options);
   virtual ~Transport() = default;  // closes everything at once, without events
 
-  // Returns the listener's id. A name is resolved once, and all its addresses are listened on; port 0
-  // takes a free one. "::" serves IPv4 too.
+  // Returns the listener's id. A name is resolved once, and all its addresses are listened on; port
+  // 0 takes a free one. "::" serves IPv4 too.
   virtual Result<uint32_t> Listen(const std::string& address, uint16_t port, int backlog) = 0;
   virtual uint16_t listener_port(uint32_t listener) const = 0;
   virtual std::string listener_address(uint32_t listener) const = 0;  // numeric, without the port
@@ -92,14 +93,14 @@ class Transport {
   // Readable whenever Poll has something to do, timeouts and events held back included.
   virtual int epoll_descriptor() const = 0;
 
-  // Does all I/O that is ready (waiting up to `timeout_ms` for the first; -1: for ever), returns how
-  // many events were written. Call again while it fills `into`. A frame's bytes belong to the caller
-  // until ReleaseFrame, whatever becomes of the connection.
+  // Does all I/O that is ready (waiting up to `timeout_ms` for the first; -1: for ever), returns
+  // how many events were written. Call again while it fills `into`. A frame's bytes belong to the
+  // caller until ReleaseFrame, whatever becomes of the connection.
   virtual size_t Poll(std::span<Event> into, int timeout_ms) = 0;
   // Arenas are mapped on demand and live, at the same address and of the same size, as long as the
-  // transport: a view of one made once stays right. (Frames with a mapping of their own are arenas of
-  // one frame, reused for frames of their size class; what is given back to the kernel is pages, not
-  // addresses.) Ids are small and dense.
+  // transport: a view of one made once stays right. (Frames with a mapping of their own are arenas
+  // of one frame, reused for frames of their size class; what is given back to the kernel is pages,
+  // not addresses.) Ids are small and dense.
   virtual std::span<std::byte> arena(uint32_t id) = 0;
   // Releasing what is not held ends the process.
   virtual void ReleaseFrame(uint32_t arena, uint32_t position) = 0;
@@ -109,12 +110,12 @@ class Transport {
   virtual void Submit(std::span<ReplyPart> parts) = 0;
   // One kDrained once nothing submitted is left unsent (at the next Poll when nothing is).
   virtual void NotifyDrained(uint64_t connection) = 0;
-  // Stops reading this connection / goes on (throttling, quotas). Frames that Poll has already taken
-  // in are still delivered.
+  // Stops reading this connection / goes on (throttling, quotas). Frames that Poll has already
+  // taken in are still delivered.
   virtual void Pause(uint64_t connection) = 0;
   virtual void Resume(uint64_t connection) = 0;
-  // Closes now, or after everything submitted was sent; kClosed follows either way. What is submitted
-  // after this call is skipped.
+  // Closes now, or after everything submitted was sent; kClosed follows either way. What is
+  // submitted after this call is skipped.
   virtual void Close(uint64_t connection, bool after_replies) = 0;
   // Stops listening and closes every connection after its replies.
   virtual void Shutdown() = 0;

@@ -58,7 +58,8 @@ void TransportImpl::AcceptWaiting(size_t index) {
       case Acceptor::Answer::kAccepted:
         Adopt(std::move(fd), peer, listening.listener);
         break;
-      case Acceptor::Answer::kNone: return;
+      case Acceptor::Answer::kNone:
+        return;
       case Acceptor::Answer::kRefused:
         ++stats_.rejected;
         ++stats_.accept_failures;

@@ -102,8 +102,8 @@ size_t TransportImpl::Poll(std::span<Event> into, int timeout_ms) {
 void TransportImpl::RunTurn(size_t room, int timeout_ms) {
   turn_bytes_ = 0;
   RunReady();
-  // Level-triggered: a connection that had its share, or was left over, is simply reported again, and
-  // epoll reports those it has not reported for longest first. All that is reported is handled.
+  // Level-triggered: a connection that had its share, or was left over, is simply reported again,
+  // and epoll reports those it has not reported for longest first. All that is reported is handled.
   std::array<epoll_event, kEpollBatch> reported;
   for (;;) {
     const bool busy = !events_.empty() || !ready_.empty();
@@ -112,7 +112,8 @@ void TransportImpl::RunTurn(size_t room, int timeout_ms) {
     if (count <= 0) break;  // nothing in time, or a signal
     now_ms_ = NowMs();
     for (int i = 0; i < count; ++i) {
-      HandleEvent(reported[static_cast<size_t>(i)].data.u64, reported[static_cast<size_t>(i)].events);
+      HandleEvent(reported[static_cast<size_t>(i)].data.u64,
+                  reported[static_cast<size_t>(i)].events);
     }
     timeout_ms = 0;
     const bool more = static_cast<size_t>(count) == reported.size();

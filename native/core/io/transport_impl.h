@@ -24,19 +24,19 @@ namespace millrace {
 // Threads and ownership.
 //
 // One thread at a time, the loop, calls everything here and owns every member; there is no lock in
-// this class. Sender threads live in SenderPool, know nothing of connections, and share with the loop
-// only SenderPool's mutex, its eventfd and the FileRegions, which any thread may use. No code holds two
-// locks.
+// this class. Sender threads live in SenderPool, know nothing of connections, and share with the
+// loop only SenderPool's mutex, its eventfd and the FileRegions, which any thread may use. No code
+// holds two locks.
 //
-// A connection's socket is read by the loop alone. It is written to by the loop, or, while `lent` is
-// set, by the sender that has its SendJob; the job carries the whole output queue away and back, and
-// what is submitted meanwhile queues behind it. A connection that closes while it is lent is shut
-// down, so that the sender's next call fails, but its descriptor and its slot stay until the job is
-// back: no sender ever writes to a descriptor that means something else by now.
+// A connection's socket is read by the loop alone. It is written to by the loop, or, while `lent`
+// is set, by the sender that has its SendJob; the job carries the whole output queue away and back,
+// and what is submitted meanwhile queues behind it. A connection that closes while it is lent is
+// shut down, so that the sender's next call fails, but its descriptor and its slot stay until the
+// job is back: no sender ever writes to a descriptor that means something else by now.
 //
 // Memory is bounded: frames by the budget (frame_budget.h), bytes read ahead of it by
-// kCarryLimitBytes for all connections together, replies by connection_unsent_bytes and, with regions
-// and frames, connection_inflight_bytes per connection.
+// kCarryLimitBytes for all connections together, replies by connection_unsent_bytes and, with
+// regions and frames, connection_inflight_bytes per connection.
 class TransportImpl final : public Transport {
  public:
   TransportImpl(const TransportOptions& options, UniqueFd epoll, UniqueFd wake, UniqueFd timer,

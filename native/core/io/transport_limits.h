@@ -15,8 +15,8 @@ constexpr uint64_t kWriteTurnBytes = 256u << 10;   // per connection and flush, 
 constexpr size_t kEpollBatch = 16;
 constexpr int kAcceptsPerTurn = 64;
 constexpr int64_t kAcceptPauseMs = 100;
-// Bytes of all connections that were read ahead of the budget. At the limit only what has a place is
-// read: sizes, four bytes at a time, and granted bodies.
+// Bytes of all connections that were read ahead of the budget. At the limit only what has a place
+// is read: sizes, four bytes at a time, and granted bodies.
 constexpr uint64_t kCarryLimitBytes = 8u << 20;
 constexpr uint32_t kBodySteps = 64;  // a body grows by this part of its length per progress timeout
 constexpr int64_t kLingerMs = 1000;

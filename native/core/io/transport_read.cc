@@ -76,8 +76,9 @@ bool TransportImpl::WantsInput(const Connection& c) const {
 void TransportImpl::ReadSocket(Connection& c) {
   uint64_t share = kReadTurnBytes;
   while (WantsInput(c)) {
-    // The rest of a body goes straight to its place. What follows it, or many small frames, goes into
-    // the scratch buffer, as long as there is room to keep what then turns out to have to wait.
+    // The rest of a body goes straight to its place. What follows it, or many small frames, goes
+    // into the scratch buffer, as long as there is room to keep what then turns out to have to
+    // wait.
     std::array<iovec, 2> into;
     size_t parts = 0;
     const std::span<std::byte> body = c.reader.MissingBody();
@@ -149,11 +150,19 @@ void TransportImpl::ReadOn(Connection& c) {
 bool TransportImpl::Feed(Connection& c, std::span<const std::byte>* bytes) {
   Sink sink(*this, c);
   switch (c.reader.Feed(bytes, options_.max_frame_bytes, sink)) {
-    case FrameReader::State::kMore: return true;
-    case FrameReader::State::kWaiting: return false;
-    case FrameReader::State::kTooLarge: CloseNow(c, CloseReason::kFrameTooLarge, 0); return false;
-    case FrameReader::State::kInvalid: CloseNow(c, CloseReason::kFrameInvalid, 0); return false;
-    case FrameReader::State::kFailed: CloseNow(c, CloseReason::kIoError, ENOMEM); return false;
+    case FrameReader::State::kMore:
+      return true;
+    case FrameReader::State::kWaiting:
+      return false;
+    case FrameReader::State::kTooLarge:
+      CloseNow(c, CloseReason::kFrameTooLarge, 0);
+      return false;
+    case FrameReader::State::kInvalid:
+      CloseNow(c, CloseReason::kFrameInvalid, 0);
+      return false;
+    case FrameReader::State::kFailed:
+      CloseNow(c, CloseReason::kIoError, ENOMEM);
+      return false;
   }
   return false;
 }

@@ -62,13 +62,22 @@ void TransportImpl::Flush(Connection& c) {
 void TransportImpl::AfterWrite(Connection& c, const WriteResult& result) {
   if (result.sent > 0) c.last_active_ms = now_ms_;
   switch (result.stop) {
-    case WriteStop::kEmpty: break;
+    case WriteStop::kEmpty:
+      break;
     case WriteStop::kSocketFull:
-    case WriteStop::kTurnOver: c.socket_full = true; break;
-    case WriteStop::kLargeRegion: Lend(c, false); break;
-    case WriteStop::kColdRegion: Lend(c, true); break;
-    case WriteStop::kRegionInvalid: return CloseNow(c, CloseReason::kRegionInvalid, 0);
-    case WriteStop::kError: return CloseNow(c, ReasonOf(result.error), result.error);
+    case WriteStop::kTurnOver:
+      c.socket_full = true;
+      break;
+    case WriteStop::kLargeRegion:
+      Lend(c, false);
+      break;
+    case WriteStop::kColdRegion:
+      Lend(c, true);
+      break;
+    case WriteStop::kRegionInvalid:
+      return CloseNow(c, CloseReason::kRegionInvalid, 0);
+    case WriteStop::kError:
+      return CloseNow(c, ReasonOf(result.error), result.error);
   }
   if (c.output_empty()) OutputDone(c);
   if (!c.closed) GotRoom(c);
