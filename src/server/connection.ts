@@ -121,7 +121,7 @@ export class Connection implements ExchangeOwner {
     }
     const header = decodeRequestHeader(reader, requestHeaderVersion(handler.api, apiVersion))
     const request = requestCodec(handler.api, apiVersion).decode(reader)
-    reader.expectEnd()
+    // Bytes behind the request are ignored, as Kafka does: librdkafka sends three when it asks for all topics.
     const view = this.services.arenaView(frame.arena)
     const exchange = new Exchange(this, handler, header, { arena: frame.arena, position: frame.position, view })
     this.exchanges.push(exchange)

@@ -41,12 +41,17 @@ const withRecordBytes = (value: unknown, frame: Buffer): unknown => {
   return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, withRecordBytes(field, frame)]))
 }
 
-/** Decodes the rest of `frame` to its very end, and appends it to `writer`, encoded again. */
+/** Decodes what follows the header in `frame` and appends it to `writer`, encoded again. */
 const recode = (codec: Codec<unknown, never>, reader: Reader, frame: Buffer, writer: Writer): void => {
-  const message = codec.decode(reader)
-  reader.expectEnd()
-  codec.encode(writer, withRecordBytes(message, frame) as never)
+  codec.encode(writer, withRecordBytes(codec.decode(reader), frame) as never)
 }
+
+/**
+ * librdkafka means null by one zero byte for the topics of a Metadata request, and leaves the three other bytes that it
+ * kept for their number. Kafka reads the request as it then stands and ignores the bytes left over; so must we.
+ */
+const surplusBytesOf = (api: Api, frame: Buffer): number =>
+  api.name === 'Metadata' && frame.includes('rdkafka') && frame.readInt16BE(2) === 13 && frame.length === 25 ? 3 : 0
 
 const recodeRequest = (api: Api, frame: Buffer): Buffer => {
   const reader = new Reader(frame)
@@ -55,7 +60,8 @@ const recodeRequest = (api: Api, frame: Buffer): Buffer => {
   const headerVersion = requestHeaderVersion(api, apiVersion)
   encodeRequestHeader(writer, decodeRequestHeader(reader, headerVersion), headerVersion)
   recode(requestCodec(api, apiVersion) as Codec<unknown, never>, reader, frame, writer)
-  return Buffer.from(writer.written())
+  assert.equal(reader.remaining, surplusBytesOf(api, frame), 'bytes left over')
+  return Buffer.concat([writer.written(), frame.subarray(reader.position)])
 }
 
 const recodeResponse = (api: Api, version: number, frame: Buffer): Buffer => {
@@ -64,6 +70,7 @@ const recodeResponse = (api: Api, version: number, frame: Buffer): Buffer => {
   const headerVersion = responseHeaderVersion(api, version)
   encodeResponseHeader(writer, decodeResponseHeader(reader, headerVersion), headerVersion)
   recode(responseCodec(api, version) as Codec<unknown, never>, reader, frame, writer)
+  reader.expectEnd()
   return Buffer.from(writer.written())
 }
 

@@ -153,6 +153,13 @@ test('requests in single bytes are served like any others', { timeout }, async (
   assert.equal((await client.frame())?.readInt32BE(0), 7)
 })
 
+test('bytes behind a request are ignored, as Kafka does and librdkafka needs', { timeout }, async () => {
+  const client = await open()
+  const request = encodeRequest(metadata, 12, 7, { topics: null, allowAutoTopicCreation: false })
+  client.write(framed(Buffer.concat([request.subarray(4), Buffer.from([1, 0, 0])])))
+  assert.equal((await client.frame())?.readInt32BE(0), 7)
+})
+
 const header = (apiKey: number, apiVersion: number): Buffer => {
   const bytes = Buffer.alloc(10)
   bytes.writeInt16BE(apiKey, 0)

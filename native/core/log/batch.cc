@@ -279,10 +279,13 @@ Status CheckBatch(std::span<const std::byte> batch, const AppendOptions& options
   // The magic byte has the same place in every version of the format, and older ones are named
   // before they are misread.
   if (batch.size() <= kMagicAt) return Verdict(Code::kBatchCorrupt);
-  if (LoadBigEndian<int8_t>(batch.data() + kMagicAt) != kMagic) return Verdict(Code::kBatchMagic);
-  if (batch.size() < kBatchHeaderBytes) return Verdict(Code::kBatchCorrupt);
+  int8_t magic = LoadBigEndian<int8_t>(batch.data() + kMagicAt);
+  if (magic == 0 || magic == 1) return Verdict(Code::kBatchMagic);
+  if (magic != kMagic || batch.size() < kBatchHeaderBytes) return Verdict(Code::kBatchCorrupt);
   uint64_t size = SizeOf(batch.data());
-  if (size == 0 || size > batch.size()) return Verdict(Code::kBatchCorrupt);
+  if (size == 0) return Verdict(Code::kBatchCorrupt);
+  // Not one whole batch, which a client need not send again, as it does a corrupt one.
+  if (size > batch.size()) return Verdict(Code::kBatchInvalid);
   if (size > options.max_batch_bytes) return Verdict(Code::kBatchTooLarge);
   if (!BatchChecksumHolds(batch.first(size))) return Verdict(Code::kBatchCorrupt);
   if (size < batch.size()) return Verdict(Code::kBatchInvalid);  // more than the one batch

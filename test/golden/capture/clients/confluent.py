@@ -54,6 +54,7 @@ transactional.begin_transaction()
 transactional.produce(topic, "in a transaction", partition=0)
 transactional.commit_transaction(20)
 
+admin.list_topics(timeout=20)
 done(admin.create_partitions([NewPartitions(topic, 3)]))
 done(admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topic)]))
 done(admin.list_consumer_groups())
