@@ -259,7 +259,8 @@ TEST_CASE("timer wheel: fires after its time, within a tick, and at the horizon 
   wheel.Schedule(3, 1'000'500);  // moved forward
   CHECK(advance(1'000'500) == Due{3});
   CHECK(wheel.scheduled(4));
-  CHECK(advance(1'000'500 + TimerWheel::kTickMs * static_cast<int64_t>(TimerWheel::kSlots)) == Due{4});
+  CHECK(advance(1'000'500 + TimerWheel::kTickMs * static_cast<int64_t>(TimerWheel::kSlots)) ==
+        Due{4});
   CHECK(wheel.NextDueMs() == -1);
   wheel.Schedule(7, 2'000'000);
   CHECK(advance(50'000'000) == Due{7});  // a long sleep

@@ -1,4 +1,5 @@
-// Replies: order, partial writes, file regions by the loop and by senders, what happens when they go.
+// Replies: order, partial writes, file regions by the loop and by senders, what happens when they
+// go.
 #include "transport_harness.h"
 
 namespace millrace::test {
@@ -24,7 +25,8 @@ void SubmitAll(Server& server, uint64_t connection, std::vector<Part>& parts) {
   for (Part& part : parts) std::fill(part.bytes.begin(), part.bytes.end(), '!');
 }
 
-TEST_CASE("replies: bytes and regions of all sizes arrive in order of submission, at a slow reader too") {
+TEST_CASE(
+    "replies: bytes and regions of all sizes arrive in order of submission, at a slow reader too") {
   const std::string content = Pattern(8'000'000, 9);
   RegionFile file(content);
   Server server;
@@ -115,7 +117,8 @@ TEST_CASE("replies: small ones to a peer that does not read pile up, and come ou
   CHECK(peer.received == expected);
 }
 
-TEST_CASE("replies: a drained notice comes once, at once when nothing is left, and not before the end") {
+TEST_CASE(
+    "replies: a drained notice comes once, at once when nothing is left, and not before the end") {
   Server server;
   Peer peer(server.port, 4096);
   const uint64_t id = server.Accepted();
@@ -135,7 +138,8 @@ TEST_CASE("replies: a drained notice comes once, at once when nothing is left, a
   CHECK(server.drained.size() == 2);
 }
 
-TEST_CASE("replies: a region that is truncated underneath ends the connection, short of the reply") {
+TEST_CASE(
+    "replies: a region that is truncated underneath ends the connection, short of the reply") {
   const std::string content = Pattern(16'000'000);
   RegionFile file(content);
   Server server;
@@ -179,9 +183,15 @@ TEST_CASE("replies: a connection may go while a sender has it") {
       if (i % 4 < 2) server.Turn();
       switch (i % 4) {
         case 0:
-        case 2: server->Close(id, false); break;
-        case 1: peer.Reset(); break;
-        case 3: peer.Close(); break;
+        case 2:
+          server->Close(id, false);
+          break;
+        case 1:
+          peer.Reset();
+          break;
+        case 3:
+          peer.Close();
+          break;
       }
       server.Until([&] { return server.closed.count(id) == 1; });
     }

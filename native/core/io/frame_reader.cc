@@ -9,6 +9,7 @@ FrameReader::State FrameReader::Feed(std::span<const std::byte>* bytes, uint32_t
                                      FrameSink& sink) {
   for (;;) {
     if (in_body()) {
+      if (bytes->empty()) return State::kMore;
       const size_t n = std::min<size_t>(bytes->size(), length_ - filled_);
       std::memcpy(place_.bytes + filled_, bytes->data(), n);
       *bytes = bytes->subspan(n);
