@@ -1,0 +1,399 @@
+import { assert } from '../../src/base/assert.ts'
+import type {
+  LastAppend,
+  LogSettings,
+  OpenReport,
+  OpenTrust,
+  Storage,
+  StoredBatchHeader,
+  StoredLog,
+  Timers,
+  TimestampPosition,
+} from '../../src/base/world.ts'
+import { StatusCode } from '../../src/native/status.ts'
+import { BatchAttributes } from '../../src/records/batch-header.ts'
+import { crc32c } from '../../src/records/crc32c.ts'
+import { readRecords } from '../../src/records/record-batch.ts'
+import { type BatchVerdict, checkBatch } from './batch-check.ts'
+import type { LogContent, Machine, StoredBatch } from './machine.ts'
+
+export interface Opening {
+  readonly directory: string
+  readonly trust: OpenTrust
+  readonly recoveryPoint: number
+  readonly logStartOffset: number
+}
+
+/**
+ * The contract of `Storage` over batches in memory. A flush that was asked for completes by itself, soon; with
+ * `holdFlushes` it waits for `flush()`.
+ */
+export class MemoryStorage implements Storage {
+  readonly machine: Machine
+  readonly openings: Opening[] = []
+  holdFlushes = false
+  /** Makes `openLog` reject, by directory. */
+  damaged: (directory: string) => boolean = () => false
+  private readonly timers: Timers
+  private readonly frameBytes: (arena: number) => Uint8Array
+  private readonly open = new Set<MemoryLog>()
+  private readonly waiting = new Set<MemoryLog>()
+  private readonly durableListeners: ((log: StoredLog, durableOffset: number) => void)[] = []
+  private readonly failedListeners: ((log: StoredLog, code: number, systemError: number) => void)[] = []
+  private readonly regions = new Map<number, Uint8Array>()
+  private nextRegion = 1
+
+  constructor(machine: Machine, timers: Timers, frameBytes: (arena: number) => Uint8Array) {
+    this.machine = machine
+    this.timers = timers
+    this.frameBytes = frameBytes
+  }
+
+  async openLog(
+    directory: string,
+    settings: LogSettings,
+    trust: OpenTrust,
+    recoveryPoint: number,
+    logStartOffset: number,
+  ): Promise<{ log: StoredLog; report: OpenReport }> {
+    this.openings.push({ directory, trust, recoveryPoint, logStartOffset })
+    if (this.damaged(directory)) throw new Error(`${directory} is damaged`)
+    assert(![...this.open].some(log => log.directory === directory), 'a log is open once', { directory })
+    this.machine.makeDirectory(directory)
+    let content = this.machine.logs.get(directory)
+    if (content === undefined) {
+      const at = logStartOffset
+      content = { batches: [], segments: [at], startOffset: at, endOffset: at, durableOffset: at }
+      this.machine.logs.set(directory, content)
+    } else {
+      const clamp = (offset: number) => Math.min(Math.max(offset, content!.startOffset), content!.endOffset)
+      content.durableOffset = trust === 0 ? content.endOffset : clamp(recoveryPoint)
+    }
+    const log = new MemoryLog(this, directory, content, settings)
+    this.open.add(log)
+    const report: OpenReport = {
+      logStartOffset: content.startOffset,
+      logEndOffset: content.endOffset,
+      segments: content.segments.length,
+      scannedBytes: trust === 0 ? 0 : log.sizeBytes(),
+      indexesRebuilt: 0,
+      cutBytes: 0,
+      cutFromOffset: -1,
+    }
+    return { log, report }
+  }
+
+  onDurable(listener: (log: StoredLog, durableOffset: number) => void): void {
+    this.durableListeners.push(listener)
+  }
+
+  onFailed(listener: (log: StoredLog, code: number, systemError: number) => void): void {
+    this.failedListeners.push(listener)
+  }
+
+  releaseRegion(region: number): void {
+    assert(this.regions.delete(region), 'a region is released once', { region })
+  }
+
+  readRegion(region: number, from: number, into: Uint8Array): number {
+    const bytes = this.regions.get(region)
+    assert(bytes !== undefined, 'a region is read while it is held', { region })
+    const part = bytes.subarray(from, from + into.length)
+    into.set(part)
+    return part.length
+  }
+
+  async close(): Promise<void> {
+    this.waiting.clear()
+  }
+
+  /** Regions that nobody gave back. */
+  get regionsHeld(): number {
+    return this.regions.size
+  }
+
+  /** The open log of a directory. */
+  log(directory: string): MemoryLog {
+    const found = [...this.open].find(log => log.directory === directory)
+    assert(found !== undefined, 'the log is open', { directory })
+    return found
+  }
+
+  /** Completes every flush that was asked for. */
+  flush(): void {
+    const logs = [...this.waiting]
+    this.waiting.clear()
+    for (const log of logs) {
+      log.content.durableOffset = log.content.endOffset
+      for (const listener of this.durableListeners) listener(log, log.content.durableOffset)
+    }
+  }
+
+  get flushesWaiting(): number {
+    return this.waiting.size
+  }
+
+  /** The log's disk fails: nothing more is written, everyone is told. */
+  fail(directory: string): void {
+    const log = this.log(directory)
+    log.failed = true
+    this.waiting.delete(log)
+    for (const listener of this.failedListeners) listener(log, StatusCode.ioError, 5)
+  }
+
+  // What follows is called by the logs.
+
+  askFlush(log: MemoryLog): void {
+    this.waiting.add(log)
+    if (!this.holdFlushes) this.timers.soon(() => this.holdFlushes || this.flush())
+  }
+
+  hold(bytes: Uint8Array): number {
+    const region = this.nextRegion++
+    this.regions.set(region, bytes)
+    return region
+  }
+
+  frame(arena: number, position: number, length: number): Uint8Array {
+    return this.frameBytes(arena).subarray(position, position + length)
+  }
+
+  gone(log: MemoryLog): void {
+    this.open.delete(log)
+    this.waiting.delete(log)
+  }
+}
+
+export class MemoryLog implements StoredLog {
+  readonly directory: string
+  readonly content: LogContent
+  readonly lastAppend: LastAppend = {
+    baseOffset: -1,
+    lastOffset: -1,
+    maxTimestamp: -1,
+    firstBadRecord: -1,
+    rolled: false,
+  }
+  lastRegion = 0
+  lastRegionLength = 0
+  failed = false
+  /** The next appends answer with this status, and change nothing. */
+  refuseAppends: number = StatusCode.ok
+  private readonly storage: MemoryStorage
+  private settings: LogSettings
+  private closed = false
+
+  constructor(storage: MemoryStorage, directory: string, content: LogContent, settings: LogSettings) {
+    this.storage = storage
+    this.directory = directory
+    this.content = content
+    this.settings = settings
+  }
+
+  configure(settings: LogSettings): void {
+    this.settings = settings
+  }
+
+  appendFrame(arena: number, position: number, length: number, leaderEpoch: number, nowMs: number): number {
+    return this.append(this.storage.frame(arena, position, length), leaderEpoch, nowMs, false)
+  }
+
+  appendBytes(batch: Uint8Array, leaderEpoch: number, nowMs: number): number {
+    return this.append(batch, leaderEpoch, nowMs, true)
+  }
+
+  validateFrame(arena: number, position: number, length: number, nowMs: number): number {
+    return this.noted(checkBatch(this.storage.frame(arena, position, length), this.settings, nowMs, false))
+  }
+
+  read(offset: number, maxBytes: number, limit: number, wholeFirstBatch: boolean): number {
+    this.checkOpen()
+    const { content } = this
+    this.lastRegion = 0
+    this.lastRegionLength = 0
+    if (offset < content.startOffset || offset > content.endOffset) return StatusCode.offsetOutOfRange
+    const readable = content.batches.filter(batch => batch.lastOffset >= offset && batch.baseOffset < limit)
+    if (readable.length === 0 || offset >= limit) return StatusCode.ok
+    const segment = this.segmentOf(readable[0]!)
+    const taken: StoredBatch[] = []
+    let size = 0
+    for (const batch of readable) {
+      if (this.segmentOf(batch) !== segment) break
+      const fits = size + batch.bytes.length <= maxBytes || (taken.length === 0 && wholeFirstBatch)
+      if (!fits) break
+      taken.push(batch)
+      size += batch.bytes.length
+    }
+    if (size === 0) return StatusCode.ok
+    this.lastRegion = this.storage.hold(Buffer.concat(taken.map(batch => batch.bytes)))
+    this.lastRegionLength = size
+    return StatusCode.ok
+  }
+
+  findTimestamp(timestamp: number, limit: number): TimestampPosition | undefined {
+    for (const batch of this.content.batches) {
+      if (batch.baseOffset >= limit) return undefined
+      if (batch.maxTimestamp < timestamp) continue
+      const found = this.within(batch, limit, timestamp)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+
+  findMaxTimestamp(limit: number): TimestampPosition | undefined {
+    let largest: StoredBatch | undefined
+    for (const batch of this.content.batches)
+      if (batch.baseOffset < limit && (largest === undefined || batch.maxTimestamp > largest.maxTimestamp))
+        largest = batch
+    return largest === undefined ? undefined : this.within(largest, limit, largest.maxTimestamp)
+  }
+
+  readHeaders(from: number, limit: number, count: number): StoredBatchHeader[] {
+    return this.content.batches
+      .filter(batch => batch.lastOffset >= from && batch.baseOffset < limit)
+      .slice(0, count)
+      .map(headerOf)
+  }
+
+  truncateTo(offset: number): number {
+    const { content } = this
+    content.batches = content.batches.filter(batch => batch.lastOffset < offset)
+    content.endOffset = Math.min(content.endOffset, offset)
+    content.durableOffset = Math.min(content.durableOffset, content.endOffset)
+    return StatusCode.ok
+  }
+
+  resetTo(offset: number): number {
+    Object.assign(this.content, { batches: [], segments: [offset], startOffset: offset, endOffset: offset })
+    this.content.durableOffset = offset
+    return StatusCode.ok
+  }
+
+  advanceStart(offset: number): number {
+    const { content } = this
+    content.startOffset = Math.max(content.startOffset, offset)
+    while (content.segments.length > 1 && content.segments[1]! <= content.startOffset) content.segments.shift()
+    content.batches = content.batches.filter(batch => batch.baseOffset >= content.segments[0]!)
+    return StatusCode.ok
+  }
+
+  roll(): number {
+    if (this.activeBaseOffset() !== this.content.endOffset) this.content.segments.push(this.content.endOffset)
+    return StatusCode.ok
+  }
+
+  requestFlush(): void {
+    this.checkOpen()
+    if (!this.failed && this.content.durableOffset < this.content.endOffset) this.storage.askFlush(this)
+  }
+
+  logStartOffset(): number {
+    return this.content.startOffset
+  }
+  logEndOffset(): number {
+    return this.content.endOffset
+  }
+  durableOffset(): number {
+    return this.content.durableOffset
+  }
+  sizeBytes(): number {
+    return this.content.batches.reduce((sum, batch) => sum + batch.bytes.length, 0)
+  }
+  activeBaseOffset(): number {
+    return this.content.segments[this.content.segments.length - 1]!
+  }
+
+  async close(clean: boolean): Promise<void> {
+    this.checkOpen()
+    this.closed = true
+    this.storage.gone(this)
+    if (this.failed) throw new Error('a failed log cannot be closed cleanly')
+    if (clean) this.content.durableOffset = this.content.endOffset
+  }
+
+  async delete(): Promise<void> {
+    this.checkOpen()
+    this.closed = true
+    this.storage.gone(this)
+    this.storage.machine.removeTree(this.directory)
+  }
+
+  private append(bytes: Uint8Array, leaderEpoch: number, nowMs: number, internal: boolean): number {
+    this.checkOpen()
+    if (this.failed) return StatusCode.failed
+    if (this.refuseAppends !== StatusCode.ok) return this.refuseAppends
+    const status = this.noted(checkBatch(bytes, this.settings, nowMs, internal))
+    if (status !== StatusCode.ok) return status
+    const { content } = this
+    const rolled = this.activeBytes() > 0 && this.activeBytes() + bytes.length > this.settings.segmentBytes
+    if (rolled) content.segments.push(content.endOffset)
+    const batch = stamp(bytes.slice(), content.endOffset, leaderEpoch, this.settings.logAppendTime ? nowMs : undefined)
+    content.batches.push(batch)
+    content.endOffset = batch.lastOffset + 1
+    const { baseOffset, lastOffset, maxTimestamp } = batch
+    Object.assign(this.lastAppend, { baseOffset, lastOffset, maxTimestamp, rolled })
+    return StatusCode.ok
+  }
+
+  private noted({ status, firstBadRecord }: BatchVerdict): number {
+    this.lastAppend.firstBadRecord = firstBadRecord
+    return status
+  }
+
+  private activeBytes(): number {
+    const base = this.activeBaseOffset()
+    return this.content.batches.reduce((sum, each) => (each.baseOffset >= base ? sum + each.bytes.length : sum), 0)
+  }
+
+  private segmentOf(batch: StoredBatch): number {
+    return this.content.segments.findLast(base => base <= batch.baseOffset) ?? 0
+  }
+
+  private within(batch: StoredBatch, limit: number, timestamp: number): TimestampPosition | undefined {
+    const view = viewOf(batch.bytes)
+    const leaderEpoch = view.getInt32(12)
+    if ((view.getInt16(21) & BatchAttributes.codecMask) !== 0)
+      return { offset: batch.baseOffset, timestamp: batch.maxTimestamp, leaderEpoch, inCompressedBatch: true }
+    const record = readRecords(batch.bytes, 0).find(
+      each => each.timestampMs >= timestamp && each.offset >= this.content.startOffset && each.offset < limit,
+    )
+    if (record === undefined) return undefined
+    return { offset: record.offset, timestamp: record.timestampMs, leaderEpoch, inCompressedBatch: false }
+  }
+
+  private checkOpen(): void {
+    assert(!this.closed, 'a closed log is not used', { directory: this.directory })
+  }
+}
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+function stamp(bytes: Uint8Array, baseOffset: number, leaderEpoch: number, appendMs: number | undefined): StoredBatch {
+  const view = viewOf(bytes)
+  view.setBigInt64(0, BigInt(baseOffset))
+  view.setInt32(12, leaderEpoch)
+  if (appendMs !== undefined) {
+    view.setInt16(21, view.getInt16(21) | BatchAttributes.logAppendTime)
+    view.setBigInt64(35, BigInt(appendMs))
+    view.setUint32(17, crc32c(bytes.subarray(21)))
+  }
+  const lastOffset = baseOffset + view.getInt32(23)
+  return { bytes, baseOffset, lastOffset, maxTimestamp: Number(view.getBigInt64(35)) }
+}
+
+function headerOf({ bytes, baseOffset, lastOffset, maxTimestamp }: StoredBatch): StoredBatchHeader {
+  const view = viewOf(bytes)
+  return {
+    baseOffset,
+    lastOffset,
+    maxTimestamp,
+    baseTimestamp: Number(view.getBigInt64(27)),
+    producerId: view.getBigInt64(43),
+    producerEpoch: view.getInt16(51),
+    baseSequence: view.getInt32(53),
+    recordCount: view.getInt32(57),
+    leaderEpoch: view.getInt32(12),
+    attributes: view.getInt16(21),
+    sizeBytes: bytes.length,
+  }
+}
