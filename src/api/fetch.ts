@@ -8,12 +8,12 @@ import { type ApiHandler, type RequestContext, serve } from './serve.ts'
 /**
  * Fetch v4-18 for consumers: long poll with minBytes and maxBytes, whole batches around an offset in mid-batch, records
  * as file regions that never enter this heap. No fetch sessions are kept (KIP-227): each request is answered in full
- * with session id 0, which every client accepts as a broker's choice; a request inside a session gets
- * FETCH_SESSION_ID_NOT_FOUND. Followers are refused: there are none.
+ * with session id 0, which every client accepts as a broker's choice; a request that goes on with a session gets
+ * FETCH_SESSION_ID_NOT_FOUND. Followers get NOT_LEADER_OR_FOLLOWER, as brokers that hold no replica: there are none.
  */
 export function serveFetch(table: PartitionTable, timers: Timers, fetchMaxBytes: number): ApiHandler {
   return serve(fetch, { min: 4, max: 18 }, (request, context) => {
-    if (request.sessionId !== 0) return { errorCode: ErrorCode.FETCH_SESSION_ID_NOT_FOUND, responses: [] }
+    if (!isFullFetch(request.sessionEpoch)) return { errorCode: ErrorCode.FETCH_SESSION_ID_NOT_FOUND, responses: [] }
     context.releaseFrame()
     const targets = resolve(table, request, context.apiVersion)
     const attempt = new Attempt(request, context, targets, fetchMaxBytes)
@@ -47,7 +47,12 @@ interface Target {
 }
 
 const firstTopicIdVersion = 13
+/** Epoch 0 asks for a new session and -1 for none; both close an old one, and both are answered in full (KIP-227). */
+const isFullFetch = (sessionEpoch: number): boolean => sessionEpoch === 0 || sessionEpoch === -1
+/** Consumers have replica id -1, Kafka's own debugging consumers -2. */
+const isFollower = (request: FetchRequest): boolean => Math.max(request.replicaId, request.replicaState.replicaId) >= 0
 const emptyRecords = new Uint8Array(0)
+const everything = 0x7fff_ffff
 
 function resolve(table: PartitionTable, request: FetchRequest, apiVersion: number): Target[] {
   const byId = apiVersion >= firstTopicIdVersion
@@ -66,12 +71,14 @@ class Attempt {
   private readonly partitions: PartitionResponse[] = []
   private bytes = 0
   private complete = false
+  private readonly maxBytes: number
 
   constructor(request: FetchRequest, context: RequestContext, targets: readonly Target[], fetchMaxBytes: number) {
     this.request = request
     this.context = context
     this.targets = targets
-    let left = Math.min(request.maxBytes, fetchMaxBytes)
+    this.maxBytes = Math.min(request.maxBytes, fetchMaxBytes)
+    let left = this.maxBytes
     for (const target of targets) {
       const before = this.bytes
       this.partitions.push(this.read(target, left))
@@ -81,7 +88,24 @@ class Attempt {
 
   /** True when there is enough, or nothing more to wait for. */
   satisfied(): boolean {
-    return this.complete || this.bytes >= this.request.minBytes || this.targets.length === 0
+    const enough = Math.min(this.request.minBytes, this.maxBytes)
+    if (this.complete || this.targets.length === 0 || this.bytes >= enough) return true
+    // Whole batches seldom fill a limit exactly. What did not fit counts as there, or a reader far behind would wait.
+    return this.bytes > 0 && this.readable() >= enough
+  }
+
+  /** Bytes that can be read now, each partition up to its own limit. */
+  private readable(): number {
+    let total = 0
+    for (const { asked, partition } of this.targets) {
+      if (partition?.log === undefined) continue
+      const committed = this.request.isolationLevel === 1
+      const { region, length } = partition.read(asked.fetchOffset, everything, committed, true)
+      if (length === 0) continue
+      this.context.dropRegion(region)
+      total += Math.min(length, asked.partitionMaxBytes)
+    }
+    return total
   }
 
   discard(): void {
@@ -101,6 +125,7 @@ class Attempt {
 
   private read({ asked, partition, unknown }: Target, left: number): PartitionResponse {
     if (partition === undefined) return this.failed(asked, unknown)
+    if (isFollower(this.request)) return this.failed(asked, ErrorCode.NOT_LEADER_OR_FOLLOWER, partition)
     const refused = partition.refusal(asked.currentLeaderEpoch)
     if (refused !== ErrorCode.NONE) return this.failed(asked, refused, partition)
     const maxBytes = Math.min(asked.partitionMaxBytes, left)

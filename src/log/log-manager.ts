@@ -8,6 +8,8 @@ import { PartitionLog } from './partition-log.ts'
 const recoveryPointFile = 'recovery-point-offset-checkpoint'
 const logStartFile = 'log-start-offset-checkpoint'
 const checkpointIntervalMs = 1_000
+/** Or this much was appended: it bounds what a start after a crash has to scan. */
+const checkpointBytes = 64 << 20
 const producerCheckIntervalMs = 600_000
 
 export interface LogKey {
@@ -45,10 +47,12 @@ export class LogManager {
   private readonly byStored = new Map<StoredLog, OpenLog>()
   private recoveryPoints = new Map<string, number>()
   private logStarts = new Map<string, number>()
-  private written = ''
+  /** By file: what it holds. */
+  private readonly written = new Map<string, string>()
   private checkpointing: Promise<void> = Promise.resolve()
   private timers: Timer[] = []
   private anyFailed = false
+  private bytesSinceCheckpoint = 0
   readonly totals: OpenTotals = { logs: 0, recovered: 0, scannedBytes: 0 }
 
   constructor(world: World, directory: DataDirectory, logger: Logger, producerExpirationMs: number) {
@@ -80,7 +84,7 @@ export class LogManager {
   async openLog(key: LogKey, settings: LogSettings): Promise<PartitionLog> {
     const path = this.pathOf(key)
     const name = directoryName(key)
-    const files = new PartitionFiles(this.world.disk, path, this.logger)
+    const files = new PartitionFiles(this.world.disk, path, this.logger, bytes => this.noteAppended(bytes))
     const isNew = !(await this.world.disk.exists(`${path}/partition.metadata`))
     if (isNew) {
       await this.world.disk.makeDirectory(path)
@@ -194,6 +198,13 @@ export class LogManager {
     this.directory.release()
   }
 
+  private noteAppended(bytes: number): void {
+    this.bytesSinceCheckpoint += bytes
+    if (this.bytesSinceCheckpoint < checkpointBytes) return
+    this.bytesSinceCheckpoint = 0
+    void this.checkpoint()
+  }
+
   private forget(name: string, opened: OpenLog): void {
     this.open.delete(name)
     this.byStored.delete(opened.log.stored)
@@ -209,12 +220,15 @@ export class LogManager {
       this.recoveryPoints.set(name, log.durableEnd)
       if (log.logStart > 0) this.logStarts.set(name, log.logStart)
     }
-    const recovery = formatOffsets([...this.recoveryPoints].map(toEntry))
-    const starts = formatOffsets([...this.logStarts].map(toEntry))
-    if (this.written === recovery + starts) return
-    await this.world.disk.replace(`${this.directory.path}/${recoveryPointFile}`, recovery)
-    await this.world.disk.replace(`${this.directory.path}/${logStartFile}`, starts)
-    this.written = recovery + starts
+    await this.writeOffsets(recoveryPointFile, this.recoveryPoints)
+    await this.writeOffsets(logStartFile, this.logStarts)
+  }
+
+  private async writeOffsets(name: string, offsets: ReadonlyMap<string, number>): Promise<void> {
+    const content = formatOffsets([...offsets].map(toEntry))
+    if (this.written.get(name) === content) return
+    await this.world.disk.replace(`${this.directory.path}/${name}`, content)
+    this.written.set(name, content)
   }
 
   private async readOffsets(name: string): Promise<Map<string, number>> {

@@ -21,12 +21,18 @@ export class PartitionFiles implements SideFiles {
   private readonly disk: Disk
   private readonly directory: string
   private readonly logger: Logger
+  private readonly onAppended: (bytes: number) => void
   private closed = false
 
-  constructor(disk: Disk, directory: string, logger: Logger) {
+  constructor(disk: Disk, directory: string, logger: Logger, onAppended: (bytes: number) => void) {
     this.disk = disk
     this.directory = directory
     this.logger = logger
+    this.onAppended = onAppended
+  }
+
+  appended(bytes: number): void {
+    this.onAppended(bytes)
   }
 
   saveProducers(endOffset: number, producers: ProducerStates): void {

@@ -36,8 +36,10 @@ export interface Appended {
   readonly logAppendTimeMs: number
 }
 
-/** What the log asks of the files beside it; both are written behind the appends. */
+/** What the log asks of the files around it; all are written behind the appends. */
 export interface SideFiles {
+  /** So many bytes were added since the last call: the recovery point is to follow. */
+  appended(bytes: number): void
   saveProducers(endOffset: number, producers: ProducerStates): void
   saveEpochs(epochs: LeaderEpochs): void
 }
@@ -101,11 +103,12 @@ export class PartitionLog {
     const { arena, length } = records
     const status = this.stored.appendFrame(arena, position, length, leaderEpoch, nowMs)
     if (status !== StatusCode.ok) return err(failureOfStatus(status, this.stored.lastAppend.firstBadRecord))
-    return ok(this.appended(this.stored.lastAppend, baseOffset, leaderEpoch, producer, nowMs))
+    return ok(this.appended(this.stored.lastAppend, length, baseOffset, leaderEpoch, producer, nowMs))
   }
 
   private appended(
     last: LastAppend,
+    length: number,
     expectedOffset: number,
     leaderEpoch: LeaderEpoch,
     producer: ProducerBatch | undefined,
@@ -117,6 +120,7 @@ export class PartitionLog {
     if (last.rolled) this.sideFiles.saveProducers(baseOffset, this.producers)
     if (producer !== undefined) this.producers.apply(producer, baseOffset, nowMs)
     if (this.epochs.begin(leaderEpoch, baseOffset)) this.sideFiles.saveEpochs(this.epochs)
+    this.sideFiles.appended(length)
     return { baseOffset, endOffset: lastOffset + 1, logAppendTimeMs: this.settings.logAppendTime ? nowMs : -1 }
   }
 

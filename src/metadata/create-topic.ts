@@ -1,6 +1,6 @@
 import { err, ok, type Result } from '../base/result.ts'
 import { ErrorCode, type Uuid } from '../protocol/index.ts'
-import type { ClusterImage, PartitionImage, TopicImage } from './image.ts'
+import { type ClusterImage, clusterMetadataTopic, type PartitionImage, type TopicImage } from './image.ts'
 import { refuseTopicConfig, type TopicConfigs } from './topic-config.ts'
 
 export interface Refusal {
@@ -50,6 +50,8 @@ export function planTopic(
   const refuse = (code: ErrorCode, message: string) => err({ code, message })
   const badName = refuseTopicName(request.name)
   if (badName !== undefined) return refuse(ErrorCode.INVALID_TOPIC_EXCEPTION, badName)
+  if (request.name === clusterMetadataTopic)
+    return refuse(ErrorCode.TOPIC_AUTHORIZATION_FAILED, `Topic '${request.name}' is kept by the broker itself.`)
   if (image.topic(request.name) !== undefined)
     return refuse(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${request.name}' already exists.`)
   const rival = collision(image, request.name)

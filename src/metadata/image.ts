@@ -17,6 +17,9 @@ export interface TopicImage {
   readonly configs: TopicConfigs
 }
 
+/** Not a topic: the broker's own log lies in the directory that it would have. */
+export const clusterMetadataTopic = '__cluster_metadata'
+
 const internalTopics = new Set(['__consumer_offsets', '__transaction_state', '__share_group_state'])
 export const isInternalTopic = (name: string): boolean => internalTopics.has(name)
 

@@ -64,10 +64,11 @@ export class LocalMetadataStore implements MetadataStore {
     directory: string,
     trust: OpenTrust,
   ): Promise<LocalMetadataStore> {
-    // Every append is durable before it is seen, so only what no one was told of can be missing above the start.
     const { log } = await world.storage.openLog(directory, settings, trust, 0, 0)
     const store = new LocalMetadataStore(world, durability, log)
     store.replay()
+    // A killed process may have left a transaction that only the page cache holds: it is seen once it is durable.
+    await store.flushed(log.logEndOffset())
     if (log.sizeBytes() > rewriteAboveBytes) await store.queue.run(() => store.rewrite())
     return store
   }
@@ -149,11 +150,17 @@ export class LocalMetadataStore implements MetadataStore {
     if (status !== 0)
       throw new MillraceError('METADATA_WRITE', `The cluster metadata could not be written (status ${status}).`)
     const { baseOffset, lastOffset } = this.log.lastAppend
+    await this.flushed(lastOffset + 1)
+    return baseOffset
+  }
+
+  /** Waits until everything below `endOffset` is durable. */
+  private async flushed(endOffset: number): Promise<void> {
+    if (this.log.durableOffset() >= endOffset) return
     await new Promise<void>((resolve, reject) => {
-      this.waiters.push({ endOffset: lastOffset + 1, resolve, reject })
+      this.waiters.push({ endOffset, resolve, reject })
       this.log.requestFlush()
     })
-    return baseOffset
   }
 
   private wake(durableOffset: number): void {

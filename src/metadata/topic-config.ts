@@ -10,6 +10,8 @@ interface IntegerConfig {
   readonly kind: 'int' | 'long'
   readonly default: number
   readonly min: number
+  /** Undefined: as far as the type goes. */
+  readonly max?: number
 }
 interface DoubleConfig {
   readonly kind: 'double'
@@ -44,19 +46,19 @@ const maxLong = '9223372036854775807'
 const forever = Number.MAX_SAFE_INTEGER
 const dayMs = 86_400_000
 const long = (value: number, min = 0): IntegerConfig => ({ kind: 'long', default: value, min })
-const int = (value: number, min = 0): IntegerConfig => ({ kind: 'int', default: value, min })
+const int = (value: number, min = 0, max = maxInt): IntegerConfig => ({ kind: 'int', default: value, min, max })
 
 export const topicConfigTypes: Readonly<Record<string, TopicConfigType>> = {
   'cleanup.policy': { kind: 'list', default: 'delete', choices: ['compact', 'delete'] },
-  'compression.gzip.level': int(-1, -1),
-  'compression.lz4.level': int(9, 1),
+  'compression.gzip.level': int(-1, -1, 9),
+  'compression.lz4.level': int(9, 1, 17),
   'compression.type': {
     kind: 'choice',
     default: 'producer',
     choices: ['producer'],
     refused: ['uncompressed', 'zstd', 'lz4', 'snappy', 'gzip'],
   },
-  'compression.zstd.level': int(3, -131072),
+  'compression.zstd.level': int(3, -131072, 22),
   'delete.retention.ms': long(dayMs),
   'file.delete.delay.ms': long(60_000),
   'flush.messages': long(forever, 1),
@@ -90,7 +92,7 @@ export const topicConfigTypes: Readonly<Record<string, TopicConfigType>> = {
 
 /** Why a value cannot be taken, or undefined when it can. */
 export function refuseTopicConfig(name: string, value: string): string | undefined {
-  const type = topicConfigTypes[name]
+  const type = Object.hasOwn(topicConfigTypes, name) ? topicConfigTypes[name] : undefined
   if (type === undefined) return `Unknown topic config name: ${name}`
   const refuse = (why: string) => `Invalid value ${value} for configuration ${name}: ${why}`
   switch (type.kind) {
@@ -100,7 +102,10 @@ export function refuseTopicConfig(name: string, value: string): string | undefin
       const exact = BigInt(value.trim())
       if (exact > (type.kind === 'int' ? BigInt(maxInt) : BigInt(maxLong)))
         return refuse(`Not a number of type ${type.kind.toUpperCase()}`)
-      return exact < BigInt(type.min) ? refuse(`Value must be at least ${type.min}`) : undefined
+      if (exact < BigInt(type.min)) return refuse(`Value must be at least ${type.min}`)
+      return type.max !== undefined && exact > BigInt(type.max)
+        ? refuse(`Value must be at most ${type.max}`)
+        : undefined
     }
     case 'double': {
       const number = Number(value)
