@@ -18,7 +18,7 @@ namespace {
 
 constexpr size_t kGatheredChunks = 64;
 constexpr uint64_t kRegionStepBytes = 1u << 20;  // one sendfile call
-constexpr uint64_t kReadAheadBytes = 8u << 20;   // what a cold region is read ahead by
+constexpr uint64_t kReadAheadBytes = 8u << 20;   // how far a cold region is read ahead
 constexpr size_t kMinBlockBytes = 4096;          // so that small replies share a block
 constexpr size_t kCopyBytes = 32u << 10;
 
@@ -178,12 +178,16 @@ bool OutputQueue::WriteRegion(int socket, const WriteLimits& limits, WriteResult
   if (file < 0) {
     go_on = WriteRegionCopy(socket, chunk, step, result, &sent);
   } else {
-    if (!InPageCache(file, position, step)) {
-      if (!limits.wait_for_disk) {
-        result->stop = WriteStop::kColdRegion;
-        return false;
+    if (limits.wait_for_disk) {
+      const uint64_t ahead = std::min(region.length(), chunk.sent + step + kReadAheadBytes);
+      chunk.asked_ahead = std::max(chunk.asked_ahead, chunk.sent);
+      if (chunk.asked_ahead < ahead) {
+        ReadAhead(file, region.position() + chunk.asked_ahead, ahead - chunk.asked_ahead);
+        chunk.asked_ahead = ahead;
       }
-      ReadAhead(file, position, std::min(left, kReadAheadBytes));
+    } else if (!InPageCache(file, position, step)) {
+      result->stop = WriteStop::kColdRegion;
+      return false;
     }
     off_t from = static_cast<off_t>(position);
     ssize_t n;

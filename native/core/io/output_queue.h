@@ -62,7 +62,8 @@ class OutputQueue {
     uint32_t room = 0;                 // free bytes of `block` behind them
     std::unique_ptr<std::byte[]> block;
     FileRegion region;
-    uint64_t sent = 0;  // of the region
+    uint64_t sent = 0;         // of the region
+    uint64_t asked_ahead = 0;  // of the region: how far the kernel was asked to read
     bool is_region() const { return bytes == nullptr; }
     bool is_borrowed() const { return bytes != nullptr && block == nullptr; }
   };

@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 
@@ -53,8 +54,13 @@ bool InPageCache(int fd, uint64_t position, uint64_t length) {
 }
 
 void ReadAhead(int fd, uint64_t position, uint64_t length) {
-  (void)posix_fadvise(fd, static_cast<off_t>(position), static_cast<off_t>(length),
-                      POSIX_FADV_WILLNEED);
+  // One call reads no more than the device's readahead window, whatever it is asked for.
+  constexpr uint64_t kStepBytes = 128u << 10;
+  for (uint64_t done = 0; done < length; done += kStepBytes) {
+    (void)posix_fadvise(fd, static_cast<off_t>(position + done),
+                        static_cast<off_t>(std::min(kStepBytes, length - done)),
+                        POSIX_FADV_WILLNEED);
+  }
 }
 
 }  // namespace millrace

@@ -40,9 +40,10 @@ void TransportImpl::Submit(std::span<ReplyPart> parts) {
     each->touched = false;
     Flush(*each);
     if (each->closed) continue;
-    each->output.OwnBorrowed();
     if (each->unsent_bytes() > options_.connection_unsent_bytes) {
       CloseNow(*each, CloseReason::kUnsentLimit, 0);
+    } else {
+      each->output.OwnBorrowed();
     }
   }
   touched_.clear();
