@@ -2,7 +2,9 @@
 
 #include <node_api.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace millrace {
@@ -18,13 +20,23 @@ class Transport;
 // not, and there Get fails with napi_no_external_buffers_allowed.
 class ArenaBuffers {
  public:
+  // A frame was delivered in this arena. JavaScript may name only such arenas.
+  void Know(Transport& transport, uint32_t arena);
+  // Empty for a number that no frame came with.
+  std::span<std::byte> memory(uint32_t arena) const {
+    return arena < entries_.size() ? entries_[arena].memory : std::span<std::byte>();
+  }
   // Null with an exception pending; null without one when there is no such arena.
-  napi_value Get(napi_env env, Transport& transport, uint32_t arena);
+  napi_value Get(napi_env env, uint32_t arena);
   void DetachAll(napi_env env);
 
  private:
-  std::vector<napi_ref>
-      buffers_;  // by arena id; null where none was asked for. Ids are small and dense
+  struct Entry {
+    std::span<std::byte> memory;  // empty: not known
+    napi_ref buffer = nullptr;    // null: not asked for
+  };
+
+  std::vector<Entry> entries_;  // by arena id; ids are small and dense
 };
 
 }  // namespace millrace

@@ -153,6 +153,10 @@ void Engine::OnTransportReady() {
   if (count == 0) return;
   // What did not fit waits one loop turn, so that timers and other handles get theirs.
   if (count == events_.size()) transport_poll_->Again();
+  for (size_t index = 0; index < count; ++index) {
+    const Event& event = events_[index];
+    if (event.kind == EventKind::kFrame) arenas_.Know(*transport_, static_cast<uint32_t>(event.a));
+  }
   delivery_.Deliver(std::span<const Event>(events_.data(), count));
 }
 

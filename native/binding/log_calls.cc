@@ -43,10 +43,8 @@ std::optional<std::span<std::byte>> FrameBytes(LogCall& call) {
   const uint32_t arena = call.reader.Uint32(kArgument);
   const uint64_t position = call.reader.Uint32(kArgument + 1);
   const uint64_t length = call.reader.Uint32(kArgument + 2);
-  Transport* transport = call.engine.transport();
-  if (!call.reader.ok() || transport == nullptr) return {};
-  const std::span<std::byte> memory = transport->arena(arena);
-  if (position + length > memory.size()) return {};
+  const std::span<std::byte> memory = call.engine.arenas().memory(arena);
+  if (!call.reader.ok() || position + length > memory.size()) return {};
   return memory.subspan(position, length);
 }
 

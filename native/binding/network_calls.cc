@@ -84,7 +84,7 @@ napi_value Arena(napi_env env, napi_callback_info info) {
   Engine& engine = args.Owner<Engine>();
   const auto arena = args.Uint32(0);
   if (engine.transport() == nullptr || !arena) return NotStarted(env);
-  return engine.arenas().Get(env, *engine.transport(), *arena);
+  return engine.arenas().Get(env, *arena);
 }
 
 // releaseFrame: arena, position.
@@ -95,7 +95,7 @@ napi_value ReleaseFrame(napi_env env, napi_callback_info info) {
   BlockReader reader(engine.block());
   const uint32_t arena = reader.Uint32(kArgument);
   const uint32_t position = reader.Uint32(kArgument + 1);
-  if (!reader.ok() || position >= transport->arena(arena).size()) {
+  if (!reader.ok() || position >= engine.arenas().memory(arena).size()) {
     return ThrowArgument(env, "releaseFrame was given no frame");
   }
   transport->ReleaseFrame(arena, position);

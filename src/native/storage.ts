@@ -113,9 +113,12 @@ class NativeStorage implements Storage, DeliverySink {
     this.#logs.delete(number)
   }
 
-  #closeAbandoned(number: number): void {
+  async #closeAbandoned(number: number): Promise<void> {
     if (!this.#logs.delete(number)) return
-    // Its user is gone, and so is whoever could be told of a failure; the files are as after a crash of the process.
-    this.#engine.raw.closeLog(number, true).catch(() => {})
+    try {
+      await this.#engine.raw.closeLog(number, true)
+    } catch {
+      // Its user is gone, and so is whoever could be told. The files are as after a crash of the process.
+    }
   }
 }
