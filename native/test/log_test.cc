@@ -37,7 +37,8 @@ class Subject {
   Status Append(const BatchPlan& plan, Appended* appended = nullptr) {
     std::vector<std::byte> batch = MakeBatch(plan);
     Appended unread;
-    Status status = log_->Append(batch, AppendOptions{.leader_epoch = 7}, appended ? appended : &unread);
+    Status status =
+        log_->Append(batch, AppendOptions{.leader_epoch = 7}, appended ? appended : &unread);
     if (status.ok()) bytes.insert(bytes.end(), batch.begin(), batch.end());
     return status;
   }

@@ -24,7 +24,8 @@ Result<BatchCursor::Step> BatchCursor::Next() {
 Result<std::span<const std::byte>> BatchCursor::Batch() {
   size_t size = static_cast<size_t>(header_.size_bytes);
   Result<std::span<const std::byte>> bytes = Load(position_, size, std::max(size, window_));
-  if (bytes.ok() && bytes->size() < size) return Status(Code::kCorrupt);  // somebody else cut the file
+  if (bytes.ok() && bytes->size() < size)
+    return Status(Code::kCorrupt);  // somebody else cut the file
   return bytes;
 }
 

@@ -11,14 +11,15 @@
 
 namespace millrace {
 
-// Where a segment's bytes can be read: through the mapping as far as it reaches, else from the file.
+// Where a segment's bytes can be read: through the mapping as far as it reaches, else from the
+// file.
 struct SegmentBytes {
   std::shared_ptr<File> file;
   const Mapping* mapping = nullptr;  // not owned, may be null
 };
 
-// Walks from batch to batch in [position, end) of a segment, which must lie within the file. Reads little more than the
-// headers; batches that overlap in the reading window cost one read together.
+// Walks from batch to batch in [position, end) of a segment, which must lie within the file. Reads
+// little more than the headers; batches that overlap in the reading window cost one read together.
 class BatchCursor {
  public:
   enum class Step {

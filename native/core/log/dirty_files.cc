@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/log/segment_names.h"
+
 namespace millrace {
 namespace {
 
@@ -15,20 +17,14 @@ Status SyncFile(File& file) {
 #endif
 }
 
-std::string ParentOf(const std::string& directory) {
-  size_t slash = directory.find_last_of('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : directory.substr(0, slash);
-}
-
 }  // namespace
 
 DirtyFiles::DirtyFiles(Disk& disk, OpenFiles& files, std::string directory)
     : disk_(disk), files_(files), directory_(std::move(directory)) {}
 
-void DirtyFiles::Begin(Offset durable, Offset end) {
-  durable_.store(durable, std::memory_order_release);
-  SetEnd(end);
+void DirtyFiles::Begin(Offset offset) {
+  durable_.store(offset, std::memory_order_release);
+  SetEnd(offset);
 }
 
 void DirtyFiles::Add(DirtySegment segment) {
@@ -44,9 +40,10 @@ void DirtyFiles::Add(DirtySegment segment) {
 void DirtyFiles::Forget(Offset from_base, Offset before_base) {
   std::vector<DirtySegment> closing;  // outlives the lock
   std::lock_guard lock(mutex_);
-  auto gone = std::stable_partition(segments_.begin(), segments_.end(), [&](const DirtySegment& dirty) {
-    return dirty.base_offset < from_base || dirty.base_offset >= before_base;
-  });
+  auto gone =
+      std::stable_partition(segments_.begin(), segments_.end(), [&](const DirtySegment& dirty) {
+        return dirty.base_offset < from_base || dirty.base_offset >= before_base;
+      });
   std::move(gone, segments_.end(), std::back_inserter(closing));
   segments_.erase(gone, segments_.end());
 }
@@ -65,7 +62,8 @@ void DirtyFiles::Rewind(Offset end) {
 bool DirtyFiles::clean() {
   std::lock_guard lock(mutex_);
   return names_ == names_synced_ && !parent_dirty_ && durable() == end() &&
-         std::none_of(segments_.begin(), segments_.end(), [](const DirtySegment& dirty) { return dirty.sealed; });
+         std::none_of(segments_.begin(), segments_.end(),
+                      [](const DirtySegment& dirty) { return dirty.sealed; });
 }
 
 Result<DurablePoint> DirtyFiles::Flush() {
@@ -73,8 +71,9 @@ Result<DurablePoint> DirtyFiles::Flush() {
   return FlushStopped();
 }
 
-// Everything that is below the end as read here lies in the files as copied here: a file enters the list before bytes in
-// it count towards the end. Truncation is kept out by pass_mutex_, so what is published is still there.
+// Everything that is below the end as read here lies in the files as copied here: a file enters the
+// list before bytes in it count towards the end. Truncation is kept out by pass_mutex_, so what is
+// published is still there.
 Result<DurablePoint> DirtyFiles::FlushStopped() {
   if (failed()) return Status(Code::kFailed);
   const Work work = Collect();
@@ -146,11 +145,13 @@ Status DirtyFiles::SyncIndex(const DirtySegment::Index& index) {
 }
 
 Status DirtyFiles::SyncNames(const Work& work) {
-  for (const auto& [dirty, path] : {std::pair(work.parent_dirty, ParentOf(directory_)), std::pair(work.names_dirty, directory_)}) {
+  for (const auto& [dirty, path] : {std::pair(work.parent_dirty, ParentDirectory(directory_)),
+                                    std::pair(work.names_dirty, directory_)}) {
     if (!dirty) continue;
     Status status = disk_.SyncDirectory(path);
     if (status.code() == Code::kTooManyFiles) {
-      // Nothing was synced and nothing has failed yet: a descriptor was missing, and idle ones of ours can be closed.
+      // Nothing was synced and nothing has failed yet: a descriptor was missing, and idle ones of
+      // ours can be closed.
       files_.CloseIdle();
       status = disk_.SyncDirectory(path);
     }
@@ -177,9 +178,8 @@ void DirtyFiles::Done(const Work& work) {
 
 bool DirtyFiles::Gone(Offset base_offset) {
   std::lock_guard lock(mutex_);
-  return std::none_of(segments_.begin(), segments_.end(), [&](const DirtySegment& dirty) {
-    return dirty.base_offset == base_offset;
-  });
+  return std::none_of(segments_.begin(), segments_.end(),
+                      [&](const DirtySegment& dirty) { return dirty.base_offset == base_offset; });
 }
 
 void DirtyFiles::StartWriteBack() {

@@ -16,38 +16,39 @@ struct DirtySegment {
   // An index that its writer has let go of: to be trimmed and synced with its segment.
   struct Index {
     std::shared_ptr<CachedFile> name;  // null when there is no index
-    std::shared_ptr<File> file;        // held since it was written; null after a restart
+    std::shared_ptr<File> file;        // held since it was written; null for one at rest
     uint64_t bytes = 0;
   };
 
   Offset base_offset = 0;
   std::shared_ptr<SegmentFile> segment;
-  // Held from the first write until the bytes are durable, so that an error of the write-back is reported to a descriptor
-  // of ours. Null after a restart: the flush opens the file.
+  // Held from the first write until the bytes are durable, so that an error of the write-back is
+  // reported to a descriptor of ours. Null after a restart: the flush opens the file.
   std::shared_ptr<File> log;
   bool sealed = false;  // rolled: nothing is written any more, and the files may be trimmed
   Index offset_index;
   Index time_index;
 };
 
-// What stands between a log's written and its durable end. Flush threads and the decision thread meet here and nowhere
-// else. Lock order: pass_mutex_ before mutex_; mutex_ is held for copies only, never across a call to the disk.
+// What stands between a log's written and its durable end. Flush threads and the decision thread
+// meet here and nowhere else. Lock order: pass_mutex_ before mutex_; mutex_ is held for copies
+// only, never across a call to the disk.
 class DirtyFiles {
  public:
   DirtyFiles(Disk& disk, OpenFiles& files, std::string directory);
 
   // Decision thread.
-  void Begin(Offset durable, Offset end);  // before any other thread knows the log
+  // The log ends at `offset`, durably. With StopFlush, or before any other thread knows the log.
+  void Begin(Offset offset);
   void SetEnd(Offset end) { end_.store(end, std::memory_order_release); }
   void Add(DirtySegment segment);  // takes the place of what is known under its base offset
-  void Forget(Offset from_base, Offset before_base);  // the files are gone, or were synced by the caller
+  void Forget(Offset from_base,
+              Offset before_base);  // the files are gone, or were synced by the caller
   void NamesChanged(bool parent);
   // While it is held, no flush runs: for truncating and closing, which wait for the disk anyway.
   std::unique_lock<std::mutex> StopFlush() { return std::unique_lock(pass_mutex_); }
   // With StopFlush: the log ends at `end` now.
   void Rewind(Offset end);
-  // With StopFlush: the log is empty and goes on at `offset`, durably.
-  void Restart(Offset offset) { Begin(offset, offset); }
   // With StopFlush: what Flush does.
   Result<DurablePoint> FlushStopped();
   bool clean();  // nothing is waiting for a flush
@@ -86,7 +87,8 @@ class DirtyFiles {
   std::mutex pass_mutex_;
 
   std::mutex mutex_;
-  // Guarded by mutex_. The last one may be the active segment, which stays as long as it is written.
+  // Guarded by mutex_. The last one may be the active segment, which stays as long as it is
+  // written.
   std::vector<DirtySegment> segments_;
   uint64_t names_ = 0;         // counts changes to the directory
   uint64_t names_synced_ = 0;  // the count that is durable

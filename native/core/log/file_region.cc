@@ -19,7 +19,8 @@ int FileRegion::descriptor() const { return file_ == nullptr ? -1 : file_->descr
 
 Result<size_t> FileRegion::Read(uint64_t from, std::span<std::byte> into) const {
   if (from >= length_ || into.empty()) return size_t{0};
-  return file_->ReadAt(position_ + from, into.first(std::min<uint64_t>(into.size(), length_ - from)));
+  return file_->ReadAt(position_ + from,
+                       into.first(std::min<uint64_t>(into.size(), length_ - from)));
 }
 
 }  // namespace millrace

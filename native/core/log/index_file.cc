@@ -29,8 +29,9 @@ Status IndexFile::Load() {
   return Status::Ok();
 }
 
-// In a file that was left behind while it was being written, the entries are followed by zeros. No entry but a time
-// index's very first can itself be all zeros, and counting one entry less does no harm.
+// In a file that was left behind while it was being written, the entries are followed by zeros. No
+// entry but a time index's very first can itself be all zeros, and counting one entry less does no
+// harm.
 Status IndexFile::CountUnmapped(File& file, uint64_t size) {
   const size_t slots = static_cast<size_t>(size / entry_bytes_);
   if (size % kBlockBytes != 0 || slots == 0) {
@@ -89,7 +90,8 @@ Status IndexFile::Reserve(size_t count) {
   }
   // Twice what there is, in whole blocks: a log of the default sizes remaps ten times in its life.
   const uint64_t used = entries_ * entry_bytes_;
-  const uint64_t wanted = std::max(needed, mapping_ == nullptr ? used : 2 * uint64_t{mapping_->size()});
+  const uint64_t wanted =
+      std::max(needed, mapping_ == nullptr ? used : 2 * uint64_t{mapping_->size()});
   const uint64_t end = (wanted + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
   const uint64_t begin = mapping_ == nullptr ? used : mapping_->size();
   if (Status status = open_->Allocate(begin, end); !status.ok()) return status;

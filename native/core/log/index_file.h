@@ -14,12 +14,14 @@ namespace millrace {
 
 // A sorted file of entries of one size: what offset index and time index have in common.
 //
-//   | entry 0 | entry 1 | ... | entry n-1 | zeros up to the allocated end, while the segment is being written |
+//   | entry 0 | entry 1 | ... | entry n-1 | zeros up to the allocated end, while the segment is
+//   being written |
 //
-// While the segment is written, the file is allocated in blocks and mapped, and its size is a multiple of 4096, which is
-// a whole number of neither entry size's usual tail, so a file of any other size ends with its last entry. At rest it is
-// a plain file of exactly its entries. An index can always be made again from its segment, so appending never syncs it.
-// Decision thread; what Detach gave away is the flush thread's.
+// While the segment is written, the file is allocated in blocks and mapped, and its size is a
+// multiple of 4096, which is a whole number of neither entry size's usual tail, so a file of any
+// other size ends with its last entry. At rest it is a plain file of exactly its entries. An index
+// can always be made again from its segment, so appending never syncs it. Decision thread; what
+// Detach gave away is the flush thread's.
 class IndexFile {
  public:
   IndexFile(OpenFiles& cache, Disk& disk, std::string path, size_t entry_bytes);
@@ -35,7 +37,8 @@ class IndexFile {
   // Copies entries [first, first + into.size() / entry size). They must exist.
   Status Read(size_t first, std::span<std::byte> into) const;
 
-  // The number of leading entries for which `holds(const std::byte* entry)` is true; it must be true for a prefix.
+  // The number of leading entries for which `holds(const std::byte* entry)` is true; it must be
+  // true for a prefix.
   template <typename Predicate>
   Result<size_t> CountWhile(Predicate holds) const;
 
@@ -50,8 +53,8 @@ class IndexFile {
   // Trims the file to its entries and lets go of the mapping.
   Status Rest();
 
-  // Hands the file over in the state of the moment, to be trimmed to `bytes` and synced by somebody else; from here on
-  // it is read only. Null when there is no file.
+  // Hands the file over in the state of the moment, to be trimmed to `bytes` and synced by somebody
+  // else; from here on it is read only. Null when there is no file.
   struct Detached {
     std::shared_ptr<File> file;
     uint64_t bytes = 0;

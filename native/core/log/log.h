@@ -24,39 +24,45 @@ struct LogConfig {
 
 // How far the files may be trusted when a log is opened (design §5, Recovery).
 enum class OpenTrust : int32_t {
-  kClean = 0,     // the clean-shutdown marker was there: nothing is scanned but the last index entries
+  kClean = 0,  // the clean-shutdown marker was there: nothing is scanned but the last index entries
   kSameBoot = 1,  // the process died, the kernel did not: only the last append may be incomplete
-  kReboot = 2,    // the kernel died: any byte at or above the recovery point may be lost or torn
+  // The kernel died, or a sync had failed before the process ended: any byte at or above the
+  // recovery point may be lost or torn, or be in the cache and not on the disk.
+  kReboot = 2,
 };
 
 struct OpenReport {
   Offset log_start_offset = 0;
   Offset log_end_offset = 0;
   uint64_t segments = 0;
-  uint64_t scanned_bytes = 0;     // log bytes read to check batches
+  uint64_t scanned_bytes = 0;  // log bytes read to check batches
   uint64_t indexes_rebuilt = 0;
-  uint64_t cut_bytes = 0;         // bytes moved aside behind the longest valid prefix (kReboot), or a torn last append
-  Offset cut_from_offset = -1;    // first offset that was cut away, -1 when none
+  uint64_t cut_bytes =
+      0;  // bytes moved aside behind the longest valid prefix (kReboot), or a torn last append
+  Offset cut_from_offset = -1;  // first offset that was cut away, -1 when none
 };
 
 // One segment's file as a reader sees it; see FileRegion.
 class SegmentFile;
-// What the logs of a process share: the bounded set of open files and the thread that prepares segments.
+// What the logs of a process share: the bounded set of open files and the thread that prepares
+// segments.
 class LogServices;
 
-// Bytes of a segment that were promised to a reader. Holding it keeps the file open and its name's removal harmless.
-// `Valid()` turns false when a truncation cut into the segment after the region was made: whoever is sending must then
-// close the connection rather than send or pad. Any thread.
+// Bytes of a segment that were promised to a reader. Holding it keeps the file open and its name's
+// removal harmless. `Valid()` turns false when a truncation cut into the segment after the region
+// was made: whoever is sending must then close the connection rather than send or pad. Any thread.
 class FileRegion {
  public:
   FileRegion() = default;  // empty: valid, no descriptor
-  FileRegion(std::shared_ptr<SegmentFile> segment, std::shared_ptr<File> file, uint64_t position, uint64_t length);
+  FileRegion(std::shared_ptr<SegmentFile> segment, std::shared_ptr<File> file, uint64_t position,
+             uint64_t length);
   bool Valid() const;
   int descriptor() const;
   uint64_t position() const { return position_; }
   uint64_t length() const { return length_; }
-  // Copies up to `into.size()` bytes from `from` (relative to the region); for simulated disks and in-process readers.
-  // Fewer only at the region's end or after a truncation: check Valid() before believing the bytes.
+  // Copies up to `into.size()` bytes from `from` (relative to the region); for simulated disks and
+  // in-process readers. Fewer only at the region's end or after a truncation: check Valid() before
+  // believing the bytes.
   Result<size_t> Read(uint64_t from, std::span<std::byte> into) const;
 
  private:
@@ -71,10 +77,11 @@ struct TimestampPosition {
   Offset offset = -1;
   int64_t timestamp = -1;
   int32_t leader_epoch = -1;
-  // The record lies in a compressed batch, whose records are not read here: `offset` is the batch's base offset and
-  // `timestamp` its max timestamp, and the caller decompresses that batch to find the record. For FindTimestamp the
-  // batch is the first with a max timestamp at or after the wanted one, so the record is in it (or, where the log start
-  // or the limit lies within the batch, possibly behind it).
+  // The record lies in a compressed batch, whose records are not read here: `offset` is the batch's
+  // base offset and `timestamp` its max timestamp, and the caller decompresses that batch to find
+  // the record. For FindTimestamp the batch is the first with a max timestamp at or after the
+  // wanted one, so the record is in it (or, where the log start or the limit lies within the batch,
+  // possibly behind it).
   bool in_compressed_batch = false;
 };
 
@@ -83,61 +90,73 @@ struct DurablePoint {
   Offset offset = 0;
 };
 
-// One partition's log: an ordered list of segments in a directory of its own, in Kafka's file formats.
+// One partition's log: an ordered list of segments in a directory of its own, in Kafka's file
+// formats.
 //
-// Threads: every method is for the decision thread, except where it says otherwise. Flush threads call only
-// CollectDirty/FlushDirty; senders touch only FileRegion.
-// Invariant: log_start <= durable <= log_end, and every byte below log_end is readable.
+// Threads: every method is for the decision thread, except where it says otherwise. Flush threads
+// call only CollectDirty/FlushDirty; senders touch only FileRegion. Invariant: log_start <= durable
+// <= log_end, and every byte below log_end is readable.
 class Log {
  public:
   virtual ~Log() = default;
 
-  // Opens or creates (with its directory, which is fsynced in its parent before the first flush reports durable).
-  // Bytes below `recovery_point` are trusted; what is done above it depends on `trust`. Damage below the recovery point,
-  // and damage that `trust` cannot explain, is kCorrupt and leaves every file as it was. Bytes above a valid prefix are
-  // kept aside in `<base offset>.log.cut-<position>`. Without `services` (which outlive the log), logs on PosixDisk()
+  // Opens or creates (with its directory, which is fsynced in its parent before the first flush
+  // reports durable). Bytes below `recovery_point` are trusted; what is done above it depends on
+  // `trust`. Damage below the recovery point, and damage that `trust` cannot explain, is kCorrupt
+  // and leaves every file as it was. Bytes above a valid prefix are kept aside in `<base
+  // offset>.log.cut-<position>`. Without `services` (which outlive the log), logs on PosixDisk()
   // share the process's own and logs on other disks do everything on the calling thread.
-  static Result<std::unique_ptr<Log>> Open(Disk& disk, const std::string& directory, const LogConfig& config,
-                                           OpenTrust trust, Offset recovery_point, Offset log_start_offset,
+  static Result<std::unique_ptr<Log>> Open(Disk& disk, const std::string& directory,
+                                           const LogConfig& config, OpenTrust trust,
+                                           Offset recovery_point, Offset log_start_offset,
                                            OpenReport* report, LogServices* services = nullptr);
 
   virtual void Configure(const LogConfig& config) = 0;  // takes effect with the next append
 
-  // Checks one record batch (exactly one), stamps offsets, leader epoch and (if asked) append time into `batch` in place,
-  // and copies it into the page cache. Waits neither for disk nor for followers. On any error nothing has moved and the
-  // log is as before; `appended->first_bad_record` may be set.
-  virtual Status Append(std::span<std::byte> batch, const AppendOptions& options, Appended* appended) = 0;
+  // Checks one record batch (exactly one), stamps offsets, leader epoch and (if asked) append time
+  // into `batch` in place, and copies it into the page cache. Waits neither for disk nor for
+  // followers. On any error nothing has moved and the log is as before;
+  // `appended->first_bad_record` may be set.
+  virtual Status Append(std::span<std::byte> batch, const AppendOptions& options,
+                        Appended* appended) = 0;
   // The checks of Append alone, changing nothing.
-  virtual Status Validate(std::span<const std::byte> batch, const AppendOptions& options, Appended* verdict) const = 0;
+  virtual Status Validate(std::span<const std::byte> batch, const AppendOptions& options,
+                          Appended* verdict) const = 0;
 
-  // The bytes from the batch that contains `offset` up to `limit` (exclusive, an offset at a batch boundary), at most
-  // `max_bytes`, from one segment. With `whole_first_batch` the first batch is returned whole even above `max_bytes`;
-  // without, a too large first batch gives an empty region. offset == limit gives an empty region; an offset outside
-  // [log_start, log_end] gives kOffsetOutOfRange.
-  virtual Result<FileRegion> Read(Offset offset, uint64_t max_bytes, Offset limit, bool whole_first_batch) = 0;
+  // The bytes from the batch that contains `offset` up to `limit` (exclusive, an offset at a batch
+  // boundary), at most `max_bytes`, from one segment. With `whole_first_batch` the first batch is
+  // returned whole even above `max_bytes`; without, a too large first batch gives an empty region.
+  // offset == limit gives an empty region; an offset outside [log_start, log_end] gives
+  // kOffsetOutOfRange.
+  virtual Result<FileRegion> Read(Offset offset, uint64_t max_bytes, Offset limit,
+                                  bool whole_first_batch) = 0;
 
-  // First record at or after `timestamp` (looked up in the time index, then by scan inside the segment, with compressed
-  // batches answered by their base offset and the batch's own facts; see the source), below `limit`. offset -1: none.
+  // First record at or after `timestamp` (looked up in the time index, then by scan inside the
+  // segment, with compressed batches answered by their base offset and the batch's own facts; see
+  // the source), below `limit`. offset -1: none.
   virtual Result<TimestampPosition> FindTimestamp(int64_t timestamp, Offset limit) = 0;
   // The record with the largest timestamp below `limit` (ListOffsets -3).
   virtual Result<TimestampPosition> FindMaxTimestamp(Offset limit) = 0;
 
-  // Up to `into.size()` headers of the batches from the one that contains `from`, below `limit`; returns how many.
+  // Up to `into.size()` headers of the batches from the one that contains `from`, below `limit`;
+  // returns how many.
   virtual Result<size_t> ReadHeaders(Offset from, Offset limit, std::span<BatchHeader> into) = 0;
 
-  // Drops everything at and above `offset` (followers, repair), and of a batch that holds it in its middle the whole.
-  // Files and indexes are cut and synced before it returns, so it waits for the disk and for a running Flush. The caller
-  // has persisted a recovery point at or below `offset` before: a crash in between leaves less than the old one claims.
+  // Drops everything at and above `offset` (followers, repair), and of a batch that holds it in its
+  // middle the whole. Files and indexes are cut and synced before it returns, so it waits for the
+  // disk and for a running Flush. The caller has persisted a recovery point at or below `offset`
+  // before: a crash in between leaves less than the old one claims.
   virtual Status TruncateTo(Offset offset) = 0;
-  // Drops everything and continues at `offset`. The caller has persisted `offset` as log start, and a recovery point at
-  // or below it, before.
+  // Drops everything and continues at `offset`. The caller has persisted `offset` as log start, and
+  // a recovery point at or below it, before.
   virtual Status ResetTo(Offset offset) = 0;
-  // Moves the log start and removes whole segments below it (regions that were handed out stay readable). The caller has
-  // persisted the new start before.
+  // Moves the log start and removes whole segments below it (regions that were handed out stay
+  // readable). The caller has persisted the new start before.
   virtual Status AdvanceStart(Offset offset) = 0;
   virtual Status Roll() = 0;
-  // Lets go of the mappings and descriptors that serve appending, and of preallocated space, when everything is durable
-  // (else it changes nothing); the next append takes them again. For partitions that were not written for a while.
+  // Lets go of the mappings and descriptors that serve appending, and of preallocated space, when
+  // everything is durable (else it changes nothing); the next append takes them again. For
+  // partitions that were not written for a while.
   virtual void Rest() = 0;
 
   virtual Offset log_start_offset() const = 0;
@@ -145,19 +164,22 @@ class Log {
   virtual Offset durable_offset() const = 0;  // any thread
   virtual uint64_t size_bytes() const = 0;
   virtual Offset active_base_offset() const = 0;
-  virtual bool failed() const = 0;  // any thread; after a failed sync or foreign damage nothing is accepted any more
+  virtual bool failed()
+      const = 0;  // any thread; after a failed sync or foreign damage nothing is accepted any more
 
-  // Flush threads. Syncs everything from the published durable offset to the end as it was when the call began, older
-  // files first, the directory when a name in it is new, then publishes and returns the new durable offset. One thread at
-  // a time per log (the pool sees to it). After an error the log has failed for good.
+  // Flush threads. Syncs everything from the published durable offset to the end as it was when the
+  // call began, older files first, the directory when a name in it is new, then publishes and
+  // returns the new durable offset. One thread at a time per log (the pool sees to it). After an
+  // error the log has failed for good.
   virtual Result<DurablePoint> Flush() = 0;
   // Begins write-back of what Flush would sync, without waiting. Flush threads.
   virtual void StartWriteBack() = 0;
 
-  // Clean close: flushes, trims files to their length, syncs. Close without `clean` only lets go of everything.
+  // Clean close: flushes, trims files to their length, syncs. Close without `clean` only lets go of
+  // everything.
   virtual Status Close(bool clean) = 0;
-  // Closes and removes the directory and all files in it (renames it to `<name>-delete` first, so that a crash in between
-  // leaves only a directory that start-up sweeps away).
+  // Closes and removes the directory and all files in it (renames it to `<name>-delete` first, so
+  // that a crash in between leaves only a directory that start-up sweeps away).
   virtual Status Delete() = 0;
 };
 

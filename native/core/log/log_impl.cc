@@ -24,18 +24,18 @@ Result<std::unique_ptr<Log>> Log::Open(Disk& disk, const std::string& directory,
   if (recovery_point < 0 || log_start_offset < 0) return Status(Code::kInvalidArgument);
   auto log = std::make_unique<LogImpl>(disk, services, directory, config);
   OpenReport unread;
-  Status status = log->Recover(trust, recovery_point, log_start_offset,
-                               report != nullptr ? report : &unread);
+  Status status =
+      log->Recover(trust, recovery_point, log_start_offset, report != nullptr ? report : &unread);
   if (!status.ok()) return status;
   return std::unique_ptr<Log>(std::move(log));
 }
 
 LogImpl::LogImpl(Disk& disk, LogServices* services, std::string directory, const LogConfig& config)
     : disk_(disk),
-      own_services_(NeedsOwnServices(disk, services)
-                        ? std::make_unique<LogServices>(kPrivateOpenFiles,
-                                                        LogServices::Background::kInline)
-                        : nullptr),
+      own_services_(
+          NeedsOwnServices(disk, services)
+              ? std::make_unique<LogServices>(kPrivateOpenFiles, LogServices::Background::kInline)
+              : nullptr),
       services_(own_services_ != nullptr ? *own_services_
                 : services != nullptr    ? *services
                                          : LogServices::Process()),
@@ -54,9 +54,8 @@ Status LogImpl::Recover(OpenTrust trust, Offset recovery_point, Offset log_start
   if (!recovered.ok()) return recovered.status();
   segments_ = std::move(recovered->segments);
   log_start_ = report->log_start_offset;
-  dirty_.Begin(recovered->durable_offset, report->log_end_offset);
-  for (DirtySegment& dirty : recovered->dirty) dirty_.Add(std::move(dirty));
-  if (recovered->names_dirty) dirty_.NamesChanged(recovered->parent_dirty);
+  dirty_.Begin(report->log_end_offset);
+  if (recovered->names_dirty) dirty_.NamesChanged(true);
   return Status::Ok();
 }
 
@@ -95,9 +94,9 @@ Status LogImpl::Append(std::span<std::byte> batch, const AppendOptions& options,
     return Status(Code::kOffsetOutOfRange);
   }
   const bool append_time = (options.flags & kAppendLogAppendTime) != 0;
-  Result<bool> roll =
-      active().MustRoll(batch.size(), last_offset, append_time ? options.now_ms : header.max_timestamp,
-                        options.now_ms, config_);
+  Result<bool> roll = active().MustRoll(batch.size(), last_offset,
+                                        append_time ? options.now_ms : header.max_timestamp,
+                                        options.now_ms, config_);
   if (!roll.ok()) return Judge(roll.status());
   if (*roll) {
     if (Status status = RollTo(base_offset); !status.ok()) return Judge(status);
@@ -136,8 +135,9 @@ Status LogImpl::Roll() {
   return Judge(RollTo(dirty_.end()));
 }
 
-// In an order that leaves a log at every step: the old segment is complete, then the new one exists and is empty, then
-// the flush learns of both. The flush trims the old files, so that rolling waits for nothing.
+// In an order that leaves a log at every step: the old segment is complete, then the new one exists
+// and is empty, then the flush learns of both. The flush trims the old files, so that rolling waits
+// for nothing.
 Status LogImpl::RollTo(Offset base_offset) {
   if (Status status = active().FinishTimeIndex(); !status.ok()) return status;
   auto next = std::make_unique<Segment>(disk_, services_.files(), directory_, base_offset);

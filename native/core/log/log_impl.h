@@ -12,8 +12,8 @@
 
 namespace millrace {
 
-// The list of segments and the moves between them. Appending, rolling and closing are in log_impl.cc, reading in
-// log_read.cc, and everything that takes data away in log_remove.cc.
+// The list of segments and the moves between them. Appending, rolling and closing are in
+// log_impl.cc, reading in log_read.cc, and everything that takes data away in log_remove.cc.
 //
 // Everything here belongs to the decision thread but dirty_, which says itself what others may do.
 class LogImpl final : public Log {
@@ -21,10 +21,12 @@ class LogImpl final : public Log {
   LogImpl(Disk& disk, LogServices* services, std::string directory, const LogConfig& config);
   ~LogImpl() override;
 
-  Status Recover(OpenTrust trust, Offset recovery_point, Offset log_start_offset, OpenReport* report);
+  Status Recover(OpenTrust trust, Offset recovery_point, Offset log_start_offset,
+                 OpenReport* report);
 
   void Configure(const LogConfig& config) override { config_ = config; }
-  Status Append(std::span<std::byte> batch, const AppendOptions& options, Appended* appended) override;
+  Status Append(std::span<std::byte> batch, const AppendOptions& options,
+                Appended* appended) override;
   Status Validate(std::span<const std::byte> batch, const AppendOptions& options,
                   Appended* verdict) const override;
   Status Roll() override;
@@ -76,7 +78,8 @@ class LogImpl final : public Log {
   Status StartOver(Offset offset);
 
   Disk& disk_;
-  const std::unique_ptr<LogServices> own_services_;  // when none were given and the disk is not the real one
+  const std::unique_ptr<LogServices>
+      own_services_;  // when none were given and the disk is not the real one
   LogServices& services_;
   std::string directory_;
   LogConfig config_;

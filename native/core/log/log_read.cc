@@ -22,7 +22,8 @@ Result<FileRegion> LogImpl::Read(Offset offset, uint64_t max_bytes, Offset limit
     if (segment.base_offset() >= limit) break;
     Result<std::optional<BatchPlace>> found = segment.Find(offset);
     if (!found.ok()) return Judge(found.status());
-    if (!found->has_value()) continue;  // compaction may have taken the offsets up to the segment's end
+    if (!found->has_value())
+      continue;  // compaction may have taken the offsets up to the segment's end
     const uint64_t position = (*found)->position;
     const uint64_t first_bytes = static_cast<uint64_t>((*found)->header.size_bytes);
 
@@ -95,9 +96,10 @@ bool Names(const TimestampOffset& entry, const std::optional<BatchPlace>& place)
 
 }  // namespace
 
-// What the cursor's batch, whose max timestamp is late enough, answers: offset -1 when its late records lie below the log
-// start or at and above the limit.
-Result<TimestampPosition> LogImpl::SearchBatch(BatchCursor& cursor, int64_t timestamp, Offset limit) {
+// What the cursor's batch, whose max timestamp is late enough, answers: offset -1 when its late
+// records lie below the log start or at and above the limit.
+Result<TimestampPosition> LogImpl::SearchBatch(BatchCursor& cursor, int64_t timestamp,
+                                               Offset limit) {
   const BatchHeader& header = cursor.header();
   TimestampPosition answer;
   const bool append_time = (header.attributes & kBatchAppendTime) != 0;
@@ -161,7 +163,8 @@ Result<TimestampPosition> LogImpl::FindTimestamp(int64_t timestamp, Offset limit
   return TimestampPosition();
 }
 
-// The largest timestamp among the batches of `segment` between the log start and the limit, with its batch's last offset.
+// The largest timestamp among the batches of `segment` between the log start and the limit, with
+// its batch's last offset.
 Result<TimestampOffset> LogImpl::LargestBelow(Segment& segment, Offset limit) {
   Result<TimestampOffset> known = segment.MaxTimestamp();
   if (!known.ok()) return known.status();

@@ -10,14 +10,8 @@
 namespace millrace {
 namespace {
 
-std::string ParentOf(const std::string& directory) {
-  size_t slash = directory.find_last_of('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : directory.substr(0, slash);
-}
-
-// Kafka's pattern is `<name>.<32 hex digits>-delete`. The digits only have to differ from those of a directory of the same
-// name that is still being removed.
+// Kafka's pattern is `<name>.<32 hex digits>-delete`. The digits only have to differ from those of
+// a directory of the same name that is still being removed.
 std::string DeletedName(const std::string& directory, uint64_t attempt) {
   char digits[33];
   std::snprintf(digits, sizeof digits, "%016" PRIx64 "%016" PRIx64,
@@ -39,10 +33,12 @@ Status RemoveDirectoryAndFiles(Disk& disk, const std::string& directory) {
 
 Status LogImpl::Remove(Segment& segment) {
   std::shared_ptr<File> log;
-  // Dropping a large file's pages takes long; whoever lets go of it last does that, so the background does.
+  // Dropping a large file's pages takes long; whoever lets go of it last does that, so the
+  // background does.
   if (Result<std::shared_ptr<File>> opened = segment.Open(); opened.ok()) log = std::move(*opened);
-  for (const std::string* path : {&segment.file()->file().path(), &segment.offset_index().file().file()->path(),
-                                  &segment.time_index().file().file()->path()}) {
+  for (const std::string* path :
+       {&segment.file()->file().path(), &segment.offset_index().file().file()->path(),
+        &segment.time_index().file().file()->path()}) {
     Status status = disk_.Unlink(*path);
     if (!status.ok() && status.code() != Code::kNotFound) return status;
   }
@@ -64,8 +60,8 @@ Status LogImpl::TruncateTo(Offset offset) {
   return status;
 }
 
-// Newest first, and their names for certain before the bytes of the segment that stays: at every step a crash leaves a log
-// without a hole.
+// Newest first, and their names for certain before the bytes of the segment that stays: at every
+// step a crash leaves a log without a hole.
 Status LogImpl::CutTo(Offset offset) {
   const size_t kept = SegmentFor(offset) + 1;
   const bool removes = kept < segments_.size();
@@ -78,7 +74,8 @@ Status LogImpl::CutTo(Offset offset) {
   if (removes) {
     if (Status status = disk_.SyncDirectory(directory_); !status.ok()) return status;
   }
-  if (Status status = active().CutTo(offset, config_.index_interval_bytes); !status.ok()) return status;
+  if (Status status = active().CutTo(offset, config_.index_interval_bytes); !status.ok())
+    return status;
   dirty_.Forget(active().base_offset(), INT64_MAX);  // synced as a whole just now
   active_listed_ = false;
   dirty_.Rewind(active().end_offset());
@@ -115,7 +112,7 @@ Status LogImpl::StartOver(Offset offset) {
   segments_.back() = std::move(fresh);
   active_listed_ = false;
   log_start_ = offset;
-  dirty_.Restart(offset);
+  dirty_.Begin(offset);
   return Status::Ok();
 }
 
@@ -149,7 +146,7 @@ Status LogImpl::Delete() {
     status = disk_.Rename(directory_, deleted);
   } while (status.code() == Code::kExists);
   if (!status.ok()) return status;
-  if (status = disk_.SyncDirectory(ParentOf(directory_)); !status.ok()) return status;
+  if (status = disk_.SyncDirectory(ParentDirectory(directory_)); !status.ok()) return status;
   services_.Run([&disk = disk_, deleted] { (void)RemoveDirectoryAndFiles(disk, deleted); });
   return Status::Ok();
 }

@@ -15,10 +15,12 @@ class LogServices {
  public:
   enum class Background {
     kThread,  // tasks run one after the other on a thread of their own, started with the first task
-    kInline,  // tasks run within the call, so that a simulated disk sees the same calls in the same order every time
+    kInline,  // tasks run within the call, so that a simulated disk sees the same calls in the same
+              // order every time
   };
 
-  LogServices(size_t open_files, Background background) : files_(open_files), background_(background) {}
+  LogServices(size_t open_files, Background background)
+      : files_(open_files), background_(background) {}
   ~LogServices();  // runs what was queued
   LogServices(const LogServices&) = delete;
   LogServices& operator=(const LogServices&) = delete;
@@ -27,8 +29,8 @@ class LogServices {
   static LogServices& Process();
 
   OpenFiles& files() { return files_; }
-  // Work that nobody waits for and that may wait for the disk: preparing the next segment, closing and removing files.
-  // Any thread.
+  // Work that nobody waits for and that may wait for the disk: preparing the next segment, closing
+  // and removing files. Any thread.
   void Run(std::function<void()> task);
   // Returns once everything that was queued before has run. Any thread but the background's own.
   void Drain();
@@ -42,9 +44,9 @@ class LogServices {
   std::condition_variable changed_;
   // Guarded by mutex_.
   std::deque<std::function<void()>> tasks_;
-  bool running_ = false;   // a task is being run
+  bool running_ = false;  // a task is being run
   bool stopping_ = false;
-  std::thread thread_;     // started under mutex_, joined by the destructor
+  std::thread thread_;  // started under mutex_, joined by the destructor
 };
 
 }  // namespace millrace

@@ -33,18 +33,18 @@ Result<std::optional<OffsetEntry>> OffsetIndex::EntryBefore(const Result<size_t>
   return std::optional<OffsetEntry>(*entry);
 }
 
-Result<std::optional<OffsetEntry>> OffsetIndex::Last() const { return EntryBefore(file_.entries()); }
+Result<std::optional<OffsetEntry>> OffsetIndex::Last() const {
+  return EntryBefore(file_.entries());
+}
 
 Result<std::optional<OffsetEntry>> OffsetIndex::Floor(Offset offset) const {
-  return EntryBefore(file_.CountWhile([&](const std::byte* entry) {
-    return Decode(entry, base_offset_).last_offset <= offset;
-  }));
+  return EntryBefore(file_.CountWhile(
+      [&](const std::byte* entry) { return Decode(entry, base_offset_).last_offset <= offset; }));
 }
 
 Result<std::optional<OffsetEntry>> OffsetIndex::FloorOfPosition(uint64_t position) const {
-  return EntryBefore(file_.CountWhile([&](const std::byte* entry) {
-    return Decode(entry, base_offset_).position <= position;
-  }));
+  return EntryBefore(file_.CountWhile(
+      [&](const std::byte* entry) { return Decode(entry, base_offset_).position <= position; }));
 }
 
 void OffsetIndex::Append(const OffsetEntry& entry) {
@@ -55,9 +55,8 @@ void OffsetIndex::Append(const OffsetEntry& entry) {
 
 Status OffsetIndex::CutTo(Offset offset) {
   if (Status status = file_.Load(); !status.ok()) return status;
-  Result<size_t> kept = file_.CountWhile([&](const std::byte* entry) {
-    return Decode(entry, base_offset_).last_offset < offset;
-  });
+  Result<size_t> kept = file_.CountWhile(
+      [&](const std::byte* entry) { return Decode(entry, base_offset_).last_offset < offset; });
   return kept.ok() ? file_.CutTo(*kept) : kept.status();
 }
 

@@ -14,10 +14,11 @@ struct OffsetEntry {
 
 // Which batch lies where, for one batch in every index.interval.bytes (Kafka's .index, big-endian):
 //
-//   0  last offset of the batch, minus the segment's base offset int32 | 4  position of the batch in the .log int32
+//   0  last offset of the batch, minus the segment's base offset int32 | 4  position of the batch
+//   in the .log int32
 //
-// Both columns grow strictly, and no entry names position 0. Entries are claims: whoever follows one checks that the
-// batch at the position has that last offset. Decision thread.
+// Both columns grow strictly, and no entry names position 0. Entries are claims: whoever follows
+// one checks that the batch at the position has that last offset. Decision thread.
 class OffsetIndex {
  public:
   static constexpr size_t kEntryBytes = 8;

@@ -12,9 +12,10 @@ namespace millrace {
 
 class CachedFile;
 
-// The bounded set of files that are open although nobody holds them, least recently used first to go. Shared by all logs
-// of a process, so that any number of idle partitions fits into RLIMIT_NOFILE. Files that somebody holds (the active
-// segment, regions, a flush) stay open whatever the bound is. Any thread.
+// The bounded set of files that are open although nobody holds them, least recently used first to
+// go. Shared by all logs of a process, so that any number of idle partitions fits into
+// RLIMIT_NOFILE. Files that somebody holds (the active segment, regions, a flush) stay open
+// whatever the bound is. Any thread.
 class OpenFiles {
  public:
   explicit OpenFiles(size_t capacity) : capacity_(capacity) {}
@@ -31,7 +32,8 @@ class OpenFiles {
   void TrimTo(size_t capacity, List* closing);
 
   mutable std::mutex mutex_;
-  std::list<CachedFile*> used_;  // front: latest. Guarded by mutex_, like the next and every CachedFile's own state.
+  std::list<CachedFile*>
+      used_;  // front: latest. Guarded by mutex_, like the next and every CachedFile's own state.
   size_t capacity_;
 };
 
@@ -61,8 +63,9 @@ class CachedFile {
   OpenFiles& cache_;
   Disk& disk_;
   const std::string path_;
-  // Guarded by cache_.mutex_. held_ is set exactly while place_ is in the cache's list; open_ finds a file that holders
-  // still have although the cache let go of it, so that one path never has two descriptors.
+  // Guarded by cache_.mutex_. held_ is set exactly while place_ is in the cache's list; open_ finds
+  // a file that holders still have although the cache let go of it, so that one path never has two
+  // descriptors.
   std::shared_ptr<File> held_;
   std::weak_ptr<File> open_;
   std::list<CachedFile*>::iterator place_;

@@ -19,18 +19,20 @@ void PreparedSegment::Start(uint64_t allocate_bytes) {
     if (state_->stage != Stage::kNone) return;
     state_->stage = Stage::kQueued;
   }
-  services_.Run([state = state_, &disk = disk_, directory = directory_, path = path_, allocate_bytes] {
-    {
-      std::lock_guard lock(state->mutex);
-      if (state->stage != Stage::kQueued) return;  // discarded meanwhile, and the disk may be gone
-      state->stage = Stage::kRunning;
-    }
-    Result<std::shared_ptr<File>> file = Make(disk, directory, path, allocate_bytes);
-    std::lock_guard lock(state->mutex);
-    state->stage = file.ok() ? Stage::kReady : Stage::kFailed;
-    if (file.ok()) state->file = std::move(*file);
-    state->left_running.notify_all();
-  });
+  services_.Run(
+      [state = state_, &disk = disk_, directory = directory_, path = path_, allocate_bytes] {
+        {
+          std::lock_guard lock(state->mutex);
+          if (state->stage != Stage::kQueued)
+            return;  // discarded meanwhile, and the disk may be gone
+          state->stage = Stage::kRunning;
+        }
+        Result<std::shared_ptr<File>> file = Make(disk, directory, path, allocate_bytes);
+        std::lock_guard lock(state->mutex);
+        state->stage = file.ok() ? Stage::kReady : Stage::kFailed;
+        if (file.ok()) state->file = std::move(*file);
+        state->left_running.notify_all();
+      });
 }
 
 Result<std::shared_ptr<File>> PreparedSegment::Make(Disk& disk, const std::string& directory,

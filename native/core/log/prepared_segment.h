@@ -10,9 +10,10 @@
 
 namespace millrace {
 
-// The file of a log's next segment, made ahead on the background thread: created under a name of its own, allocated,
-// synced, and the name too. Rolling then costs the decision thread a rename. Whatever goes wrong here only means that the
-// roll creates its file itself. Decision thread, but for the task, which shares State with it.
+// The file of a log's next segment, made ahead on the background thread: created under a name of
+// its own, allocated, synced, and the name too. Rolling then costs the decision thread a rename.
+// Whatever goes wrong here only means that the roll creates its file itself. Decision thread, but
+// for the task, which shares State with it.
 class PreparedSegment {
  public:
   PreparedSegment(Disk& disk, LogServices& services, std::string directory);
@@ -20,7 +21,8 @@ class PreparedSegment {
 
   // Begins to prepare, unless that was done since the last Take. Cheap.
   void Start(uint64_t allocate_bytes);
-  // The file, to be renamed from path(), or null when none is ready; one that is still being made serves the next roll.
+  // The file, to be renamed from path(), or null when none is ready; one that is still being made
+  // serves the next roll.
   std::shared_ptr<File> Take();
   // Waits for a running task and removes what it made.
   void Discard();
@@ -42,7 +44,8 @@ class PreparedSegment {
   LogServices& services_;
   const std::string directory_;
   const std::string path_;
-  const std::shared_ptr<State> state_;  // a queued task may outlive this object, and then does nothing
+  const std::shared_ptr<State>
+      state_;  // a queued task may outlive this object, and then does nothing
 };
 
 }  // namespace millrace

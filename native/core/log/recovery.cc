@@ -7,13 +7,17 @@ namespace millrace {
 
 // What the end of a log may look like, by what has happened (segment.h draws the files):
 //
-//   closed cleanly   every file ends with its last entry; nothing is read but the batches behind the last index entry.
-//   process died     the page cache has everything that was written, in order: whole batches, then at most one that is
+//   closed cleanly   every file ends with its last entry; nothing is read but the batches behind
+//   the last index entry. process died     the page cache has everything that was written, in
+//   order: whole batches, then at most one that is
 //                    cut off, then zeros. Anything else was not us.
-//   kernel died      above the recovery point any page may be missing or old, any name too: the longest prefix of batches
-//                    that follow each other and hold their checksums stays. A batch can only be stale, in a file that was
-//                    written before, with an offset below the one that must come next; that ends the prefix as well.
-Result<RecoveredLog> Recovery::Run(OpenTrust trust, Offset recovery_point, Offset log_start_offset) {
+//   kernel died      above the recovery point any page may be missing or old, any name too: the
+//   longest prefix of batches
+//                    that follow each other and hold their checksums stays. A batch can only be
+//                    stale, in a file that was written before, with an offset below the one that
+//                    must come next; that ends the prefix as well.
+Result<RecoveredLog> Recovery::Run(OpenTrust trust, Offset recovery_point,
+                                   Offset log_start_offset) {
   trust_ = trust;
   recovery_point_ = recovery_point;
   log_start_ = log_start_offset;
@@ -39,7 +43,8 @@ Status Recovery::ReadDirectory() {
   for (const std::string& name : *names) {
     FileName parsed = ParseFileName(name);
     if (parsed.kind == FileKind::kLog) bases.push_back(parsed.base_offset);
-    if (parsed.kind == FileKind::kPrepared || parsed.kind == FileKind::kDeleted) leftovers_.push_back(name);
+    if (parsed.kind == FileKind::kPrepared || parsed.kind == FileKind::kDeleted)
+      leftovers_.push_back(name);
   }
   std::sort(bases.begin(), bases.end());
   for (const std::string& name : *names) {
@@ -64,7 +69,8 @@ Status Recovery::Inspect() {
     return recovery_point_ > log_start_ ? Status(Code::kCorrupt) : Status::Ok();
   }
   // The first segments are missing although nobody has moved the start past them.
-  const bool head_missing = found_.front().segment->base_offset() > log_start_ && recovery_point_ > log_start_;
+  const bool head_missing =
+      found_.front().segment->base_offset() > log_start_ && recovery_point_ > log_start_;
   if (head_missing && trust_ != OpenTrust::kClean) return Status(Code::kCorrupt);
 
   for (Found& found : found_) {
@@ -141,7 +147,8 @@ Status Recovery::CheckHeadersAbove(Found& found) {
 
 Status Recovery::InspectSameBoot() {
   for (size_t i = 0; i + 1 < found_.size(); ++i) {
-    if (Status status = CheckComplete(found_[i], found_[i + 1].segment->base_offset()); !status.ok()) {
+    if (Status status = CheckComplete(found_[i], found_[i + 1].segment->base_offset());
+        !status.ok()) {
       return status;
     }
     if (Status status = CheckHeadersAbove(found_[i]); !status.ok()) return status;
@@ -151,8 +158,8 @@ Status Recovery::InspectSameBoot() {
   return CheckHeadersAbove(found_.back());
 }
 
-// A write that was interrupted has put a prefix of its batch into a file of zeros. So what is there begins like a batch
-// and ends before the batch does.
+// A write that was interrupted has put a prefix of its batch into a file of zeros. So what is there
+// begins like a batch and ends before the batch does.
 Status Recovery::CutTornAppend(Found& found) {
   Result<std::shared_ptr<File>> log = found.segment->Open();
   if (!log.ok()) return log.status();
@@ -161,7 +168,8 @@ Status Recovery::CutTornAppend(Found& found) {
   const ScanResult scan = tail->scan;
   Result<uint64_t> zeros = FindZeroTail(**log, scan.length, found.size);
   if (!zeros.ok()) return zeros.status();
-  // Not even a header: one that is whole names a size within the file and would have been walked over.
+  // Not even a header: one that is whole names a size within the file and would have been walked
+  // over.
   if (*zeros - scan.length >= kBatchHeaderBytes) return Status(Code::kCorrupt);
   found.cut_end = *zeros;
   uint64_t torn_from = scan.length;
@@ -210,14 +218,17 @@ Status Recovery::InspectReboot() {
     Result<std::shared_ptr<File>> log = found.segment->Open();
     if (!log.ok()) return log.status();
     BatchCursor cursor({*log, nullptr}, 0, found.size);
-    Result<ScanResult> scan = ScanBatches(cursor, found.segment->base_offset(), recovery_point_, nullptr, &*found.image);
+    Result<ScanResult> scan =
+        ScanBatches(cursor, found.segment->base_offset(), recovery_point_, nullptr, &*found.image);
     if (!scan.ok()) return scan.status();
     found.image->Finish();
     report_->scanned_bytes += scan->checked_bytes;
     found.length = scan->length;
+    found.checked_bytes = scan->checked_bytes;
     found.end_offset = scan->end_offset;
     found.progress = found.image->progress();
-    if (found.end_offset < recovery_point_ && log_start_ < recovery_point_) return Status(Code::kCorrupt);
+    if (found.end_offset < recovery_point_ && log_start_ < recovery_point_)
+      return Status(Code::kCorrupt);
     Result<uint64_t> zeros = FindZeroTail(**log, found.length, found.size);
     if (!zeros.ok()) return zeros.status();
     found.cut_end = *zeros;

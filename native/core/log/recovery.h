@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "core/log/dirty_files.h"
 #include "core/log/log.h"
 #include "core/log/segment.h"
 #include "core/log/segment_names.h"
@@ -14,15 +13,13 @@ namespace millrace {
 
 struct RecoveredLog {
   std::vector<std::unique_ptr<Segment>> segments;  // by base offset, at least one, all at rest
-  std::vector<DirtySegment> dirty;                 // what nobody has synced for certain
-  Offset durable_offset = 0;
-  bool names_dirty = false;
-  bool parent_dirty = false;
+  bool names_dirty =
+      false;  // in the directory, and perhaps its own in its parent; all bytes are durable
 };
 
-// Opens the files of a log. First it only looks, and decides what every file has to become; a verdict of damage therefore
-// leaves everything as it was. Then it changes the files, in an order that lets a second crash in the middle be recovered
-// in the same way.
+// Opens the files of a log. First it only looks, and decides what every file has to become; a
+// verdict of damage therefore leaves everything as it was. Then it changes the files, in an order
+// that lets a second crash in the middle be recovered in the same way.
 class Recovery {
  public:
   Recovery(Disk& disk, OpenFiles& files, const std::string& directory, const LogConfig& config,
@@ -35,13 +32,14 @@ class Recovery {
   // One segment and what is to be done with its files.
   struct Found {
     std::unique_ptr<Segment> segment;
-    uint64_t size = 0;       // of the .log
-    uint64_t length = 0;     // what it is cut or trimmed to
-    uint64_t cut_end = 0;    // bytes [length, cut_end) are something other than zeros
+    uint64_t size = 0;           // of the .log
+    uint64_t length = 0;         // what it is cut or trimmed to
+    uint64_t checked_bytes = 0;  // of the last batches kept: they may not be on the disk
+    uint64_t cut_end = 0;        // bytes [length, cut_end) are something other than zeros
     Offset end_offset = 0;
     std::optional<IndexProgress> progress;
     std::optional<IndexImage> image;
-    bool touched = false;    // its indexes have to be brought to rest
+    bool touched = false;  // its indexes have to be brought to rest
   };
 
   Status ReadDirectory();
@@ -62,7 +60,9 @@ class Recovery {
   Status PutSegmentAside(const Found& found);
   Status PutTailAside(const Found& found);
   Status Finish(Found& found);
+  Status WriteAgain(const Found& found);
   Status CreateFirst();
+  Status SyncAll();
   std::string PathOf(Offset base_offset, FileKind kind) const;
   RecoveredLog Collect();
 

@@ -8,14 +8,17 @@ namespace {
 
 constexpr size_t kCopyBytes = 256 << 10;
 
-Status CopyBytes(File& from, uint64_t begin, uint64_t end, File& to) {
+// Copies [begin, end) to `to_position` of another file, or of the same one if that is `begin`.
+Status CopyBytes(File& from, uint64_t begin, uint64_t end, File& to, uint64_t to_position) {
   std::vector<std::byte> buffer(static_cast<size_t>(std::min<uint64_t>(kCopyBytes, end - begin)));
   for (uint64_t position = begin; position < end;) {
     size_t length = static_cast<size_t>(std::min<uint64_t>(buffer.size(), end - position));
     Result<size_t> got = from.ReadAt(position, std::span(buffer).first(length));
     if (!got.ok()) return got.status();
     if (*got == 0) return Status(Code::kIoError);
-    if (Status status = to.WriteAt(position - begin, std::span(buffer).first(*got)); !status.ok()) return status;
+    if (Status status = to.WriteAt(to_position + position - begin, std::span(buffer).first(*got));
+        !status.ok())
+      return status;
     position += *got;
   }
   return Status::Ok();
@@ -25,7 +28,8 @@ bool Missing(const Status& status) { return status.ok() || status.code() == Code
 
 }  // namespace
 
-// First what is cut is safe in files of its own, then the log gets shorter: a crash in between finds the same prefix.
+// First what is cut is safe in files of its own, then the log gets shorter: a crash in between
+// finds the same prefix.
 Status Recovery::Apply() {
   if (new_directory_) {
     Status status = disk_.MakeDirectory(directory_);
@@ -40,8 +44,8 @@ Status Recovery::Apply() {
     if (Status status = PutSegmentAside(cut_[i]); !status.ok()) return status;
   }
   // A torn last append was acknowledged to nobody; after a reboot that is not known.
-  const bool tail_cut =
-      trust_ == OpenTrust::kReboot && !found_.empty() && found_.back().cut_end > found_.back().length;
+  const bool tail_cut = trust_ == OpenTrust::kReboot && !found_.empty() &&
+                        found_.back().cut_end > found_.back().length;
   if (tail_cut) {
     if (Status status = PutTailAside(found_.back()); !status.ok()) return status;
   }
@@ -56,13 +60,17 @@ Status Recovery::Apply() {
   const bool below_start = !found_.empty() && found_.back().end_offset < log_start_;
   if (below_start) {
     for (size_t i = found_.size(); i-- > 0;) {
-      if (Status status = RemoveSegment(found_[i].segment->base_offset()); !status.ok()) return status;
+      if (Status status = RemoveSegment(found_[i].segment->base_offset()); !status.ok())
+        return status;
     }
     found_.clear();
     // The new segment may not be there without the old ones being gone.
     if (Status status = disk_.SyncDirectory(directory_); !status.ok()) return status;
   }
-  return found_.empty() ? CreateFirst() : Status::Ok();
+  if (found_.empty()) {
+    if (Status status = CreateFirst(); !status.ok()) return status;
+  }
+  return trust_ == OpenTrust::kClean ? Status::Ok() : SyncAll();
 }
 
 Status Recovery::RemoveAll(const std::vector<std::string>& names) {
@@ -96,7 +104,8 @@ Status Recovery::PutSegmentAside(const Found& found) {
   if (found.cut_end == 0) return RemoveSegment(base_offset);
   Result<std::string> aside = NameAside(base_offset, 0);
   if (!aside.ok()) return aside.status();
-  if (Status status = disk_.Rename(PathOf(base_offset, FileKind::kLog), *aside); !status.ok()) return status;
+  if (Status status = disk_.Rename(PathOf(base_offset, FileKind::kLog), *aside); !status.ok())
+    return status;
   return RemoveSegment(base_offset);  // the indexes
 }
 
@@ -107,7 +116,8 @@ Status Recovery::PutTailAside(const Found& found) {
   if (!to.ok()) return to.status();
   Result<std::shared_ptr<File>> log = found.segment->Open();
   if (!log.ok()) return log.status();
-  if (Status status = CopyBytes(**log, found.length, found.cut_end, **to); !status.ok()) return status;
+  if (Status status = CopyBytes(**log, found.length, found.cut_end, **to, 0); !status.ok())
+    return status;
   return (*to)->Sync();
 }
 
@@ -123,6 +133,9 @@ Status Recovery::Finish(Found& found) {
       if (Status status = (*log)->Sync(); !status.ok()) return status;
     }
   }
+  if (found.checked_bytes > 0) {
+    if (Status status = WriteAgain(found); !status.ok()) return status;
+  }
   segment.TakeOver(found.length, found.end_offset, found.progress);
   if (found.image.has_value()) {
     if (Status status = segment.WriteIndexes(*found.image); !status.ok()) return status;
@@ -132,8 +145,19 @@ Status Recovery::Finish(Found& found) {
   return found.touched ? segment.Rest() : Status::Ok();
 }
 
+// If a sync failed before this start, the kernel counts these pages as written although they may
+// not be, and would sync nothing. Writing them makes them dirty again; a crash meanwhile finds the
+// same bytes, old or new.
+Status Recovery::WriteAgain(const Found& found) {
+  Result<std::shared_ptr<File>> log = found.segment->Open();
+  if (!log.ok()) return log.status();
+  const uint64_t from = found.length - found.checked_bytes;
+  return CopyBytes(**log, from, found.length, **log, from);
+}
+
 Status Recovery::CreateFirst() {
-  Result<std::shared_ptr<File>> log = disk_.Open(PathOf(log_start_, FileKind::kLog), OpenMode::kCreateNew);
+  Result<std::shared_ptr<File>> log =
+      disk_.Open(PathOf(log_start_, FileKind::kLog), OpenMode::kCreateNew);
   if (!log.ok()) return log.status();
   names_changed_ = true;
   Found found;
@@ -144,25 +168,35 @@ Status Recovery::CreateFirst() {
   return Status::Ok();
 }
 
+// A truncation may have been under way: a file or a name that it took away could come back under
+// what is appended next. And what a dead process had not synced, nobody else will. So all of it
+// goes to the disk now, and the log begins durable.
+Status Recovery::SyncAll() {
+  for (Found& found : found_) {
+    const bool last = &found == &found_.back();
+    if (!last && found.end_offset <= recovery_point_) continue;
+    std::vector<CachedFile*> files{&found.segment->file()->file()};
+    if (!last) {
+      files.push_back(found.segment->offset_index().file().file().get());
+      files.push_back(found.segment->time_index().file().file().get());
+    }
+    for (CachedFile* name : files) {
+      Result<std::shared_ptr<File>> file = name->Acquire();
+      if (!file.ok()) return file.status();
+      if (Status status = (*file)->Sync(); !status.ok()) return status;
+    }
+  }
+  if (Status status = disk_.SyncDirectory(ParentDirectory(directory_)); !status.ok()) return status;
+  return disk_.SyncDirectory(directory_);
+}
+
 RecoveredLog Recovery::Collect() {
   RecoveredLog log;
   report_->log_start_offset = std::max(log_start_, found_.front().segment->base_offset());
   report_->log_end_offset = found_.back().end_offset;
   report_->segments = found_.size();
-
-  const bool clean = trust_ == OpenTrust::kClean;
-  log.durable_offset = clean ? report_->log_end_offset : std::clamp(recovery_point_, report_->log_start_offset, report_->log_end_offset);
-  for (Found& found : found_) {
-    const bool last = &found == &found_.back();
-    if (found.end_offset > log.durable_offset) {
-      DirtySegment dirty = last ? found.segment->Dirty() : found.segment->Seal();
-      log.dirty.push_back(std::move(dirty));
-    }
-    log.segments.push_back(std::move(found.segment));
-  }
-  log.names_dirty = names_changed_ || !clean;
-  // A directory that was made is new, and so may be one without a segment that somebody else made.
-  log.parent_dirty = log.names_dirty;
+  for (Found& found : found_) log.segments.push_back(std::move(found.segment));
+  log.names_dirty = names_changed_ && trust_ == OpenTrust::kClean;
   return log;
 }
 

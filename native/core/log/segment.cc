@@ -125,7 +125,8 @@ Status Segment::Append(std::span<const std::byte> batch, const BatchHeader& head
   }
   progress_->Note(header);
   if (progress_->EntryDue(length_, config.index_interval_bytes)) {
-    // An entry of the offset index implies that the time index is as far: recovery looks no further back.
+    // An entry of the offset index implies that the time index is as far: recovery looks no further
+    // back.
     Status finished = FinishTimeIndex();
     assert(finished.ok());
     (void)finished;

@@ -25,23 +25,29 @@ struct BatchPlace {
 struct SegmentTail {
   ScanResult scan;
   IndexProgress progress;
-  std::optional<IndexImage> image;  // what the indexes have to become when they are missing or wrong
+  std::optional<IndexImage>
+      image;  // what the indexes have to become when they are missing or wrong
 };
 
-// A run of batches in one file, and its two indexes (segment_names.h has the names, batch.h the bytes of a batch):
+// A run of batches in one file, and its two indexes (segment_names.h has the names, batch.h the
+// bytes of a batch):
 //
-//   .log, at rest:         | batch | batch | ... | batch |                       nothing else; the size says where it ends
-//   .log, being written:   | batch | batch | ... | batch | zeros ... |           allocated ahead, in growing extents
+//   .log, at rest:         | batch | batch | ... | batch |                       nothing else; the
+//   size says where it ends .log, being written:   | batch | batch | ... | batch | zeros ... |
+//   allocated ahead, in growing extents
 //                                          written end --^           ^-- allocated end
-//   torn last append:      | batch | batch | ... | part of a batch | zeros ... | the process died in pwrite
-//   after a power loss:    | batch | batch | ? any 4 KB page new, or as it was before (zeros), or cut off ? |
+//   torn last append:      | batch | batch | ... | part of a batch | zeros ... | the process died
+//   in pwrite after a power loss:    | batch | batch | ? any 4 KB page new, or as it was before
+//   (zeros), or cut off ? |
 //
-// A batch of zeros has magic 0, so a walk over the batches stops at the zeros; recovery.cc says what is done then. Bytes
-// behind the written end are never left from an append that failed, nor from before a truncation: both cut the file.
+// A batch of zeros has magic 0, so a walk over the batches stops at the zeros; recovery.cc says
+// what is done then. Bytes behind the written end are never left from an append that failed, nor
+// from before a truncation: both cut the file.
 //
-// Reading goes through a mapping while the segment is written, else through the file. Decision thread, but for what
-// SegmentFile says; the segment is handed to the flush thread by way of DirtySegment.
-// Invariant: length_ <= allocated_ while open_ is set; every byte below length_ belongs to a whole batch.
+// Reading goes through a mapping while the segment is written, else through the file. Decision
+// thread, but for what SegmentFile says; the segment is handed to the flush thread by way of
+// DirtySegment. Invariant: length_ <= allocated_ while open_ is set; every byte below length_
+// belongs to a whole batch.
 class Segment {
  public:
   Segment(Disk& disk, OpenFiles& files, const std::string& directory, Offset base_offset);
@@ -65,21 +71,24 @@ class Segment {
                         const LogConfig& config);
   // Prepares everything that could fail for want of space or descriptors. Nothing has moved.
   Status Reserve(uint64_t size, const LogConfig& config);
-  // Writes one stamped batch within what was reserved. On failure nothing has moved, unless `damaged` says that the file
-  // could not be put back either.
+  // Writes one stamped batch within what was reserved. On failure nothing has moved, unless
+  // `damaged` says that the file could not be put back either.
   Status Append(std::span<const std::byte> batch, const BatchHeader& header,
                 const LogConfig& config);
   bool damaged() const { return damaged_; }
   bool writing() const { return open_ != nullptr; }
   // For the flush, while the segment is written.
   DirtySegment Dirty() const;
-  // Writes the time index's last entry. Cannot fail while the segment is written, since room for it is kept.
+  // Writes the time index's last entry. Cannot fail while the segment is written, since room for it
+  // is kept.
   Status FinishTimeIndex();
-  // After FinishTimeIndex, when the next segment exists: ends writing and hands the files to the flush.
+  // After FinishTimeIndex, when the next segment exists: ends writing and hands the files to the
+  // flush.
   DirtySegment Seal();
   // Ends writing: trims all files to what they hold and lets go of them.
   Status Rest();
-  // Drops the batches from the one that holds `offset` on, if there are any. All files are trimmed, synced and at rest.
+  // Drops the batches from the one that holds `offset` on, if there are any. All files are trimmed,
+  // synced and at rest.
   Status CutTo(Offset offset, uint32_t index_interval_bytes);
   Status WriteIndexes(const IndexImage& image);
 
@@ -92,7 +101,8 @@ class Segment {
   // The last place at or below `limit` where a batch begins, looking from `from`, where one begins.
   Result<uint64_t> BoundaryBelow(uint64_t from, uint64_t limit);
   Result<TimestampOffset> MaxTimestamp();
-  // What the end of the file looks like up to `size`. Changes nothing, neither here nor on the disk.
+  // What the end of the file looks like up to `size`. Changes nothing, neither here nor on the
+  // disk.
   Result<SegmentTail> ReadTail(uint64_t size, uint32_t index_interval_bytes);
 
  private:
@@ -125,9 +135,9 @@ class Segment {
   uint64_t length_ = 0;
   std::optional<IndexProgress> progress_;
   std::optional<int64_t> first_timestamp_;  // the first batch's largest
-  std::optional<int64_t> created_ms_;       // when the first batch came, as far as this process knows
-  uint32_t index_interval_bytes_ = 4096;    // as last configured; for rebuilding
-  std::array<Boundary, 4> boundaries_;      // lately used, any order: readers go on where they stopped
+  std::optional<int64_t> created_ms_;     // when the first batch came, as far as this process knows
+  uint32_t index_interval_bytes_ = 4096;  // as last configured; for rebuilding
+  std::array<Boundary, 4> boundaries_;  // lately used, any order: readers go on where they stopped
   size_t next_boundary_ = 0;
 
   // While the segment is written.

@@ -10,7 +10,8 @@
 
 namespace millrace {
 
-// One .log file as everybody but its writer sees it: readers' regions, the flush, the segment. Shared by counting.
+// One .log file as everybody but its writer sees it: readers' regions, the flush, the segment.
+// Shared by counting.
 class SegmentFile {
  public:
   SegmentFile(OpenFiles& cache, Disk& disk, std::string path)
@@ -25,7 +26,8 @@ class SegmentFile {
     return generation_.load(std::memory_order_acquire) == generation ||
            end <= lowest_cut_.load(std::memory_order_acquire);
   }
-  // Decision thread, before it takes away the bytes from `position` on: whoever sends them and looks afterwards learns it.
+  // Decision thread, before it takes away the bytes from `position` on: whoever sends them and
+  // looks afterwards learns it.
   void Cut(uint64_t position) {
     uint64_t lowest = std::min(position, lowest_cut_.load(std::memory_order_relaxed));
     lowest_cut_.store(lowest, std::memory_order_release);
@@ -38,8 +40,9 @@ class SegmentFile {
 
  private:
   CachedFile file_;
-  std::atomic<uint64_t> generation_{0};              // stored by the decision thread
-  std::atomic<uint64_t> lowest_cut_{UINT64_MAX};     // stored by the decision thread before generation_
+  std::atomic<uint64_t> generation_{0};  // stored by the decision thread
+  std::atomic<uint64_t> lowest_cut_{
+      UINT64_MAX};  // stored by the decision thread before generation_
   std::atomic<uint64_t> written_{0};
 };
 

@@ -5,8 +5,9 @@
 namespace millrace {
 namespace {
 
-// Batches beyond the last index entry that a tail may have before the index counts as incomplete. A right index leaves
-// at most index.interval.bytes, but of the interval that held when the entries were due.
+// Batches beyond the last index entry that a tail may have before the index counts as incomplete. A
+// right index leaves at most index.interval.bytes, but of the interval that held when the entries
+// were due.
 constexpr uint64_t kTolerableTailBytes = 1 << 20;
 
 }  // namespace
@@ -193,7 +194,8 @@ Result<bool> Segment::ReadTailByIndex(const std::shared_ptr<File>& log, uint64_t
   std::optional<BatchCursor> cursor(BatchCursor({log, nullptr}, 0, size));
   tail->progress = IndexProgress();
   if (last->has_value()) {
-    // A time index without an entry says nothing about the batches that the offset index lets us skip.
+    // A time index without an entry says nothing about the batches that the offset index lets us
+    // skip.
     if (!largest->has_value()) return false;
     Result<std::optional<BatchCursor>> followed = Follow(log, size, **last);
     if (!followed.ok()) return followed.status();
@@ -205,8 +207,7 @@ Result<bool> Segment::ReadTailByIndex(const std::shared_ptr<File>& log, uint64_t
     tail->progress.max = **largest;
     tail->progress.indexed_timestamp = (*largest)->timestamp;
   }
-  Result<ScanResult> scan =
-      ScanBatches(*cursor, base_offset_, INT64_MAX, &tail->progress, nullptr);
+  Result<ScanResult> scan = ScanBatches(*cursor, base_offset_, INT64_MAX, &tail->progress, nullptr);
   if (!scan.ok()) return scan.status();
   tail->scan = *scan;
   if (largest->has_value() && (*largest)->offset >= scan->end_offset) return false;

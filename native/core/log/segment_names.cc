@@ -49,6 +49,12 @@ std::string SegmentFileName(Offset base_offset, FileKind kind) {
   return std::string(digits).append(SuffixOf(kind));
 }
 
+std::string ParentDirectory(const std::string& directory) {
+  const size_t slash = directory.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : directory.substr(0, slash);
+}
+
 std::string JoinPath(const std::string& directory, std::string_view name) {
   return std::string(directory).append("/").append(name);
 }

@@ -11,11 +11,13 @@ namespace millrace {
 //
 //   00000000000000000042.log          the batches from offset 42 on
 //   00000000000000000042.index        offset index     00000000000000000042.timeindex   time index
-//   next.prepared                     the file that becomes the next segment, allocated and synced ahead
-//   00000000000000000042.log.cut-512  bytes that recovery found behind the valid prefix, from position 512 on
+//   next.prepared                     the file that becomes the next segment, allocated and synced
+//   ahead 00000000000000000042.log.cut-512  bytes that recovery found behind the valid prefix, from
+//   position 512 on
 //   *.deleted                         what another broker was about to remove
 //
-// Names that are none of these belong to others and are left alone; Kafka's tools in turn ignore `.prepared` and `.cut-`.
+// Names that are none of these belong to others and are left alone; Kafka's tools in turn ignore
+// `.prepared` and `.cut-`.
 enum class FileKind { kLog, kOffsetIndex, kTimeIndex, kPrepared, kDeleted, kOther };
 
 struct FileName {
@@ -27,6 +29,7 @@ inline constexpr std::string_view kPreparedName = "next.prepared";
 
 FileName ParseFileName(std::string_view name);
 std::string SegmentFileName(Offset base_offset, FileKind kind);  // one of the first three kinds
+std::string ParentDirectory(const std::string& directory);
 std::string JoinPath(const std::string& directory, std::string_view name);
 
 }  // namespace millrace

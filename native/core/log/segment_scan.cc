@@ -43,9 +43,9 @@ Result<ScanResult> ScanBatches(BatchCursor& cursor, Offset expected, Offset chec
     if (header.base_offset >= check_from) {
       Result<std::span<const std::byte>> batch = cursor.Batch();
       if (!batch.ok()) return batch.status();
-      result.checked_bytes += batch->size();
       result.broken = !BatchChecksumHolds(*batch);
       if (result.broken) return result;
+      result.checked_bytes += batch->size();
     }
     if (progress != nullptr) progress->Note(header);
     if (image != nullptr) image->Add(header, cursor.position());

@@ -10,11 +10,13 @@ namespace millrace {
 
 // How far the indexes of a segment have got, and with it when the next entries are due.
 struct IndexProgress {
-  uint64_t indexed_position = 0;   // of the batch in the last entry of the offset index, 0 without one
+  uint64_t indexed_position =
+      0;  // of the batch in the last entry of the offset index, 0 without one
   int64_t indexed_timestamp = -1;  // of the last entry of the time index
   TimestampOffset max;             // over all batches of the segment
 
-  // Kafka's rule: more than index.interval.bytes lie between the batch in the last entry and this one.
+  // Kafka's rule: more than index.interval.bytes lie between the batch in the last entry and this
+  // one.
   bool EntryDue(uint64_t position, uint32_t index_interval_bytes) const {
     return position - indexed_position > index_interval_bytes;
   }
@@ -47,16 +49,17 @@ class IndexImage {
 
 // What a walk over batches found.
 struct ScanResult {
-  uint64_t length = 0;         // where the last good batch ends
-  Offset end_offset = 0;       // the offset after it
-  bool broken = false;         // the walk stopped at something that is no good batch, not at the end
-  bool any = false;            // there was a good batch, ...
+  uint64_t length = 0;    // where the last good batch ends
+  Offset end_offset = 0;  // the offset after it
+  bool broken = false;    // the walk stopped at something that is no good batch, not at the end
+  bool any = false;       // there was a good batch, ...
   uint64_t last_position = 0;  // ... the last of which begins here
-  uint64_t checked_bytes = 0;  // of batches whose checksum was computed
+  uint64_t checked_bytes = 0;  // of the good batches whose checksum was computed: the last ones
 };
 
-// Walks `cursor` to its end or to the first batch that is not whole, or lies below the offset that must come next, or,
-// from `check_from` on, contradicts its checksum. Good batches are noted in `progress` and `image`; both may be null.
+// Walks `cursor` to its end or to the first batch that is not whole, or lies below the offset that
+// must come next, or, from `check_from` on, contradicts its checksum. Good batches are noted in
+// `progress` and `image`; both may be null.
 Result<ScanResult> ScanBatches(BatchCursor& cursor, Offset expected, Offset check_from,
                                IndexProgress* progress, IndexImage* image);
 

@@ -31,15 +31,13 @@ Result<std::optional<TimestampOffset>> TimeIndex::Last() const {
 }
 
 Result<std::optional<TimestampOffset>> TimeIndex::Floor(int64_t timestamp) const {
-  return EntryBefore(file_.CountWhile([&](const std::byte* entry) {
-    return Decode(entry, base_offset_).timestamp <= timestamp;
-  }));
+  return EntryBefore(file_.CountWhile(
+      [&](const std::byte* entry) { return Decode(entry, base_offset_).timestamp <= timestamp; }));
 }
 
 Result<std::optional<TimestampOffset>> TimeIndex::Below(Offset offset) const {
-  return EntryBefore(file_.CountWhile([&](const std::byte* entry) {
-    return Decode(entry, base_offset_).offset < offset;
-  }));
+  return EntryBefore(file_.CountWhile(
+      [&](const std::byte* entry) { return Decode(entry, base_offset_).offset < offset; }));
 }
 
 void TimeIndex::Append(const TimestampOffset& entry) {
@@ -50,9 +48,8 @@ void TimeIndex::Append(const TimestampOffset& entry) {
 
 Status TimeIndex::CutTo(Offset offset) {
   if (Status status = file_.Load(); !status.ok()) return status;
-  Result<size_t> kept = file_.CountWhile([&](const std::byte* entry) {
-    return Decode(entry, base_offset_).offset < offset;
-  });
+  Result<size_t> kept = file_.CountWhile(
+      [&](const std::byte* entry) { return Decode(entry, base_offset_).offset < offset; });
   return kept.ok() ? file_.CutTo(*kept) : kept.status();
 }
 

@@ -15,11 +15,13 @@ struct TimestampOffset {
 
 // How the largest timestamp of the segment grew (Kafka's .timeindex, big-endian):
 //
-//   0  timestamp int64 | 8  last offset of the batch that has it, minus the segment's base offset int32
+//   0  timestamp int64 | 8  last offset of the batch that has it, minus the segment's base offset
+//   int32
 //
-// An entry is added together with one of the offset index, when the largest timestamp has grown since the last entry,
-// and when the segment is rolled or closed. So both columns grow strictly; batches before the entry's have only smaller
-// timestamps; and any batch with a larger one than the last entry's comes after it. Decision thread.
+// An entry is added together with one of the offset index, when the largest timestamp has grown
+// since the last entry, and when the segment is rolled or closed. So both columns grow strictly;
+// batches before the entry's have only smaller timestamps; and any batch with a larger one than the
+// last entry's comes after it. Decision thread.
 class TimeIndex {
  public:
   static constexpr size_t kEntryBytes = 12;

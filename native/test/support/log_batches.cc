@@ -27,7 +27,8 @@ std::vector<std::byte> MakeBatch(const BatchPlan& plan) {
     PutVarlong(&body, i);
     PutVarlong(&body, -1);
     PutVarlong(&body, static_cast<int64_t>(plan.value_bytes));
-    for (size_t j = 0; j < plan.value_bytes; ++j) body.push_back(static_cast<std::byte>(random.Next()));
+    for (size_t j = 0; j < plan.value_bytes; ++j)
+      body.push_back(static_cast<std::byte>(random.Next()));
     PutVarlong(&body, 0);
     PutVarlong(&batch, static_cast<int64_t>(body.size()));
     batch.insert(batch.end(), body.begin(), body.end());
@@ -111,6 +112,8 @@ void WriteFile(Disk& disk, const std::string& path, std::span<const std::byte> b
   if (!file.ok() || !(*file)->Truncate(0).ok() || !(*file)->WriteAt(0, bytes).ok()) std::abort();
 }
 
-bool FileExists(Disk& disk, const std::string& path) { return disk.Open(path, OpenMode::kRead).ok(); }
+bool FileExists(Disk& disk, const std::string& path) {
+  return disk.Open(path, OpenMode::kRead).ok();
+}
 
 }  // namespace millrace::test

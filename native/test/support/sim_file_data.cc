@@ -89,7 +89,10 @@ Status SimFileData::Write(uint64_t position, std::span<const std::byte> bytes) {
       ::pwrite(cache_.get(), bytes.data(), bytes.size(), static_cast<off_t>(position));
   Require(written == static_cast<ssize_t>(bytes.size()));
   size_ = std::max(size_, end);
-  for (uint64_t page = position / kPage; page < PagesOf(end); ++page) touched_.insert(page);
+  for (uint64_t page = position / kPage; page < PagesOf(end); ++page) {
+    touched_.insert(page);
+    given_up_.erase(page);  // dirty again, also when the bytes are the same
+  }
   return Status::Ok();
 }
 
