@@ -18,6 +18,10 @@ namespace {
 
 // Skipping less than this in the kernel saves less than the extra system call costs.
 constexpr size_t kLeastSkip = 64 << 10;
+// A connection wakes this program only when so much of an answer, or its end, has come. Otherwise
+// the kernel does it for every few segments, which took two thirds of the generator's time and, on
+// the same cores, half of the broker's rate.
+constexpr size_t kWakeBytes = 1 << 20;
 // How much of one connection's answer is read before the others get their turn.
 constexpr size_t kTurnBytes = 2 << 20;
 
@@ -39,6 +43,7 @@ class FetchRun {
     int64_t sent_at = 0;
     int32_t correlation_id = 0;
     bool waits_for_room = false;
+    int wake_bytes = 1;
   };
 
   void Assign();
@@ -46,6 +51,7 @@ class FetchRun {
   void Ask(Channel& channel, int64_t now);
   void Receive(Channel& channel);
   ssize_t ReceiveSome(Channel& channel);
+  void WakeAt(Channel& channel, size_t bytes);
   void Answered(Channel& channel, int64_t now);
   void MoveOn(Channel& channel, const FetchScanner::Partition& partition);
   void Flush(size_t index);
@@ -142,13 +148,25 @@ void FetchRun::Receive(Channel& channel) {
   for (size_t received = 0; received < kTurnBytes;) {
     ssize_t size = ReceiveSome(channel);
     if (size == 0) Fatal("the broker closed a connection");
-    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (size < 0) FatalErrno("recv");
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0 && errno != EAGAIN) FatalErrno("recv");
+    if (size < 0) break;
     received += static_cast<size_t>(size);
     if (!channel.scanner.done()) continue;
+    WakeAt(channel, 1);
     Answered(channel, NowNs());
     return;
   }
+  WakeAt(channel, std::min(channel.scanner.left(), kWakeBytes));
+}
+
+void FetchRun::WakeAt(Channel& channel, size_t bytes) {
+  int wanted = static_cast<int>(bytes);
+  if (wanted == channel.wake_bytes) return;
+  channel.wake_bytes = wanted;
+  int fd = channel.socket.get();
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &wanted, sizeof wanted) != 0)
+    FatalErrno("SO_RCVLOWAT");
 }
 
 // With MSG_TRUNC, TCP drops the bytes in the kernel: what nobody looks at is not copied either.

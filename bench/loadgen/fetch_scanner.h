@@ -36,6 +36,8 @@ class FetchScanner {
   size_t skippable() const;
   void Skip(size_t count);
 
+  // Bytes up to the end of the response; before its head is there, up to the end of that.
+  size_t left() const { return frame_left_; }
   bool done() const { return state_ == State::kDone; }
 
   int64_t frame_bytes() const { return frame_bytes_; }
