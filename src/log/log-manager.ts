@@ -85,11 +85,7 @@ export class LogManager {
     const path = this.pathOf(key)
     const name = directoryName(key)
     const files = new PartitionFiles(this.world.disk, path, this.logger, bytes => this.noteAppended(bytes))
-    const isNew = !(await this.world.disk.exists(`${path}/partition.metadata`))
-    if (isNew) {
-      await this.world.disk.makeDirectory(path)
-      await this.world.disk.replace(`${path}/partition.metadata`, formatPartitionMetadata(key.topicId))
-    }
+    const isNew = await this.claim(path, key)
     const { log: stored, report } = await this.world.storage.openLog(
       path,
       settings,
@@ -132,7 +128,10 @@ export class LogManager {
   async deleteLog(key: LogKey): Promise<void> {
     const name = directoryName(key)
     const opened = this.open.get(name)
-    if (opened === undefined) {
+    if (opened?.key.topicId !== key.topicId) {
+      // A topic of the same name may have come since: only its own deletion takes its files.
+      const owner = (await this.ownerOf(this.pathOf(key))) ?? key.topicId
+      if (owner !== key.topicId) return
       await this.world.disk.removeTree(this.pathOf(key))
     } else {
       this.forget(name, opened)
@@ -158,14 +157,35 @@ export class LogManager {
         continue
       }
       if (name === metadataLogName || name.endsWith('-stray') || !/-\d+$/.test(name)) continue
-      const metadata = await disk.read(`${path}/partition.metadata`)
-      const topicId = metadata === undefined ? undefined : parsePartitionMetadata(new TextDecoder().decode(metadata))
+      const topicId = await this.ownerOf(path)
       const expected = owner(name)
       if (expected !== undefined && (topicId === undefined || topicId === expected)) continue
-      const stray = `${path}.${topicId ?? 'unknown'}-stray`
-      this.logger.warn({ directory: path, renamedTo: stray }, 'a directory belongs to no topic and was set aside')
-      await disk.rename(path, stray)
+      await this.setAside(path, topicId)
     }
+  }
+
+  /** Makes a partition's directory its own; returns whether there was none before. */
+  private async claim(path: string, key: LogKey): Promise<boolean> {
+    const { disk } = this.world
+    const owner = await this.ownerOf(path)
+    // What a deletion could not remove must not come back as another topic's records.
+    if (owner !== undefined && owner !== key.topicId) await this.setAside(path, owner)
+    const isNew = !(await disk.exists(path))
+    if (isNew) await disk.makeDirectory(path)
+    if (owner !== key.topicId) await disk.replace(`${path}/partition.metadata`, formatPartitionMetadata(key.topicId))
+    return isNew
+  }
+
+  /** The id of the topic that a directory belongs to, where it says so. */
+  private async ownerOf(path: string): Promise<string | undefined> {
+    const metadata = await this.world.disk.read(`${path}/partition.metadata`)
+    return metadata === undefined ? undefined : parsePartitionMetadata(new TextDecoder().decode(metadata))
+  }
+
+  private async setAside(path: string, topicId: string | undefined): Promise<void> {
+    const stray = `${path}.${topicId ?? 'unknown'}-stray`
+    this.logger.warn({ directory: path, renamedTo: stray }, 'a directory belongs to no topic and was set aside')
+    await this.world.disk.rename(path, stray)
   }
 
   /** Writes recovery points and log starts where they have changed. */
