@@ -83,6 +83,7 @@ async function startOn(
     logger,
   })
   await topics.load()
+  await directory.markOpened()
   logger.info({ ...logs.totals }, 'logs opened')
 
   const identity = { clusterId: directory.clusterId, nodeId: config.nodeId }

@@ -17,6 +17,8 @@ export interface DataDirectory {
   readonly directoryId: string
   /** How the files below were left. */
   readonly trust: OpenTrust
+  /** Notes that every log was opened: from now on a killed process leaves files that this boot's page cache vouches for. */
+  markOpened(): Promise<void>
   /** Notes that everything was flushed and closed. */
   markClean(): Promise<void>
   /** Makes the next start verify everything above the recovery points, whatever else happens. */
@@ -52,7 +54,6 @@ export async function openDataDirectory(
   try {
     const { clusterId, directoryId, fresh } = await identify(world, options)
     const trust = fresh ? OpenTrust.clean : await readTrust(world, path)
-    await disk.replace(`${path}/${bootFile}`, await disk.bootId())
     await disk.remove(`${path}/${cleanMarker}`)
     if (trust === OpenTrust.reboot)
       logger.warn(
@@ -79,6 +80,9 @@ function describe(
     clusterId,
     directoryId,
     trust,
+    async markOpened() {
+      await disk.replace(`${path}/${bootFile}`, await disk.bootId())
+    },
     async markClean() {
       await disk.remove(`${path}/${failureMarker}`)
       await disk.replace(`${path}/${cleanMarker}`, '{"version":0,"brokerEpoch":-1}\n')
