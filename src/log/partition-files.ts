@@ -1,11 +1,12 @@
 import type { Logger } from '../base/logger.ts'
 import { SerialQueue } from '../base/serial-queue.ts'
-import type { Disk, StoredLog } from '../base/world.ts'
+import type { Disk, StoredBatchHeader, StoredLog } from '../base/world.ts'
+import { BatchAttributes } from '../records/batch-header.ts'
 import { formatEpochs, parseEpochs } from './checkpoint-files.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
 import type { SideFiles } from './partition-log.ts'
 import { decodeProducerSnapshot, encodeProducerSnapshot, snapshotName, snapshotOffset } from './producer-snapshot.ts'
-import { ProducerStates } from './producer-state.ts'
+import { type ProducerBatch, ProducerStates } from './producer-state.ts'
 
 /** Snapshots that stay: the newest, and one before it in case the newest is damaged. */
 const retainedSnapshots = 2
@@ -75,12 +76,16 @@ export class PartitionFiles implements SideFiles {
   ): Promise<{ producers: ProducerStates; replayed: number }> {
     let { producers, offset } = await this.newestSnapshot(logEnd)
     let replayed = 0
+    const producersFrom = offset
+    // Without a checkpoint the log itself tells where its epochs began, from its start on.
+    if (epochs.latest < 0) offset = logStart
     for (offset = Math.max(offset, logStart); offset < logEnd; ) {
       const headers = stored.readHeaders(offset, logEnd, headersPerSlice)
       if (headers.length === 0) break
       for (const header of headers) {
         if (header.leaderEpoch > epochs.latest) epochs.begin(header.leaderEpoch, header.baseOffset)
-        if (header.producerId >= 0n) producers.apply(header, header.baseOffset, header.maxTimestamp)
+        if (header.baseOffset >= producersFrom && isProducers(header))
+          producers.apply(written(header), header.baseOffset, header.maxTimestamp)
         offset = header.lastOffset + 1
       }
       replayed += headers.length
@@ -123,3 +128,13 @@ export class PartitionFiles implements SideFiles {
     })
   }
 }
+
+/** Control batches carry a producer id too, and no sequence of its. */
+const isProducers = ({ producerId, attributes }: StoredBatchHeader): boolean =>
+  producerId >= 0n && (attributes & BatchAttributes.control) === 0
+
+/** The batch as it was written: compaction takes records out of a batch and leaves its offsets and sequences. */
+const written = (header: StoredBatchHeader): ProducerBatch => ({
+  ...header,
+  recordCount: header.lastOffset - header.baseOffset + 1,
+})
