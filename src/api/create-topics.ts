@@ -10,7 +10,7 @@ import { type ApiHandler, serve } from './serve.ts'
 
 /**
  * CreateTopics v2-7: topics with counts or explicit assignments and configs; validateOnly changes nothing. A topic named
- * twice is refused twice. When a topic is answered it can be written; each topic succeeds or fails alone.
+ * twice is refused. When a topic is answered it can be written; each topic succeeds or fails alone.
  */
 export function serveCreateTopics(topics: TopicLifecycle, brokerConfigs: TopicConfigs, logger: Logger): ApiHandler {
   return serve(createTopics, { min: 2, max: 7 }, async request => {

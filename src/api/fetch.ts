@@ -102,7 +102,7 @@ class Attempt {
       const committed = this.request.isolationLevel === 1
       const { region, length } = partition.read(asked.fetchOffset, everything, committed, true)
       if (length === 0) continue
-      this.context.dropRegion(region)
+      this.context.freeRegion(region)
       total += Math.min(length, asked.partitionMaxBytes)
     }
     return total

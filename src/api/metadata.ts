@@ -27,18 +27,24 @@ export interface MetadataServices {
 export function serveMetadata(services: MetadataServices): ApiHandler {
   return serve(metadata, { min: 0, max: 13 }, async (request, context) => {
     const topics: TopicResponse[] = []
+    // Ids came with v10, but only from v12 on may they stand alone; before, the answer has no place for a missing name.
+    if (context.apiVersion < firstTopicIdVersion && request.topics?.some(({ name }) => name === null)) {
+      for (const { name } of request.topics) topics.push(unknown(name ?? '', zeroUuid, ErrorCode.INVALID_REQUEST))
+      return { ...cluster(services, context), topics }
+    }
     for (const wanted of wantedTopics(services.image, request, context)) {
       if (wanted.topic !== undefined) topics.push(describe(services.table, wanted.topic))
       else if (wanted.id !== zeroUuid) topics.push(unknown(null, wanted.id, ErrorCode.UNKNOWN_TOPIC_ID))
       else topics.push(await missing(services, wanted.name ?? '', request.allowAutoTopicCreation))
     }
-    return {
-      brokers: [{ nodeId: services.nodeId, ...services.advertised(context.connection), rack: services.rack }],
-      clusterId: services.clusterId,
-      controllerId: services.nodeId,
-      topics,
-    }
+    return { ...cluster(services, context), topics }
   })
+}
+
+const firstTopicIdVersion = 12
+
+function cluster({ nodeId, rack, clusterId, advertised }: MetadataServices, { connection }: RequestContext) {
+  return { brokers: [{ nodeId, ...advertised(connection), rack }], clusterId, controllerId: nodeId }
 }
 
 type TopicResponse = ResponseInput<typeof metadata>['topics'][number]

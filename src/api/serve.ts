@@ -20,6 +20,8 @@ export interface RequestContext {
   /** A region that the answer will carry: given back if the answer is never sent. */
   holdRegion(region: number): void
   dropRegions(): void
+  /** Gives back a region that was not held. */
+  freeRegion(region: number): void
   /** Called once if the connection goes before the answer was given. */
   onAbort(callback: () => void): void
 }

@@ -70,6 +70,10 @@ export class Exchange implements RequestContext {
     if (regions !== undefined) for (const region of regions) this.owner.freeRegion(region)
   }
 
+  freeRegion(region: number): void {
+    this.owner.freeRegion(region)
+  }
+
   onAbort(callback: () => void): void {
     this.abort = callback
   }
