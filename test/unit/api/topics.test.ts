@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ErrorCode, type RequestInput, type Uuid, zeroUuid } from '../../../src/protocol/index.ts'
+import { createTopics } from '../../../src/protocol/schema/create-topics.ts'
+import { deleteTopics } from '../../../src/protocol/schema/delete-topics.ts'
+import { metadata } from '../../../src/protocol/schema/metadata.ts'
+import { systemError } from '../../support/memory-disk.ts'
+import { batchOf, dataDirectory, produceOne, TestBroker, testBroker } from '../../support/test-broker.ts'
+
+type Topic = RequestInput<typeof createTopics>['topics'][number]
+const topic = (name: string, more: Partial<Topic> = {}): Topic => ({
+  name,
+  numPartitions: 1,
+  replicationFactor: 1,
+  assignments: [],
+  configs: [],
+  ...more,
+})
+const creation = (topics: Topic[], validateOnly = false) => ({ topics, timeoutMs: 1_000, validateOnly })
+
+for (let version = 2; version <= 7; version++)
+  test(`CreateTopics v${version} makes a topic that can be written when it is answered`, async t => {
+    const broker = await testBroker(t)
+    const client = broker.connect()
+    const configs = [{ name: 'retention.ms', value: '5' }]
+    const { topics } = await client.call(createTopics, version, creation([topic('t', { numPartitions: 2, configs })]))
+    const [made] = topics
+    assert.deepEqual([made!.name, made!.errorCode], ['t', ErrorCode.NONE])
+    if (version >= 5) {
+      assert.deepEqual([made!.numPartitions, made!.replicationFactor], [2, 1])
+      assert.equal(made!.configs!.find(each => each.name === 'retention.ms')!.value, '5')
+      assert.equal(made!.configs!.find(each => each.name === 'flush.ms')!.value, '9223372036854775807')
+    }
+    if (version >= 7) assert.notEqual(made!.topicId, zeroUuid)
+    assert.equal((await produceOne(client, 't', batchOf(['a']))).errorCode, ErrorCode.NONE)
+  })
+
+test('each topic of a request succeeds or fails alone, and one named twice is refused', async t => {
+  const broker = await testBroker(t)
+  const { topics } = await broker
+    .connect()
+    .call(createTopics, 7, creation([topic('a'), topic('twice'), topic('twice'), topic('bad name'), topic('b')]))
+  assert.deepEqual(
+    topics.map(each => [each.name, each.errorCode]),
+    [
+      ['a', ErrorCode.NONE],
+      ['twice', ErrorCode.INVALID_REQUEST],
+      ['bad name', ErrorCode.INVALID_TOPIC_EXCEPTION],
+      ['b', ErrorCode.NONE],
+    ],
+  )
+})
+
+test('validateOnly answers as if, and makes nothing', async t => {
+  const broker = await testBroker(t)
+  const client = broker.connect()
+  const { topics } = await client.call(createTopics, 7, creation([topic('t', { numPartitions: 3 })], true))
+  assert.deepEqual([topics[0]!.errorCode, topics[0]!.numPartitions], [ErrorCode.NONE, 3])
+  const described = await client.call(metadata, 12, { topics: null })
+  assert.deepEqual(described.topics, [])
+  assert.equal(broker.world.machine.exists(`${dataDirectory}/t-0`), false)
+})
+
+test('a partition that is assigned twice is INVALID_REPLICA_ASSIGNMENT', async t => {
+  const broker = await testBroker(t)
+  const assignments = [0, 0].map(partitionIndex => ({ partitionIndex, brokerIds: [1] }))
+  const asked = topic('t', { numPartitions: -1, replicationFactor: -1, assignments })
+  const { topics } = await broker.connect().call(createTopics, 7, creation([asked]))
+  assert.equal(topics[0]!.errorCode, ErrorCode.INVALID_REPLICA_ASSIGNMENT)
+})
+
+for (let version = 1; version <= 6; version++)
+  test(`DeleteTopics v${version} removes a topic with its files`, async t => {
+    const broker = await testBroker(t)
+    await broker.createTopic('t', 2)
+    const client = broker.connect()
+    const request = version >= 6 ? { topics: [{ name: 't' }] } : { topicNames: ['t'] }
+    const { responses } = await client.call(deleteTopics, version, { ...request, timeoutMs: 1_000 })
+    assert.deepEqual([responses[0]!.name, responses[0]!.errorCode], ['t', ErrorCode.NONE])
+    for (const partition of [0, 1]) assert.equal(broker.world.machine.exists(`${dataDirectory}/t-${partition}`), false)
+    const again = await client.call(deleteTopics, version, { ...request, timeoutMs: 1_000 })
+    assert.equal(again.responses[0]!.errorCode, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+    assert.equal((await produceOne(client, 't', batchOf(['a']))).errorCode, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+  })
+
+test('topics are deleted by id; an unknown id, and both or neither of name and id, are refused', async t => {
+  const broker = await testBroker(t)
+  const id = await broker.createTopic('t')
+  const strange = 'AAAAAAAAAAAAAAAAAAAAAQ' as Uuid
+  const topics = [
+    { name: null, topicId: strange },
+    { name: 't', topicId: id },
+    { name: null, topicId: zeroUuid },
+    { name: null, topicId: id },
+  ]
+  const { responses } = await broker.connect().call(deleteTopics, 6, { topics, timeoutMs: 1_000 })
+  assert.deepEqual(
+    responses.map(each => each.errorCode),
+    [ErrorCode.UNKNOWN_TOPIC_ID, ErrorCode.INVALID_REQUEST, ErrorCode.INVALID_REQUEST, ErrorCode.NONE],
+  )
+  assert.equal(responses[3]!.name, 't')
+})
+
+test('a topic made again under the same name is empty, and has another id', async t => {
+  const broker = await testBroker(t)
+  const first = await broker.createTopic('t')
+  const client = broker.connect()
+  await produceOne(client, 't', batchOf(['a']))
+  await client.call(deleteTopics, 5, { topicNames: ['t'], timeoutMs: 1_000 })
+  assert.notEqual(await broker.createTopic('t'), first)
+  assert.equal((await produceOne(client, 't', batchOf(['b']))).baseOffset, 0)
+})
+
+test('delete.topic.enable=false is told in the words that the version knows', async t => {
+  const broker = await testBroker(t, { 'delete.topic.enable': 'false' })
+  await broker.createTopic('t')
+  const code = async (version: number) =>
+    (await broker.connect().call(deleteTopics, version, { topicNames: ['t'], timeoutMs: 1_000 })).responses[0]!
+      .errorCode
+  assert.equal(await code(2), ErrorCode.INVALID_REQUEST)
+  assert.equal(await code(3), ErrorCode.TOPIC_DELETION_DISABLED)
+})
+
+test('topics and their records are there after a clean stop and after kill -9', async t => {
+  const first = await TestBroker.start()
+  await first.createTopic('t')
+  await produceOne(first.connect(), 't', batchOf(['a']))
+  await first.stop()
+  const second = await TestBroker.start({}, first.world.machine, 2)
+  assert.equal((await produceOne(second.connect(), 't', batchOf(['b']))).baseOffset, 1)
+  first.world.machine.killProcess()
+  const third = await TestBroker.start({}, first.world.machine, 3)
+  t.after(() => third.stop())
+  assert.equal((await produceOne(third.connect(), 't', batchOf(['c']))).baseOffset, 2)
+})
+
+test('a deletion that could not finish takes no files of the topic that has its name since', async t => {
+  const first = await TestBroker.start()
+  await first.createTopic('t')
+  await produceOne(first.connect(), 't', batchOf(['old']))
+  // The files go, the note that they are gone cannot be written.
+  const metadataLog = first.world.storage.log(`${dataDirectory}/__cluster_metadata-0`)
+  first.world.disk.fault = operation => {
+    if (operation === 'replace') metadataLog.refuseAppends = 2
+    return undefined
+  }
+  const client = first.connect()
+  const deletion = await client.call(deleteTopics, 5, { topicNames: ['t'], timeoutMs: 1_000 })
+  assert.equal(deletion.responses[0]!.errorCode, ErrorCode.KAFKA_STORAGE_ERROR)
+  first.world.disk.fault = () => undefined
+  metadataLog.refuseAppends = 0
+  await first.createTopic('t')
+  assert.equal((await produceOne(client, 't', batchOf(['new']))).baseOffset, 0)
+  await first.stop()
+  const second = await TestBroker.start({}, first.world.machine, 2)
+  t.after(() => second.stop())
+  assert.equal(second.logOf('t').logEndOffset(), 1, 'the acknowledged record is there')
+})
+
+test('files that a deletion could not remove do not come back as records of the next topic of that name', async t => {
+  const broker = await TestBroker.start()
+  await broker.createTopic('t')
+  await produceOne(broker.connect(), 't', batchOf(['old']))
+  broker.world.machine.killProcess()
+  // Killed after the metadata of the deletion, before the files: the next start cannot remove them either.
+  const { machine } = broker.world
+  const left = new Map([...machine.files].filter(([path]) => path.startsWith(`${dataDirectory}/t-0/`)))
+  const log = machine.logs.get(`${dataDirectory}/t-0`)!
+  const second = await TestBroker.start({}, machine, 2)
+  t.after(() => second.stop())
+  await second.connect().call(deleteTopics, 5, { topicNames: ['t'], timeoutMs: 1_000 })
+  machine.makeDirectory(`${dataDirectory}/t-0`)
+  for (const [path, content] of left) machine.files.set(path, content)
+  machine.logs.set(`${dataDirectory}/t-0`, log)
+  await second.createTopic('t')
+  assert.equal((await produceOne(second.connect(), 't', batchOf(['new']))).baseOffset, 0)
+  assert.ok(machine.list(dataDirectory).some(name => name.startsWith('t-0.') && name.endsWith('-stray')))
+})
+
+test('a topic whose log cannot be opened is offline; the others serve', async t => {
+  const first = await TestBroker.start()
+  await first.createTopic('bad')
+  await first.createTopic('good')
+  await first.stop()
+  const second = await TestBroker.start({}, first.world.machine, 2)
+  await second.stop()
+  first.world.machine.files.delete(`${dataDirectory}/bad-0/partition.metadata`)
+  const third = await TestBroker.start({}, first.world.machine, 3)
+  t.after(() => third.stop())
+  third.world.disk.fault = (operation, path) =>
+    operation === 'makeDirectory' && path.includes('worse') ? systemError('EIO', path) : undefined
+  await third.createTopic('worse')
+  const client = third.connect()
+  assert.equal((await produceOne(client, 'worse', batchOf(['a']))).errorCode, ErrorCode.KAFKA_STORAGE_ERROR)
+  assert.equal((await produceOne(client, 'good', batchOf(['a']))).errorCode, ErrorCode.NONE)
+  assert.equal((await produceOne(client, 'bad', batchOf(['a']))).errorCode, ErrorCode.NONE)
+})
