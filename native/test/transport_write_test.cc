@@ -1,5 +1,7 @@
 // Replies: order, partial writes, file regions by the loop and by senders, what happens when they
 // go.
+#include <functional>
+
 #include "transport_harness.h"
 
 namespace millrace::test {
@@ -166,6 +168,68 @@ TEST_CASE(
   server.Until([&] { return peer.Read(), peer.ended; });
   CHECK(peer.received.size() < content.size());
   if (pages_stay) CHECK(content.compare(0, peer.received.size(), peer.received) == 0);
+}
+
+// A file without a descriptor, as simulated disks have them.
+class MemoryFile final : public File {
+ public:
+  explicit MemoryFile(std::string content) : content_(std::move(content)) {}
+  Result<size_t> ReadAt(uint64_t position, std::span<std::byte> into) override {
+    if (before_read) before_read(position);
+    const size_t n = std::min<size_t>(into.size(), content_.size() - position);
+    std::memcpy(into.data(), content_.data() + position, n);
+    return n;
+  }
+  int descriptor() const override { return -1; }
+  Status WriteAt(uint64_t, std::span<const std::byte>) override { return Status(Code::kClosed); }
+  Status Allocate(uint64_t, uint64_t) override { return Status(Code::kClosed); }
+  Status Truncate(uint64_t) override { return Status(Code::kClosed); }
+  Status Sync() override { return Status(Code::kClosed); }
+  void StartWriteBack(uint64_t, uint64_t) override {}
+  Result<uint64_t> Size() override { return uint64_t{content_.size()}; }
+  Result<std::unique_ptr<Mapping>> Map(uint64_t, bool) override { return Status(Code::kClosed); }
+
+  std::function<void(uint64_t position)> before_read;  // on the thread that sends
+
+ private:
+  const std::string content_;
+};
+
+TEST_CASE("replies: regions of a file without a descriptor are copied, and watched just the same") {
+  const std::string content = Pattern(3'000'000);
+  OpenFiles cache(1);
+  auto segment = std::make_shared<SegmentFile>(cache, PosixDisk(), "nowhere");
+  auto file = std::make_shared<MemoryFile>(content);
+  // A truncation that comes between the check and the reading of a position.
+  uint64_t cut_at = UINT64_MAX;
+  file->before_read = [&](uint64_t position) {
+    if (position >= cut_at) segment->Cut(0);
+  };
+  Server server;
+  Peer peer(server.port);
+  const uint64_t id = server.Accepted();
+  SUBCASE("whole") {
+    server.ReplyRegion(id, FileRegion(segment, file, 10, 20));
+    server.ReplyRegion(id, FileRegion(segment, file, 0, content.size()));
+    const std::string expected = content.substr(10, 20) + content;
+    server.Until([&] { return peer.Read(), peer.received.size() == expected.size(); });
+    CHECK(peer.received == expected);
+    CHECK(server.closed.empty());
+  }
+  SUBCASE("cut on the way") {
+    cut_at = 1'000'000;
+    server.ReplyRegion(id, FileRegion(segment, file, 0, content.size()));
+    server.Reply(id, "nor what comes behind it");
+    server.Until([&] { return peer.Read(), server.closed_for(id, CloseReason::kRegionInvalid); });
+    server.Until([&] { return peer.Read(), peer.ended; });
+    CHECK(peer.received.size() < 1'100'000);
+  }
+  SUBCASE("cut during the last read") {
+    cut_at = 0;
+    server.ReplyRegion(id, FileRegion(segment, file, 0, 100));
+    server.Reply(id, "nor what comes behind it");
+    server.Until([&] { return peer.Read(), server.closed_for(id, CloseReason::kRegionInvalid); });
+  }
 }
 
 TEST_CASE("replies: a connection may go while a sender has it") {

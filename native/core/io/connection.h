@@ -41,6 +41,7 @@ struct Connection {
     kBudget,    // `ticket` stands in the budget's line
     kGranted,   // `grant` is paid for and not used yet
     kInflight,  // the connection itself holds too much
+    kNextTurn,  // it had its share of this turn
   };
 
   const uint64_t id;  // data of its epoll entry, too
@@ -53,7 +54,9 @@ struct Connection {
   Wait wait = Wait::kNone;
   FrameBudget::Ticket ticket = 0;
   FrameBudget::Grant grant{};
-  uint64_t held_bytes = 0;  // budget taken by frames in JavaScript and the body that is being read
+  uint64_t turn = 0;         // in which it last got a frame,
+  uint32_t turn_frames = 0;  // and how many
+  uint64_t held_bytes = 0;   // budget taken by frames in JavaScript and the body that is being read
 
   OutputQueue output;
   uint64_t lent_bytes = 0;  // of the job's output, when it was lent

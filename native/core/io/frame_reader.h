@@ -12,6 +12,8 @@ namespace millrace {
 // Gives frames their places and takes the finished ones.
 class FrameSink {
  public:
+  virtual ~FrameSink() = default;
+
   enum class Answer {
     kPlaced,
     kWait,    // no memory for it now: ask again later
@@ -19,9 +21,6 @@ class FrameSink {
   };
   virtual Answer Place(uint32_t length, FramePlace* place) = 0;
   virtual void Complete(const FramePlace& place, uint32_t length) = 0;
-
- protected:
-  ~FrameSink() = default;
 };
 
 // Cuts a connection's bytes into frames: a 32-bit big-endian size, then as many bytes. Knows

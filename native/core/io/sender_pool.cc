@@ -34,7 +34,7 @@ Status SenderPool::Start(uint32_t count, bool cold) {
     pthread_t thread;
     error = pthread_create(&thread, nullptr, &SenderPool::Main, start.get());
     if (error != 0) break;
-    start.release();
+    (void)start.release();  // Main owns it now
     threads_.push_back(thread);
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);

@@ -88,6 +88,7 @@ size_t TransportImpl::Poll(std::span<Event> into, int timeout_ms) {
   for (uint64_t id : said_farewell_) farewells_.erase(id);
   said_farewell_.clear();
   in_poll_ = true;
+  ++turn_;
   now_ms_ = NowMs();
   if (events_.size() < into.size()) RunTurn(into.size(), timeout_ms);
   const size_t count = events_.Take(into);

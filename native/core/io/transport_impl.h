@@ -133,6 +133,7 @@ class TransportImpl final : public Transport {
   bool wake_pending_ = false;   // wake_ was written to by us and not read yet
   int64_t now_ms_;              // as of the current turn
   int64_t armed_ms_ = -1;       // when timer_ fires
+  uint64_t turn_ = 0;           // counts calls of Poll
   uint64_t turn_bytes_ = 0;     // read in the current turn
   uint64_t carried_bytes_ = 0;  // in all connections' carries
   std::vector<uint64_t> ready_;

@@ -10,8 +10,11 @@ namespace millrace {
 constexpr size_t kScratchBytes = 128u << 10;       // one read of small frames
 constexpr size_t kLargeFrameReadBytes = 4u << 10;  // a read that expects the start of a large frame
 constexpr uint64_t kReadTurnBytes = 512u << 10;    // per connection and turn
-constexpr uint64_t kTurnBytes = 2u << 20;          // all reads of a turn, about
-constexpr uint64_t kWriteTurnBytes = 256u << 10;   // per connection and flush, on the loop
+// Frames per connection and turn. What they hold and are answered with is only known after the
+// turn, so this is also how many may go past connection_inflight_bytes.
+constexpr uint32_t kFramesPerTurn = 64;
+constexpr uint64_t kTurnBytes = 2u << 20;         // all reads of a turn, about
+constexpr uint64_t kWriteTurnBytes = 256u << 10;  // per connection and flush, on the loop
 constexpr size_t kEpollBatch = 16;
 constexpr int kAcceptsPerTurn = 64;
 constexpr int64_t kAcceptPauseMs = 100;

@@ -22,6 +22,11 @@ class TransportImpl::Sink final : public FrameSink {
       c_.wait = Connection::Wait::kNone;
       return Allocate(length, c_.grant.lane, charge, place);
     }
+    if (c_.turn == t_.turn_ && c_.turn_frames >= kFramesPerTurn) {
+      c_.wait = Connection::Wait::kNextTurn;
+      t_.MarkReady(c_);
+      return Answer::kWait;
+    }
     // A frame that is alone always fits.
     const uint64_t inflight = c_.inflight_bytes();
     if (inflight > 0 && inflight + charge > t_.options_.connection_inflight_bytes) {
@@ -41,6 +46,8 @@ class TransportImpl::Sink final : public FrameSink {
   void Complete(const FramePlace& place, uint32_t length) override {
     c_.body_deadline_ms = 0;
     c_.large_frames = length > kScratchBytes;
+    c_.turn_frames = c_.turn == t_.turn_ ? c_.turn_frames + 1 : 1;
+    c_.turn = t_.turn_;
     ++t_.stats_.frames;
     t_.events_.Push({.kind = EventKind::kFrame,
                      .connection = c_.id,
@@ -135,7 +142,7 @@ void TransportImpl::ReadSocket(Connection& c) {
 void TransportImpl::ReadOn(Connection& c) {
   if (c.closing) return;
   if (c.wait == Connection::Wait::kBudget || c.paused) return;  // its time will come
-  if (c.wait == Connection::Wait::kInflight) c.wait = Connection::Wait::kNone;
+  if (c.wait != Connection::Wait::kGranted) c.wait = Connection::Wait::kNone;
   // Even without bytes: the size of the next frame may be known already.
   std::span<const std::byte> bytes = c.carry.bytes();
   const size_t before = bytes.size();
