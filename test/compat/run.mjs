@@ -13,6 +13,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 const suites = [
   { name: 'kcat', file: 'test/compat/kcat.suite.ts', limitMs: 240_000 },
   { name: 'kafkajs', file: 'test/compat/kafkajs.suite.ts', limitMs: 120_000 },
+  { name: 'java', file: 'test/compat/java.suite.ts', limitMs: 120_000 },
   { name: 'confluent', file: 'test/compat/confluent.suite.ts', limitMs: 180_000 },
   { name: 'dump-log', file: 'test/compat/dump-log.suite.ts', limitMs: 180_000 },
   { name: 'kill-producers', file: 'test/crash/kill-producers.suite.ts', limitMs: 180_000 },

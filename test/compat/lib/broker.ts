@@ -25,7 +25,9 @@ export interface Started {
 
 type BrokerConfig = Readonly<Record<string, string>>
 
-const millraceBin = fileURLToPath(new URL('../../../dist/millrace.js', import.meta.url))
+/** The build of this clone, or another one that is to be held against the suites. */
+const millraceBin =
+  process.env.MILLRACE_COMPAT_BIN ?? fileURLToPath(new URL('../../../dist/millrace.js', import.meta.url))
 const startLimitMs = 60_000
 const stopLimitMs = 30_000
 const readyLine = /\bready in (\d+(?:\.\d+)?) ms on (\S+):(\d+)/

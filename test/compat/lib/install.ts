@@ -40,27 +40,30 @@ const installed = async (name: string, recipe: string, fill: (dir: string) => Pr
   return dir
 }
 
-const hasCommand = (command: string): Promise<boolean> =>
-  run(command, ['-V'], { timeoutMs: 10_000, expectCodes: [0, 1] }).then(
+const runs = (command: string, ...args: string[]): Promise<boolean> =>
+  run(command, args, { timeoutMs: 30_000 }).then(
     () => true,
     () => false,
   )
 
-/** The path of kcat, from the distribution's package. */
-export const installKcat = async (): Promise<string> => {
-  if (await hasCommand('kcat')) return 'kcat'
-  console.log('installing kcat with apt-get')
+/** Takes a program from the distribution where the machine lacks it; `probe` ends with 0 where it is there. */
+const ensure = async (debianPackage: string, command: string, ...probe: string[]): Promise<string> => {
+  if (await runs(command, ...probe)) return command
+  console.log(`installing ${debianPackage} with apt-get`)
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   await run('apt-get', ['update', '-q'], { timeoutMs: installLimitMs, env })
-  await run('apt-get', ['install', '-q', '-y', 'kcat'], { timeoutMs: installLimitMs, env })
-  return 'kcat'
+  await run('apt-get', ['install', '-q', '-y', debianPackage], { timeoutMs: installLimitMs, env })
+  return command
 }
+
+export const installKcat = (): Promise<string> => ensure('kcat', 'kcat', '-V')
 
 /** The path of a Python that imports confluent_kafka. */
 export const installPython = async (): Promise<string> => {
   const requirements = here('python/requirements.txt')
   // A virtual environment names its own place in its scripts; the interpreter itself may be moved, and is all we use.
   const dir = await installed('python', requirements, async building => {
+    await ensure('python3-venv', 'python3', '-c', 'import ensurepip, venv')
     await run('python3', ['-m', 'venv', building], { timeoutMs: installLimitMs })
     const python = join(building, 'bin', 'python')
     await run(python, ['-m', 'pip', 'install', '-q', '-r', requirements], { timeoutMs: installLimitMs })
@@ -72,6 +75,7 @@ const installJars = async (name: string): Promise<string> => {
   const pom = here(`maven/${name}.pom.xml`)
   const dir = await installed(`maven-${name}`, pom, async building => {
     await copyFile(pom, join(building, 'pom.xml'))
+    await ensure('maven', 'mvn', '-v')
     const args = ['-B', '-q', 'dependency:copy-dependencies', `-DoutputDirectory=${join(building, 'lib')}`]
     await run('mvn', args, { timeoutMs: installLimitMs, cwd: building })
     // Nothing reads what Kafka logs unless it goes wrong, but for the line which says that the node serves.
@@ -86,6 +90,7 @@ const installJars = async (name: string): Promise<string> => {
 
 /** The arguments of `java` that come before the name of a main class of the given set of jars. */
 export const installJava = async (name: 'tools' | 'broker', heapMb: number): Promise<string[]> => {
+  await ensure('default-jre-headless', 'java', '-version')
   const dir = await installJars(name)
   const log4j = `-Dlog4j2.configurationFile=${join(dir, 'log4j2.properties')}`
   return [`-Xmx${heapMb}m`, log4j, '-cp', join(dir, 'lib', '*')]
