@@ -32,7 +32,7 @@ enum class Code : int32_t {
   kBatchCorrupt = 30,            // length or CRC does not hold: CORRUPT_MESSAGE
   kBatchInvalid = 31,            // count, deltas, record structure: INVALID_RECORD
   kBatchTooLarge = 32,           // above max.message.bytes: MESSAGE_TOO_LARGE
-  kBatchMagic = 33,              // magic 0 or 1, or unknown
+  kBatchMagic = 33,              // magic 0 or 1
   kBatchTimestamp = 34,          // INVALID_TIMESTAMP
   kBatchCompression = 35,        // unknown codec: UNSUPPORTED_COMPRESSION_TYPE
   kBatchLargerThanSegment = 36,  // RECORD_LIST_TOO_LARGE

@@ -108,9 +108,8 @@ bool SkipField(Cursor* cursor, bool nullable, bool* present) {
 // Steps over one record, which must fill its own length exactly.
 bool ReadRecord(Cursor* records, Record* record) {
   int32_t length;
-  if (!records->ReadVarint(&length) || length < 0 ||
-      static_cast<size_t>(length) > records->remaining())
-    return false;
+  if (!records->ReadVarint(&length) || length < 0) return false;
+  if (static_cast<size_t>(length) > records->remaining()) return false;
   Cursor body = records->Split(static_cast<size_t>(length));
   bool present;
   int32_t headers;
@@ -119,8 +118,8 @@ bool ReadRecord(Cursor* records, Record* record) {
       !SkipField(&body, true, &present) || !body.ReadVarint(&headers) || headers < 0) {
     return false;
   }
-  for (int32_t i = 0; i < headers;
-       ++i) {  // each takes at least two bytes, so this ends with the body
+  // Each header takes at least two bytes, so this ends with the body.
+  for (int32_t i = 0; i < headers; ++i) {
     if (!SkipField(&body, false, &present) || !SkipField(&body, true, &present)) return false;
   }
   return body.remaining() == 0;
@@ -145,8 +144,8 @@ int64_t SubtractSaturating(int64_t a, int64_t b) {
 class TimestampBounds {
  public:
   explicit TimestampBounds(const AppendOptions& options) {
-    if ((options.flags & kAppendLogAppendTime) != 0)
-      return;  // what the client wrote will be replaced
+    // What the client wrote will be replaced.
+    if ((options.flags & kAppendLogAppendTime) != 0) return;
     if (options.timestamp_before_max_ms != INT64_MAX) {
       earliest_ = SubtractSaturating(options.now_ms, options.timestamp_before_max_ms);
     }
@@ -197,21 +196,19 @@ uint32_t ChecksumOf(std::span<const std::byte> batch) {
 Status CheckHeader(const std::byte* bytes, const BatchHeader& header,
                    const AppendOptions& options) {
   bool internal = (options.flags & kAppendInternal) != 0;
-  if ((header.attributes & kBatchCodecMask) > kHighestCodec)
-    return Verdict(Code::kBatchCompression);
+  int16_t codec = header.attributes & kBatchCodecMask;
+  if (codec > kHighestCodec) return Verdict(Code::kBatchCompression);
   int64_t last_offset_delta = LoadBigEndian<int32_t>(bytes + kLastOffsetDeltaAt);
   if (header.record_count <= 0 || last_offset_delta != int64_t{header.record_count} - 1) {
     return Verdict(Code::kBatchInvalid);
   }
   if (header.producer_id >= 0 && header.producer_epoch < 0) return Verdict(Code::kBatchInvalid);
-  if ((header.attributes & kBatchTransactional) != 0 && header.producer_id < 0)
-    return Verdict(Code::kBatchInvalid);
+  bool transactional = (header.attributes & kBatchTransactional) != 0;
+  if (transactional && header.producer_id < 0) return Verdict(Code::kBatchInvalid);
   if (internal) return Status::Ok();
-  // Offsets are ours to give, control batches ours to write, and the delete horizon is the
-  // cleaner's.
-  if (header.base_offset != 0) return Verdict(Code::kBatchInvalid);
-  if ((header.attributes & (kBatchControl | kBatchDeleteHorizon)) != 0)
-    return Verdict(Code::kBatchInvalid);
+  // Offsets are ours to give, control batches ours to write, the delete horizon is the cleaner's.
+  bool ours = (header.attributes & (kBatchControl | kBatchDeleteHorizon)) != 0;
+  if (ours || header.base_offset != 0) return Verdict(Code::kBatchInvalid);
   if (header.producer_id >= 0 && header.base_sequence < 0) return Verdict(Code::kBatchInvalid);
   return Status::Ok();
 }
@@ -278,13 +275,13 @@ Status CheckBatch(std::span<const std::byte> batch, const AppendOptions& options
   verdict->first_bad_record = -1;
   // The magic byte has the same place in every version of the format, and older ones are named
   // before they are misread.
-  if (batch.size() <= kMagicAt) return Verdict(Code::kBatchCorrupt);
+  // What is not one whole batch is invalid rather than corrupt: a client sends corrupt ones again.
+  if (batch.size() <= kMagicAt) return Verdict(Code::kBatchInvalid);
   int8_t magic = LoadBigEndian<int8_t>(batch.data() + kMagicAt);
   if (magic == 0 || magic == 1) return Verdict(Code::kBatchMagic);
-  if (magic != kMagic || batch.size() < kBatchHeaderBytes) return Verdict(Code::kBatchCorrupt);
+  if (magic != kMagic) return Verdict(Code::kBatchCorrupt);
   uint64_t size = SizeOf(batch.data());
   if (size == 0) return Verdict(Code::kBatchCorrupt);
-  // Not one whole batch, which a client need not send again, as it does a corrupt one.
   if (size > batch.size()) return Verdict(Code::kBatchInvalid);
   if (size > options.max_batch_bytes) return Verdict(Code::kBatchTooLarge);
   if (!BatchChecksumHolds(batch.first(size))) return Verdict(Code::kBatchCorrupt);
