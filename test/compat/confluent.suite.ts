@@ -1,11 +1,9 @@
 /** Python's confluent-kafka (librdkafka) as producer, as consumer by assignment and as admin client. */
 import assert from 'node:assert/strict'
-import { readdir, watch } from 'node:fs/promises'
-import { basename, dirname } from 'node:path'
 import { after, before, test } from 'node:test'
 import { BrokerUnderTest } from './lib/broker.ts'
 import { Confluent, isDelivered } from './lib/confluent.ts'
-import { partitionDirs } from './lib/logdir.ts'
+import { directoryOfPartitions, untilTopicGone } from './lib/logdir.ts'
 import { assertSame, sampleRecords } from './lib/records.ts'
 
 const timeout = 60_000
@@ -156,14 +154,15 @@ test('a deleted topic is gone with its files, and starts anew under its name', {
     assert.deepEqual(deliveries, [{ partition: 0, offset: 0 }])
   }
   await send('before')
-  const parent = await partitionsParent(topic)
+  const { dataDir } = broker
+  const parent = dataDir === undefined ? undefined : await directoryOfPartitions(dataDir, topic, 2)
   if (parent === undefined) t.diagnostic('the broker was started elsewhere: its files are not looked at')
   assert.deepEqual(await confluent.deleteTopics(topic, 'never-was'), {
     [topic]: null,
     'never-was': 'UNKNOWN_TOPIC_OR_PART',
   })
   assert.ok(!(topic in (await confluent.listTopics())))
-  if (parent !== undefined) await untilGone(parent, topic)
+  if (parent !== undefined) await untilTopicGone(parent, topic)
   await confluent.createTopics({ topic, partitions: 1 })
   await send('after')
   assert.deepEqual(
@@ -171,30 +170,6 @@ test('a deleted topic is gone with its files, and starts anew under its name', {
     ['after'],
   )
 })
-
-/** The directory that holds the topic's partitions; both must be there. */
-const partitionsParent = async (topic: string): Promise<string | undefined> => {
-  if (broker.dataDir === undefined) return undefined
-  const dirs = (await partitionDirs(broker.dataDir)).map(({ dir }) => dir)
-  const ofTopic = dirs.filter(dir => basename(dir).startsWith(`${topic}-`))
-  assert.equal(ofTopic.length, 2, `partitions of ${topic} among ${dirs}`)
-  return dirname(ofTopic[0] ?? '')
-}
-
-/** Files may go after the answer: looks again at each change of the directory, within the test's own limit. */
-const untilGone = async (parent: string, topic: string): Promise<void> => {
-  const stop = new AbortController()
-  const changes = watch(parent, { signal: stop.signal })[Symbol.asyncIterator]()
-  for (;;) {
-    const change = changes.next()
-    if (!(await readdir(parent)).some(name => name.startsWith(`${topic}-`) || name.startsWith(`${topic}.`))) {
-      change.catch(() => undefined)
-      stop.abort()
-      return
-    }
-    await change
-  }
-}
 
 test('a message above the broker’s limit is refused and the producer goes on', { timeout }, async () => {
   const topic = 'large'

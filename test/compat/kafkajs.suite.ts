@@ -8,6 +8,7 @@ import kafkajs, { type IHeaders, type Kafka as KafkaClient, type Message } from 
 import { BrokerUnderTest } from './lib/broker.ts'
 import { Confluent } from './lib/confluent.ts'
 import { installCodecs } from './lib/install.ts'
+import { directoryOfPartitions, untilTopicGone } from './lib/logdir.ts'
 import { assertSame, sampleRecords } from './lib/records.ts'
 
 const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = kafkajs
@@ -124,7 +125,10 @@ test('kafkajs creates, describes and deletes topics', { timeout }, async () => {
   )
   const byTime = await admin.fetchTopicOffsetsByTimestamp(topic, baseTimestamp + 10_000)
   assert.equal(byTime.find(({ partition }) => partition === 2)?.offset, '10')
+  const { dataDir } = broker
+  const parent = dataDir === undefined ? undefined : await directoryOfPartitions(dataDir, topic, 3)
   await admin.deleteTopics({ topics: [topic] })
   assert.ok(!(await admin.listTopics()).includes(topic))
+  if (parent !== undefined) await untilTopicGone(parent, topic)
   await admin.disconnect()
 })

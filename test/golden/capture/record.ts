@@ -2,7 +2,7 @@
  * Records the golden bytes anew: starts Apache Kafka behind the proxy, runs each client against it, and writes a few
  * small exchanges per API and version to `fixtures/`. Run by hand when a client's version changes:
  *
- *   node --import tsx test/golden/capture/record.ts
+ *   node --import tsx test/golden/capture/record.ts && npm run format
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
