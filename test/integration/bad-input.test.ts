@@ -76,8 +76,8 @@ const logEndOffset = async (client: RawClient, name: string): Promise<number> =>
   return Number(topics[0]?.partitions[0]?.offset)
 }
 
-const createTopic = async (client: RawClient, name: string): Promise<void> => {
-  const topics = [{ name, numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }]
+const createTopic = async (client: RawClient, name: string, numPartitions = 1): Promise<void> => {
+  const topics = [{ name, numPartitions, replicationFactor: 1, assignments: [], configs: [] }]
   const answer = await client.request(createTopics, 4, { topics, timeoutMs, validateOnly: false })
   assert.equal(answer.topics[0]?.errorCode, ErrorCode.NONE)
 }
@@ -360,14 +360,15 @@ test('a client that never reads holds up nobody, and its answers are not kept in
   const beforeMb = await residentMb()
   client.socket.pause()
   const end = await logEndOffset(bystander, topic)
-  // 300 answers of 9 MB, then 100,000 of a few hundred bytes: more than anyone would want to keep.
+  // 300 answers of 9 MB, then 100,000 of more than 1 KB: nobody would want to keep either.
   const reads = encodeRequest(fetch, 4, 1, fetchRequest(topic, end - 10 * 9, 0, 20 << 20))
   client.write(Buffer.concat(Array.from({ length: 300 }, () => reads)))
+  await createTopic(bystander, 'wide', 50)
   const small = await open()
   small.socket.pause()
-  const versions = encodeRequest(apiVersions, 0, 1, {})
-  small.write(Buffer.concat(Array.from({ length: 100_000 }, () => versions)))
-  await bystanderWorks(200)
+  const describe = encodeRequest(metadata, 4, 1, { topics: [{ name: 'wide' }], allowAutoTopicCreation: false })
+  small.write(Buffer.concat(Array.from({ length: 100_000 }, () => describe)))
+  await bystanderWorks(500)
   await assertGrewLessThan(100, beforeMb)
 })
 

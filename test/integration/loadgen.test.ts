@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { after, before, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import kafkajs from 'kafkajs'
+import { buildLoadgen, runLoad } from '../../bench/lib/loadgen.ts'
+import { BrokerUnderTest } from '../compat/lib/broker.ts'
+
+const listen = async (onConnection: (socket: Socket) => void): Promise<{ server: Server; target: string }> => {
+  const server = createServer({ noDelay: true }, socket => {
+    socket.on('error', () => socket.destroy())
+    onConnection(socket)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return { server, target: `127.0.0.1:${(server.address() as AddressInfo).port}` }
+}
+
+/** Answers each frame with its correlation id once `ready` resolves: the least that the generator's raw mode wants. */
+const echoAfter =
+  (ready: () => Promise<void>) =>
+  (socket: Socket): void => {
+    let pending = Buffer.alloc(0)
+    socket.on('data', async bytes => {
+      pending = Buffer.concat([pending, bytes])
+      const answers: Buffer[] = []
+      while (pending.length >= 4 && pending.length >= 4 + pending.readInt32BE(0)) {
+        answers.push(Buffer.from([0, 0, 0, 4]), pending.subarray(8, 12))
+        pending = pending.subarray(4 + pending.readInt32BE(0))
+      }
+      await ready()
+      socket.write(Buffer.concat(answers))
+    })
+  }
+
+describe('the load generator', { timeout: 240_000 }, () => {
+  let broker: BrokerUnderTest
+
+  before(async () => {
+    await buildLoadgen()
+    broker = await BrokerUnderTest.start()
+  })
+  after(() => broker.destroy())
+
+  const filled = { target: () => broker.bootstrap, records: 0 }
+
+  it('reports what the broker has, by a count of its own and by the broker offsets', async () => {
+    const load = await runLoad('produce', {
+      target: filled.target(),
+      topic: 'filled',
+      partitions: 4,
+      'partitions-per-request': 2,
+      connections: 3,
+      depth: 2,
+      'request-bytes': 40_000,
+      'total-bytes': 4_000_000,
+      'keep-topic': true,
+    })
+    assert.ok(load.bytes >= 4_000_000 && load.bytes < 4_100_000, `${load.bytes} bytes`)
+    const kafka = new kafkajs.Kafka({ brokers: [broker.bootstrap], logLevel: kafkajs.logLevel.NOTHING })
+    const admin = kafka.admin()
+    await admin.connect()
+    const offsets = await admin.fetchTopicOffsets('filled')
+    await admin.disconnect()
+    assert.equal(
+      offsets.reduce((sum, { high }) => sum + Number(high), 0),
+      load.records,
+    )
+    filled.records = load.records
+  })
+
+  it('reads whole partitions over and over, and finds every checksum right', async () => {
+    const load = await runLoad('fetch', {
+      target: broker.bootstrap,
+      topic: 'filled',
+      connections: 2,
+      duration: 0.5,
+      'partition-max-bytes': 300_000,
+      'verify-every': 1,
+      'keep-topic': true,
+    })
+    assert.ok(load.records > filled.records, 'it went around')
+    assert.deepEqual(load.errors, {})
+  })
+
+  it('notices a bit that changed on the way', async () => {
+    // Past the first 10 KB of an answer lies nothing but records.
+    const { server, target } = await listen(client => {
+      const upstream = connect(Number(broker.bootstrap.split(':')[1]), '127.0.0.1')
+      upstream.on('error', () => client.destroy())
+      client.on('close', () => upstream.destroy())
+      client.pipe(upstream)
+      upstream.on('data', bytes => {
+        if (bytes.length > 20_000) bytes.writeUInt8(bytes.readUInt8(15_000) ^ 1, 15_000)
+        client.write(bytes)
+      })
+    })
+    // The proxy's port is not the one which the broker says leads the partitions: only offsets and fetches pass here.
+    const options = { target, topic: 'filled', duration: 0.3, 'verify-every': 1, 'keep-topic': true }
+    await assert.rejects(runLoad('fetch', options), /"corruptBatches":[1-9]/)
+    server.close()
+  })
+
+  it('counts a stall for every request that came due in it, not only for those already sent', async () => {
+    const stallMs = 400
+    let until = Promise.resolve()
+    const { server, target } = await listen(echoAfter(() => until))
+    const timer = setTimeout(() => {
+      until = sleep(stallMs, undefined)
+    }, 500)
+    const load = await runLoad('produce', { target, raw: true, rate: 500, connections: 2, duration: 2 })
+    clearTimeout(timer)
+    server.close()
+    const { ackMicros } = load
+    assert.ok(ackMicros !== undefined && ackMicros.count >= 990, `${ackMicros?.count} requests`)
+    // A fifth of the requests fell into the stall, evenly: a tenth waited for half of it and more.
+    assert.ok(ackMicros.p90 >= (stallMs / 2 - 50) * 1000, `p90 ${ackMicros.p90} us`)
+    assert.ok(ackMicros.p50 < (stallMs / 4) * 1000, `p50 ${ackMicros.p50} us`)
+  })
+
+  it('ends with the reason when the broker goes away or refuses', async () => {
+    const { server, target } = await listen(socket => socket.destroy())
+    await assert.rejects(runLoad('produce', { target, raw: true }), /closed a connection/)
+    server.close()
+    await assert.rejects(
+      runLoad('produce', { target: broker.bootstrap, topic: 'too-large', 'record-bytes': 2_000_000, duration: 0.2 }),
+      /"MESSAGE_TOO_LARGE":[1-9]/,
+    )
+    await assert.rejects(runLoad('fetch', { target: broker.bootstrap, topic: 'nowhere' }), /UNKNOWN_TOPIC/)
+  })
+})
