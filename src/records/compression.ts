@@ -1,6 +1,7 @@
 import { promisify } from 'node:util'
 import { MillraceError } from '../base/error.ts'
 import { Codec } from './batch-header.ts'
+import { lz4UnfoldedMax, zstdUnfoldedMax } from './unfolded-size.ts'
 
 /** What one batch may unfold to: beyond it a batch is a bomb, not data. */
 export const maxDecompressedBytes = 256 << 20
@@ -22,17 +23,38 @@ export async function decompress(codec: Codec, bytes: Uint8Array): Promise<Uint8
       case Codec.snappy:
         return await unfoldSnappy(bytes)
       case Codec.lz4: {
+        if (lz4UnfoldedMax(bytes) > maxDecompressedBytes) throw new RangeError('an lz4 frame is too large')
         const { decompressFrame } = await import('lz4-napi')
-        return bounded(await decompressFrame(bytes))
+        return await decompressFrame(bytes)
       }
-      case Codec.zstd: {
-        const { Zstd } = await import('@hpcc-js/wasm-zstd')
-        return bounded((await Zstd.load()).decompress(bytes))
-      }
+      case Codec.zstd:
+        return await unfoldZstd(bytes)
     }
   } catch (cause) {
     throw new MillraceError('CORRUPT_COMPRESSION', `A batch could not be decompressed (codec ${codec}).`, { cause })
   }
+}
+
+// The library makes room for the content size that the first frame tells, and where there is none, or the frame is to be
+// skipped, for 20 times what it is given, at least 1 MB. So a frame of the right length to be skipped, put in front,
+// makes room for all that follows.
+const zstdRoomPerByte = 20
+const skippableHeaderBytes = 8
+
+async function unfoldZstd(bytes: Uint8Array): Promise<Uint8Array> {
+  const { frames, unfoldedMax, sized } = zstdUnfoldedMax(bytes)
+  if (sized && unfoldedMax > maxDecompressedBytes) throw new RangeError('a zstd frame is too large')
+  const { Zstd } = await import('@hpcc-js/wasm-zstd')
+  const zstd = await Zstd.load()
+  if (frames === 1 && sized) return zstd.decompress(bytes)
+  const room = Math.min(unfoldedMax, maxDecompressedBytes)
+  const padding = Math.max(0, Math.ceil(room / zstdRoomPerByte) - bytes.length)
+  const padded = new Uint8Array(skippableHeaderBytes + padding + bytes.length)
+  const view = new DataView(padded.buffer)
+  view.setUint32(0, 0x184d2a50, true)
+  view.setUint32(4, padding, true)
+  padded.set(bytes, skippableHeaderBytes + padding)
+  return zstd.decompress(padded)
 }
 
 // Java's snappy streams: "\x82SNAPPY\0", two int32 versions, then blocks of int32 length and raw snappy. Other clients
@@ -72,9 +94,4 @@ function snappyLength(block: Uint8Array): number {
     if (byte < 0x80) return length
   }
   throw new RangeError('a snappy block declares no sane length')
-}
-
-function bounded(bytes: Uint8Array): Uint8Array {
-  if (bytes.length > maxDecompressedBytes) throw new RangeError('a batch unfolds to too many bytes')
-  return bytes
 }
