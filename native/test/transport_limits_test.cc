@@ -91,6 +91,23 @@ TEST_CASE("limits: a connection that leaves the line takes nothing with it") {
   CHECK(server->stats().carried_bytes == 0);
 }
 
+TEST_CASE("limits: a body that is never finished gives its place back") {
+  Server server(SmallBudget());
+  for (size_t i = 1; i <= 3; ++i) {
+    Peer peer(server.port);
+    server.Accepted();
+    peer.Queue(Framed(Pattern(900'000)).substr(0, 50'000 * i));
+    server.Until([&] { return peer.Write(), server->stats().frame_bytes_held > 900'000; });
+    if (i == 1) peer.Reset();
+    if (i == 2) peer.Close();
+    if (i == 3) server->Close(server.opened.back(), true);
+    server.Until([&] { return server->stats().frame_bytes_held == 0; });
+  }
+  Peer peer(server.port);
+  peer.Queue(Framed(Pattern(kMegabyte)));
+  server.Until([&] { return peer.Write(), server.frames.size() == 1; });
+}
+
 TEST_CASE(
     "limits: many waiting connections read ahead a bounded number of bytes, and all get through") {
   Server server(SmallBudget());

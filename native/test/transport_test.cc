@@ -157,6 +157,29 @@ TEST_CASE("transport: a peer that closed its direction gets the replies that wer
   server.ReleaseAll();
 }
 
+TEST_CASE("transport: a request and the end that follows it at once leave a turn to answer") {
+  Server server;
+  // So many that the loop comes back to the first ones, and finds their end, within one turn.
+  std::deque<Peer> peers;
+  for (int i = 0; i < 24; ++i) {
+    peers.emplace_back(server.port);
+    server.Accepted();
+  }
+  for (Peer& peer : peers) {
+    peer.Send(Framed("the only request"));
+    peer.HalfClose();
+  }
+  while (server.closed.size() < peers.size()) {
+    server.Turn(10'000);
+    for (const HeldFrame& frame : server.frames) server.Reply(frame.connection, "the answer");
+    server.ReleaseAll();
+  }
+  for (Peer& peer : peers) {
+    server.Until([&] { return peer.Read(), peer.ended; });
+    CHECK(peer.received == "the answer");
+  }
+}
+
 TEST_CASE("transport: a reset ends the connection, in the midst of a frame too") {
   Server server;
   Peer peer(server.port);
