@@ -10,7 +10,15 @@ import { EngineStat } from '../../../src/native/addon.ts'
 import { Engine } from '../../../src/native/engine.ts'
 import { StatusCode } from '../../../src/native/status.ts'
 import { openStorage } from '../../../src/native/storage.ts'
-import { batchOf, collectUntil, logSettings, openDescriptors, openEngine, temporaryDirectory } from './support.ts'
+import {
+  batchOf,
+  bounded,
+  collectUntil,
+  logSettings,
+  openDescriptors,
+  openEngine,
+  temporaryDirectory,
+} from './support.ts'
 
 const now = 1_700_000_000_000
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -29,7 +37,7 @@ async function openAndForget(storage: Storage, directory: string, count: number)
   }
 }
 
-test('a thousand logs that nobody closed are closed, cleanly, when nobody holds them', async t => {
+test('a thousand logs that nobody closed are closed, cleanly, when nobody holds them', bounded, async t => {
   const { engine, storage } = openEngine(t)
   const directory = temporaryDirectory(t)
   const count = 1000
@@ -41,7 +49,7 @@ test('a thousand logs that nobody closed are closed, cleanly, when nobody holds 
   assert.equal(report.logEndOffset, 1)
 })
 
-test('a thousand regions that nobody gave back go with their engine, descriptors included', async t => {
+test('a thousand regions that nobody gave back go with their engine, descriptors included', bounded, async t => {
   const directory = temporaryDirectory(t)
   const engine = new Engine()
   const storage = openStorage(engine)
@@ -56,7 +64,7 @@ test('a thousand regions that nobody gave back go with their engine, descriptors
   assert.equal(openDescriptors(directory), 0)
 })
 
-test('a hundred engines opened and closed leave no descriptor', async t => {
+test('a hundred engines opened and closed leave no descriptor', bounded, async t => {
   const { engine } = openEngine(t)
   const before = openDescriptors('')
   for (let index = 0; index < 100; index++) await new Engine().close()
@@ -99,7 +107,7 @@ async function runWorker(
   await exited
 }
 
-test('a worker that ends with everything open leaves no descriptor and no thread behind', async t => {
+test('a worker that ends with everything open leaves no descriptor and no thread behind', bounded, async t => {
   const directory = temporaryDirectory(t)
   const threads = openDescriptors('anon_inode:[eventpoll]')
   const body = `
@@ -115,9 +123,12 @@ test('a worker that ends with everything open leaves no descriptor and no thread
   assert.equal(openDescriptors('anon_inode:[eventpoll]'), threads)
 })
 
-test('a worker that is terminated while logs are being opened and closed leaves no descriptor behind', async t => {
-  const directory = temporaryDirectory(t)
-  const body = `
+test(
+  'a worker that is terminated while logs are being opened and closed leaves no descriptor behind',
+  bounded,
+  async t => {
+    const directory = temporaryDirectory(t)
+    const body = `
     let count = 0
     const churn = async index => {
       for (;;) {
@@ -129,13 +140,14 @@ test('a worker that is terminated while logs are being opened and closed leaves 
       }
     }
     await Promise.all(Array.from({ length: 8 }, (_, index) => churn(index)))`
-  for (let round = 0; round < 3; round++) {
-    await runWorker(t, join(directory, `round-${round}`), body, worker => worker.terminate())
-    assert.equal(openDescriptors(directory), 0)
-  }
-})
+    for (let round = 0; round < 3; round++) {
+      await runWorker(t, join(directory, `round-${round}`), body, worker => worker.terminate())
+      assert.equal(openDescriptors(directory), 0)
+    }
+  },
+)
 
-test('a worker that is terminated while its engine closes ends', async t => {
+test('a worker that is terminated while its engine closes ends', bounded, async t => {
   const directory = temporaryDirectory(t)
   const body = `
     const logs = await Promise.all(Array.from({ length: 50 }, (_, index) => openLog(index)))

@@ -9,7 +9,7 @@ import { NativeError } from '../../../src/native/errors.ts'
 import { StatusCode } from '../../../src/native/status.ts'
 import { openStorage } from '../../../src/native/storage.ts'
 import { batchEnd, readRecords } from '../../../src/records/record-batch.ts'
-import { batchOf, logSettings, openEngine, temporaryDirectory } from './support.ts'
+import { batchOf, bounded, logSettings, openEngine, temporaryDirectory } from './support.ts'
 
 const now = 1_700_000_000_000
 
@@ -51,7 +51,7 @@ const nextDurable = (storage: Storage, log: StoredLog, end: number): Promise<voi
     if (log.durableOffset() >= end) resolve()
   })
 
-test('what was appended is read back with its offsets, and again after closing and opening', async t => {
+test('what was appended is read back with its offsets, and again after closing and opening', bounded, async t => {
   const { storage, log } = await openOne(t)
   const { directory } = log
   assert.equal(log.appendBytes(batchOf(['a', 'b', 'c'], now), 7, now), StatusCode.ok)
@@ -85,7 +85,7 @@ test('what was appended is read back with its offsets, and again after closing a
   await reopened.close(true)
 })
 
-test('a flush that was asked for is announced with the offset that is durable', async t => {
+test('a flush that was asked for is announced with the offset that is durable', bounded, async t => {
   const { storage, log } = await openOne(t)
   assert.equal(log.durableOffset(), 0)
   for (let round = 1; round <= 3; round++) {
@@ -95,7 +95,7 @@ test('a flush that was asked for is announced with the offset that is durable', 
   }
 })
 
-test('without a waiter an append becomes durable by its age', async t => {
+test('without a waiter an append becomes durable by its age', bounded, async t => {
   const { storage, log } = await openOne(t)
   const durable = new Promise<number>(resolve => storage.onDurable((_, durableOffset) => resolve(durableOffset)))
   const alive = setInterval(() => {}, 1000) // The flush pool keeps no process alive for this.
@@ -104,7 +104,7 @@ test('without a waiter an append becomes durable by its age', async t => {
   assert.equal(await durable, 1)
 })
 
-test('a batch that a client got wrong is refused and changes nothing', async t => {
+test('a batch that a client got wrong is refused and changes nothing', bounded, async t => {
   const { log } = await openOne(t)
   const damaged = batchOf(['a', 'b'])
   damaged[damaged.length - 1]! ^= 1
@@ -122,7 +122,7 @@ test('a batch that a client got wrong is refused and changes nothing', async t =
   assert.equal(log.lastAppend.maxTimestamp, now)
 })
 
-test('reads are bounded by size and limit, and an empty one pins nothing', async t => {
+test('reads are bounded by size and limit, and an empty one pins nothing', bounded, async t => {
   const { engine, storage, log } = await openOne(t)
   for (let index = 0; index < 10; index++) log.appendBytes(batchOf([`value ${index}`]), 0, now)
   const one = log.sizeBytes() / 10
@@ -143,7 +143,7 @@ test('reads are bounded by size and limit, and an empty one pins nothing', async
   assert.equal(engine.raw.stats()[EngineStat.liveRegions], 0)
 })
 
-test('a region outlives the log, and its number is good once', async t => {
+test('a region outlives the log, and its number is good once', bounded, async t => {
   const { engine, storage, log } = await openOne(t)
   log.appendBytes(batchOf(['kept']), 0, now)
   assert.equal(log.read(0, 1000, 1, true), StatusCode.ok)
@@ -159,7 +159,7 @@ test('a region outlives the log, and its number is good once', async t => {
   assert.throws(() => storage.readRegion(region, 0, bytes), { code: 'MILLRACE_CLOSED' })
 })
 
-test('headers come back in order, more of them than one crossing carries', async t => {
+test('headers come back in order, more of them than one crossing carries', bounded, async t => {
   const { log } = await openOne(t)
   const count = 600
   for (let index = 0; index < count; index++) log.appendBytes(batchOf(['a', 'b'], now + index), index % 5, now)
@@ -185,7 +185,7 @@ test('headers come back in order, more of them than one crossing carries', async
   assert.equal(log.readHeaders(0, 10, 100).length, 5)
 })
 
-test('timestamps are found by record', async t => {
+test('timestamps are found by record', bounded, async t => {
   const { log } = await openOne(t)
   assert.equal(log.findTimestamp(now, 0), undefined)
   for (let index = 0; index < 5; index++) log.appendBytes(batchOf(['a', 'b'], now + index * 10), 3, now)
@@ -197,7 +197,7 @@ test('timestamps are found by record', async t => {
   assert.deepEqual(log.findMaxTimestamp(10), found(8, now + 40))
 })
 
-test('truncating, resetting, rolling and advancing the start move what they say', async t => {
+test('truncating, resetting, rolling and advancing the start move what they say', bounded, async t => {
   const { storage, log } = await openOne(t)
   for (let index = 0; index < 10; index++) log.appendBytes(batchOf([`value ${index}`]), 0, now)
   assert.equal(log.truncateTo(6), StatusCode.ok)
@@ -213,7 +213,7 @@ test('truncating, resetting, rolling and advancing the start move what they say'
   assert.deepEqual([log.logStartOffset(), log.logEndOffset()], [100, 100])
 })
 
-test('a flush that a truncation overtook leaves the process free to end', async t => {
+test('a flush that a truncation overtook leaves the process free to end', bounded, async t => {
   const { engine, storage, log } = await openOne(t)
   for (let index = 0; index < 10; index++) log.appendBytes(batchOf(['a']), 0, now)
   log.requestFlush()
@@ -223,7 +223,7 @@ test('a flush that a truncation overtook leaves the process free to end', async 
   await engine.close()
 })
 
-test('a closed log refuses, whatever is asked of it', async t => {
+test('a closed log refuses, whatever is asked of it', bounded, async t => {
   const { storage, log } = await openOne(t)
   log.appendBytes(batchOf(['a']), 0, now)
   const closing = log.close(true)
@@ -259,7 +259,7 @@ test('a closed log refuses, whatever is asked of it', async t => {
   assert.equal(next.logEndOffset(), 0)
 })
 
-test('a deleted log leaves no directory', async t => {
+test('a deleted log leaves no directory', bounded, async t => {
   const { log } = await openOne(t)
   log.appendBytes(batchOf(['a']), 0, now)
   assert.ok(existsSync(log.directory))
@@ -268,7 +268,7 @@ test('a deleted log leaves no directory', async t => {
   assert.ok(!existsSync(`${log.directory}-delete`))
 })
 
-test('a directory that cannot be opened is an error that names it', async t => {
+test('a directory that cannot be opened is an error that names it', bounded, async t => {
   const { storage } = openEngine(t)
   const directory = join(temporaryDirectory(t), 'no', 'such', 'parent')
   await assert.rejects(
@@ -278,7 +278,7 @@ test('a directory that cannot be opened is an error that names it', async t => {
   )
 })
 
-test('numbers outside their range are refused, never converted', async t => {
+test('numbers outside their range are refused, never converted', bounded, async t => {
   const { log } = await openOne(t)
   for (const wrong of [Number.NaN, -1, 2 ** 60, Number.POSITIVE_INFINITY]) {
     assert.equal(log.truncateTo(wrong), StatusCode.invalidArgument)
@@ -290,7 +290,7 @@ test('numbers outside their range are refused, never converted', async t => {
   assert.equal(log.appendFrame(0, 0, 100, 0, now), StatusCode.invalidArgument, 'no network, so no arena')
 })
 
-test('closing the engine waits for what is on the way and refuses what comes after', async t => {
+test('closing the engine waits for what is on the way and refuses what comes after', bounded, async t => {
   const directory = temporaryDirectory(t)
   const engine = new Engine()
   const storage = openStorage(engine)

@@ -4,11 +4,20 @@ import { test } from 'node:test'
 import { CloseReason } from '../../../src/base/world.ts'
 import { NativeError } from '../../../src/native/errors.ts'
 import { openNetwork } from '../../../src/native/network.ts'
-import { Client, frameOf, networkSettings, openEngine, Recorder, type SeenFrame, startNetwork } from './support.ts'
+import {
+  bounded,
+  Client,
+  frameOf,
+  networkSettings,
+  openEngine,
+  Recorder,
+  type SeenFrame,
+  startNetwork,
+} from './support.ts'
 
 const bytes = (text: string): Buffer => Buffer.from(text)
 
-test('frames come in with their bytes, replies go out in order, and everything is given back', async t => {
+test('frames come in with their bytes, replies go out in order, and everything is given back', bounded, async t => {
   const { engine } = openEngine(t)
   const { network, recorder, port } = startNetwork(t, engine)
   const reply = Buffer.alloc(1000)
@@ -50,7 +59,7 @@ test('frames come in with their bytes, replies go out in order, and everything i
   assert.equal(network.peerAddress(999_999), '')
 })
 
-test('frames that are ready together are delivered in one turn', async t => {
+test('frames that are ready together are delivered in one turn', bounded, async t => {
   const { engine } = openEngine(t)
   const { recorder, port } = startNetwork(t, engine)
   const client = await Client.connect(t, port)
@@ -62,7 +71,7 @@ test('frames that are ready together are delivered in one turn', async t => {
   assert.equal(recorder.turns - turnsBefore, 1)
 })
 
-test('more events than one delivery holds all arrive', async t => {
+test('more events than one delivery holds all arrive', bounded, async t => {
   const { engine } = openEngine(t)
   const { network, recorder, port } = startNetwork(t, engine)
   recorder.frame = ({ arena, position }) => network.releaseFrame(arena, position)
@@ -87,7 +96,7 @@ test('more events than one delivery holds all arrive', async t => {
   assert.equal(network.stats().frameBytesHeld, 0)
 })
 
-test('a large frame arrives whole in a mapping of its own', async t => {
+test('a large frame arrives whole in a mapping of its own', bounded, async t => {
   const { engine } = openEngine(t)
   const { network, recorder, port } = startNetwork(t, engine)
   const client = await Client.connect(t, port)
@@ -105,7 +114,7 @@ test('a large frame arrives whole in a mapping of its own', async t => {
   }
 })
 
-test('a frame above the limit closes its connection and no other', async t => {
+test('a frame above the limit closes its connection and no other', bounded, async t => {
   const { engine } = openEngine(t)
   const { recorder, port } = startNetwork(t, engine, { maxFrameBytes: 1 << 20 })
   const good = await Client.connect(t, port)
@@ -120,7 +129,7 @@ test('a frame above the limit closes its connection and no other', async t => {
   await recorder.signal.until(() => recorder.frames.length === 1)
 })
 
-test('a paused connection is not read until it is resumed', async t => {
+test('a paused connection is not read until it is resumed', bounded, async t => {
   const { engine } = openEngine(t)
   const { network, recorder, port } = startNetwork(t, engine)
   const paused = await Client.connect(t, port)
@@ -136,7 +145,7 @@ test('a paused connection is not read until it is resumed', async t => {
   assert.equal(recorder.frames[1]!.connection, recorder.opened[0])
 })
 
-test('closing after replies sends them first', async t => {
+test('closing after replies sends them first', bounded, async t => {
   const { engine } = openEngine(t)
   const { network, recorder, port } = startNetwork(t, engine)
   const client = await Client.connect(t, port)
@@ -166,7 +175,7 @@ test('an address in use is an error that names it', t => {
   )
 })
 
-test('what a listener throws is uncaught, and the events behind it still arrive', async t => {
+test('what a listener throws is uncaught, and the events behind it still arrive', bounded, async t => {
   const { engine } = openEngine(t)
   const { recorder, port } = startNetwork(t, engine)
   const uncaught: unknown[] = []
@@ -194,7 +203,7 @@ test('what a listener throws is uncaught, and the events behind it still arrive'
   )
 })
 
-test('a reply with a region that nobody holds is refused before anything is sent', async t => {
+test('a reply with a region that nobody holds is refused before anything is sent', bounded, async t => {
   const { engine } = openEngine(t)
   const { network, recorder, port } = startNetwork(t, engine)
   const client = await Client.connect(t, port)
@@ -208,30 +217,34 @@ test('a reply with a region that nobody holds is refused before anything is sent
   assert.equal((await client.read(4)).toString(), 'well')
 })
 
-test('stopping in the middle of a delivery ends it, detaches the arenas and refuses what comes after', async t => {
-  const { engine } = openEngine(t)
-  const network = openNetwork(engine)
-  const recorder = new Recorder()
-  network.start(networkSettings, recorder)
-  const { port } = network.listen('127.0.0.1', 0)
-  let view: Uint8Array | undefined
-  const stopped = new Promise<SeenFrame>(resolve => {
-    recorder.frame = frame => {
-      view = network.arenaBytes(frame.arena)
-      network.stop()
-      resolve(frame)
-    }
-  })
-  const client = await Client.connect(t, port)
-  await recorder.signal.until(() => recorder.opened.length === 1)
-  client.socket.write(Buffer.concat([frameOf('request 1'), frameOf('request 2')]))
-  const frame = await stopped
-  await new Promise(resolve => setImmediate(resolve))
-  assert.equal(recorder.frames.length, 1)
-  assert.equal(view?.byteLength, 0)
-  network.releaseFrame(frame.arena, frame.position) // Went with the transport.
-  network.close(frame.connection, false)
-  assert.equal(network.peerAddress(frame.connection), '')
-  assert.throws(() => network.listen('127.0.0.1', 0), /closed/)
-  assert.throws(() => network.start(networkSettings, recorder), /started once/)
-})
+test(
+  'stopping in the middle of a delivery ends it, detaches the arenas and refuses what comes after',
+  bounded,
+  async t => {
+    const { engine } = openEngine(t)
+    const network = openNetwork(engine)
+    const recorder = new Recorder()
+    network.start(networkSettings, recorder)
+    const { port } = network.listen('127.0.0.1', 0)
+    let view: Uint8Array | undefined
+    const stopped = new Promise<SeenFrame>(resolve => {
+      recorder.frame = frame => {
+        view = network.arenaBytes(frame.arena)
+        network.stop()
+        resolve(frame)
+      }
+    })
+    const client = await Client.connect(t, port)
+    await recorder.signal.until(() => recorder.opened.length === 1)
+    client.socket.write(Buffer.concat([frameOf('request 1'), frameOf('request 2')]))
+    const frame = await stopped
+    await new Promise(resolve => setImmediate(resolve))
+    assert.equal(recorder.frames.length, 1)
+    assert.equal(view?.byteLength, 0)
+    network.releaseFrame(frame.arena, frame.position) // Went with the transport.
+    network.close(frame.connection, false)
+    assert.equal(network.peerAddress(frame.connection), '')
+    assert.throws(() => network.listen('127.0.0.1', 0), /closed/)
+    assert.throws(() => network.start(networkSettings, recorder), /started once/)
+  },
+)

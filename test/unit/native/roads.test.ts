@@ -8,6 +8,7 @@ import { StatusCode } from '../../../src/native/status.ts'
 import {
   batchOf,
   batchOfBytes,
+  bounded,
   Client,
   logSettings,
   openEngine,
@@ -40,33 +41,37 @@ async function build(t: TestContext): Promise<House> {
 
 const liveRegions = (engine: Engine): number => engine.raw.stats()[EngineStat.liveRegions]!
 
-test('a batch in a frame is appended where it lies, durable, and acknowledged in the turn of its flush', async t => {
-  const { storage, network, recorder, log, client } = await build(t)
-  const waiting: number[] = []
-  recorder.frame = ({ connection, arena, position, length }) => {
-    // Eight bytes stand for a request's header.
-    assert.equal(log.validateFrame(arena, position + 8, length - 8, now), StatusCode.ok)
-    assert.equal(log.appendFrame(arena, position + 8, length - 8, 4, now), StatusCode.ok)
-    network.releaseFrame(arena, position)
-    waiting.push(connection)
-    log.requestFlush()
-  }
-  const acknowledgement = new Uint8Array(8)
-  storage.onDurable((_, durableOffset) => {
-    new DataView(acknowledgement.buffer).setBigInt64(0, BigInt(durableOffset))
-    for (const connection of waiting.splice(0)) network.reply(connection, acknowledgement, 0, 8, [], 0, 0)
-  })
-  recorder.turnEnd = () => network.flush() // Also after a delivery that brought only flushes.
-  for (let round = 1; round <= 3; round++) {
-    client.send(Buffer.concat([Buffer.alloc(8), batchOf(['a', 'b'])]))
-    assert.equal((await client.read(8)).readBigInt64BE(), BigInt(round * 2))
-  }
-  const [first] = log.readHeaders(0, 6, 1)
-  assert.equal(first?.leaderEpoch, 4)
-  assert.equal(network.stats().frameBytesHeld, 0)
-})
+test(
+  'a batch in a frame is appended where it lies, durable, and acknowledged in the turn of its flush',
+  bounded,
+  async t => {
+    const { storage, network, recorder, log, client } = await build(t)
+    const waiting: number[] = []
+    recorder.frame = ({ connection, arena, position, length }) => {
+      // Eight bytes stand for a request's header.
+      assert.equal(log.validateFrame(arena, position + 8, length - 8, now), StatusCode.ok)
+      assert.equal(log.appendFrame(arena, position + 8, length - 8, 4, now), StatusCode.ok)
+      network.releaseFrame(arena, position)
+      waiting.push(connection)
+      log.requestFlush()
+    }
+    const acknowledgement = new Uint8Array(8)
+    storage.onDurable((_, durableOffset) => {
+      new DataView(acknowledgement.buffer).setBigInt64(0, BigInt(durableOffset))
+      for (const connection of waiting.splice(0)) network.reply(connection, acknowledgement, 0, 8, [], 0, 0)
+    })
+    recorder.turnEnd = () => network.flush() // Also after a delivery that brought only flushes.
+    for (let round = 1; round <= 3; round++) {
+      client.send(Buffer.concat([Buffer.alloc(8), batchOf(['a', 'b'])]))
+      assert.equal((await client.read(8)).readBigInt64BE(), BigInt(round * 2))
+    }
+    const [first] = log.readHeaders(0, 6, 1)
+    assert.equal(first?.leaderEpoch, 4)
+    assert.equal(network.stats().frameBytesHeld, 0)
+  },
+)
 
-test('a frame position outside its arena is refused', async t => {
+test('a frame position outside its arena is refused', bounded, async t => {
   const { network, recorder, log, client } = await build(t)
   client.send(Buffer.concat([Buffer.alloc(8), batchOf(['a'])]))
   await recorder.signal.until(() => recorder.frames.length === 1)
@@ -90,7 +95,7 @@ for (const { title, batches, batchBytes } of [
   { title: 'small regions, sent at once', batches: 4, batchBytes: 1000 },
   { title: 'large regions, sent by the sender threads', batches: 20, batchBytes: 1_000_000 },
 ]) {
-  test(`the bytes of a log reach the client as they lie in the file: ${title}`, async t => {
+  test(`the bytes of a log reach the client as they lie in the file: ${title}`, bounded, async t => {
     const { engine, storage, network, log, recorder, client } = await build(t)
     for (let index = 0; index < batches; index++) {
       const batch = batchOfBytes(batchBytes, String.fromCharCode(97 + index))
@@ -118,7 +123,7 @@ for (const { title, batches, batchBytes } of [
   })
 }
 
-test('replies to several connections leave in one flush, each in its own order', async t => {
+test('replies to several connections leave in one flush, each in its own order', bounded, async t => {
   const { engine, log, network, recorder, client } = await build(t)
   const port = client.socket.remotePort!
   const others = await Promise.all([Client.connect(t, port), Client.connect(t, port)])
@@ -144,7 +149,7 @@ test('replies to several connections leave in one flush, each in its own order',
   assert.deepEqual([...received].sort(), ['ab', 'cd', 'ef'])
 })
 
-test('regions for a connection that is gone are given back', async t => {
+test('regions for a connection that is gone are given back', bounded, async t => {
   const { engine, log, network, recorder, client } = await build(t)
   log.appendBytes(batchOf(['a']), 0, now)
   client.socket.destroy()
@@ -156,7 +161,7 @@ test('regions for a connection that is gone are given back', async t => {
   assert.equal(liveRegions(engine), 0)
 })
 
-test('a region that a truncation cut into closes the connection, and nothing is made up', async t => {
+test('a region that a truncation cut into closes the connection, and nothing is made up', bounded, async t => {
   const { log, network, recorder, client } = await build(t)
   for (let index = 0; index < 4; index++) log.appendBytes(batchOfBytes(1000), 0, now)
   assert.equal(log.read(0, 2 ** 40, 4, true), StatusCode.ok)
@@ -169,7 +174,7 @@ test('a region that a truncation cut into closes the connection, and nothing is 
   await assert.rejects(client.read(4 + split.length))
 })
 
-test('a region and a length that differ are refused', async t => {
+test('a region and a length that differ are refused', bounded, async t => {
   const { engine, storage, log, network, recorder } = await build(t)
   log.appendBytes(batchOf(['a']), 0, now)
   assert.equal(log.read(0, 1000, 1, true), StatusCode.ok)

@@ -35,6 +35,9 @@ export const networkSettings: NetworkSettings = {
   senderThreads: 1,
 }
 
+/** For every test that waits for something. */
+export const bounded = { timeout: 60_000 }
+
 /** A directory of its own, removed with the test. */
 export function temporaryDirectory(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-native-'))
