@@ -9,6 +9,25 @@ namespace {
 
 constexpr uint32_t kMegabyte = 1u << 20;
 
+// Lowers the number of descriptors this process may have, for as long as it lives.
+class FewDescriptors {
+ public:
+  FewDescriptors() { REQUIRE(getrlimit(RLIMIT_NOFILE, &before_) == 0); }
+  ~FewDescriptors() { Restore(); }
+  // Leaves room for `count` more.
+  void Leave(int count) {
+    const UniqueFd lowest_free(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    REQUIRE(lowest_free.valid());
+    const rlimit tight{.rlim_cur = static_cast<rlim_t>(lowest_free.get() + count),
+                       .rlim_max = before_.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &tight) == 0);
+  }
+  void Restore() { REQUIRE(setrlimit(RLIMIT_NOFILE, &before_) == 0); }
+
+ private:
+  rlimit before_{};
+};
+
 TransportOptions SmallBudget() {
   TransportOptions options;
   options.max_frame_bytes = kMegabyte;
@@ -345,13 +364,8 @@ TEST_CASE("limits: without free descriptors clients are refused rather than left
   std::deque<Peer> peers;
   // Their connections complete in the backlog; accepting them needs a descriptor each.
   for (int i = 0; i < 6; ++i) peers.emplace_back(server.port);
-  rlimit before{};
-  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
-  UniqueFd lowest_free(open("/dev/null", O_RDONLY | O_CLOEXEC));
-  const rlimit tight{.rlim_cur = static_cast<rlim_t>(lowest_free.get()) + 2,
-                     .rlim_max = before.rlim_max};
-  lowest_free.Reset();
-  REQUIRE(setrlimit(RLIMIT_NOFILE, &tight) == 0);  // room for two
+  FewDescriptors descriptors;
+  descriptors.Leave(2);
   server.Until([&] {
     for (Peer& peer : peers) peer.Read();
     return server.opened.size() == 2 && server->stats().rejected == 4;
@@ -364,10 +378,36 @@ TEST_CASE("limits: without free descriptors clients are refused rather than left
   server.Until([&] { return server.frames.size() == 2; });
   server->Close(server.opened[0], false);
   server->Close(server.opened[1], false);
-  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+  descriptors.Restore();
   Peer later(server.port);
   server.Accepted();
   server.ReleaseAll();
+}
+
+TEST_CASE("limits: when nobody can even be refused, accepting pauses and goes on by itself") {
+  int64_t now = 1'000'000;
+  TransportOptions options;
+  options.now_ms = [&now] { return now; };
+  FewDescriptors descriptors;
+  descriptors.Leave(3);  // epoll, eventfd and timerfd, but no reserve
+  Result<std::unique_ptr<Transport>> made = Transport::Create(options);
+  descriptors.Restore();
+  REQUIRE(made.ok());
+  Transport& transport = **made;
+  Result<uint32_t> listener = transport.Listen("127.0.0.1", 0, 16);
+  REQUIRE(listener.ok());
+  Peer peer(transport.listener_port(*listener));
+  descriptors.Leave(0);
+  Event event;
+  for (int i = 0; i < 50; ++i) CHECK(transport.Poll({&event, 1}, 0) == 0);
+  CHECK(transport.stats().accept_failures == 1);
+  descriptors.Restore();
+  CHECK(transport.Poll({&event, 1}, 0) == 0);
+  now += 200;
+  size_t count = 0;
+  for (int i = 0; i < 2 && count == 0; ++i) count = transport.Poll({&event, 1}, 10'000);
+  REQUIRE(count == 1);
+  CHECK(event.kind == EventKind::kOpened);
 }
 
 }  // namespace
