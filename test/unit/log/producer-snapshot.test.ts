@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { decodeProducerSnapshot, encodeProducerSnapshot, snapshotOffset } from '../../../src/log/producer-snapshot.ts'
+import { ProducerStates } from '../../../src/log/producer-state.ts'
+import { crc32c } from '../../../src/records/crc32c.ts'
+
+/** Written out by hand from the format: producer 7, epoch 1, sequences 10 to 12 at offsets 1000 to 1002. */
+const body = [
+  '00000001', // one producer
+  '0000000000000007', // its id
+  '0001', // its epoch
+  '0000000c', // last sequence
+  '00000000000003ea', // last offset
+  '00000002', // offset delta
+  '0000018bcfe56800', // timestamp
+  'ffffffff', // coordinator epoch
+  'ffffffffffffffff', // no open transaction
+].join('')
+
+function golden(): Uint8Array {
+  const bytes = Buffer.from(`000100000000${body}`, 'hex')
+  bytes.writeUInt32BE(crc32c(Buffer.from(body, 'hex')), 2)
+  return bytes
+}
+
+function producers(): ProducerStates {
+  const states = new ProducerStates()
+  const batch = { producerId: 7n, producerEpoch: 1, baseSequence: 10, recordCount: 3 }
+  states.apply(batch, 1_000, 1_700_000_000_000)
+  return states
+}
+
+test('a snapshot has the bytes that Kafka would write', () => {
+  assert.deepEqual(Buffer.from(encodeProducerSnapshot(producers())), Buffer.from(golden()))
+})
+
+test('a snapshot gives back the producers: the last batch is known again, the next is expected', () => {
+  const states = decodeProducerSnapshot(golden())!
+  assert.deepEqual([...states], [...producers()])
+})
+
+test('a last batch that wrapped around comes back with its first sequence', () => {
+  const states = new ProducerStates()
+  const batch = { producerId: 1n, producerEpoch: 0, baseSequence: 0x7ffffffe, recordCount: 4 }
+  states.apply(batch, 0, 5)
+  assert.equal(decodeProducerSnapshot(encodeProducerSnapshot(states))!.check(batch).kind, 'duplicate')
+})
+
+test('no producers are a snapshot too', () => {
+  assert.equal(decodeProducerSnapshot(encodeProducerSnapshot(new ProducerStates()))!.size, 0)
+})
+
+test('any damage is found: each byte changed, each length but the right one', () => {
+  const whole = golden()
+  for (let at = 0; at < whole.length; at++) {
+    const damaged = whole.slice()
+    damaged[at]! ^= 0x10
+    assert.equal(decodeProducerSnapshot(damaged), undefined, `byte ${at}`)
+    assert.equal(decodeProducerSnapshot(whole.subarray(0, at)), undefined, `${at} bytes`)
+  }
+  assert.equal(decodeProducerSnapshot(Buffer.concat([whole, new Uint8Array(1)])), undefined)
+})
+
+test('names of snapshots hold 20 digits', () => {
+  assert.equal(snapshotOffset('00000000000000001234.snapshot'), 1_234)
+  for (const name of ['1234.snapshot', '00000000000000001234.log', '00000000000000001234.snapshot.tmp'])
+    assert.equal(snapshotOffset(name), undefined)
+})
