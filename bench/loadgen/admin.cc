@@ -115,11 +115,13 @@ Admin::LeaderState Admin::Leaders(std::string_view topic) {
   std::string body = Ask(Api::kMetadata, writer.Take());
   Reader reader(body);
   reader.Int32();
+  // A broker that is alone is the one we talk to, whatever address it knows itself by.
+  size_t brokers = reader.Count(12);
   int32_t here = -1;
-  for (size_t count = reader.Count(12); count > 0; --count) {
+  for (size_t i = 0; i < brokers; ++i) {
     int32_t id = reader.Int32();
     reader.String();
-    if (reader.Int32() == target_.port) here = id;
+    if (reader.Int32() == target_.port || brokers == 1) here = id;
     reader.String();
   }
   reader.String();

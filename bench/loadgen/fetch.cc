@@ -147,7 +147,7 @@ void FetchRun::Ask(Channel& channel, int64_t now) {
 void FetchRun::Receive(Channel& channel) {
   for (size_t received = 0; received < kTurnBytes;) {
     ssize_t size = ReceiveSome(channel);
-    if (size == 0) Fatal("the broker closed a connection");
+    if (size == 0 || (size < 0 && errno == ECONNRESET)) Fatal("the broker closed a connection");
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && errno != EAGAIN) FatalErrno("recv");
     if (size < 0) break;

@@ -196,7 +196,7 @@ void ProduceRun::Send(Channel& channel, int64_t since) {
 
 void ProduceRun::Receive(Channel& channel) {
   ssize_t size = recv(channel.socket.get(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
-  if (size == 0) Fatal("the broker closed a connection");
+  if (size == 0 || (size < 0 && errno == ECONNRESET)) Fatal("the broker closed a connection");
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (size < 0) FatalErrno("recv");
   int64_t now = NowNs();

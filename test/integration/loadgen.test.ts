@@ -1,19 +1,26 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import { after, before, describe, it } from 'node:test'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { after, before, describe, it, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs from 'kafkajs'
 import { buildLoadgen, runLoad } from '../../bench/lib/loadgen.ts'
 import { BrokerUnderTest } from '../compat/lib/broker.ts'
 
-const listen = async (onConnection: (socket: Socket) => void): Promise<{ server: Server; target: string }> => {
+/** A server for the length of one test; its address. */
+const listen = async (test: TestContext, onConnection: (socket: Socket) => void): Promise<string> => {
+  const sockets = new Set<Socket>()
   const server = createServer({ noDelay: true }, socket => {
+    sockets.add(socket)
     socket.on('error', () => socket.destroy())
     onConnection(socket)
   }).listen(0, '127.0.0.1')
+  test.after(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
   await once(server, 'listening')
-  return { server, target: `127.0.0.1:${(server.address() as AddressInfo).port}` }
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
 /** Answers each frame with its correlation id once `ready` resolves: the least that the generator's raw mode wants. */
@@ -35,6 +42,7 @@ const echoAfter =
 
 describe('the load generator', { timeout: 240_000 }, () => {
   let broker: BrokerUnderTest
+  let filledRecords = 0
 
   before(async () => {
     await buildLoadgen()
@@ -42,11 +50,9 @@ describe('the load generator', { timeout: 240_000 }, () => {
   })
   after(() => broker.destroy())
 
-  const filled = { target: () => broker.bootstrap, records: 0 }
-
   it('reports what the broker has, by a count of its own and by the broker offsets', async () => {
     const load = await runLoad('produce', {
-      target: filled.target(),
+      target: broker.bootstrap,
       topic: 'filled',
       partitions: 4,
       'partitions-per-request': 2,
@@ -66,7 +72,7 @@ describe('the load generator', { timeout: 240_000 }, () => {
       offsets.reduce((sum, { high }) => sum + Number(high), 0),
       load.records,
     )
-    filled.records = load.records
+    filledRecords = load.records
   })
 
   it('reads whole partitions over and over, and finds every checksum right', async () => {
@@ -79,13 +85,13 @@ describe('the load generator', { timeout: 240_000 }, () => {
       'verify-every': 1,
       'keep-topic': true,
     })
-    assert.ok(load.records > filled.records, 'it went around')
+    assert.ok(load.records > filledRecords, 'it went around')
     assert.deepEqual(load.errors, {})
   })
 
-  it('notices a bit that changed on the way', async () => {
+  it('notices a bit that changed on the way', async test => {
     // Past the first 10 KB of an answer lies nothing but records.
-    const { server, target } = await listen(client => {
+    const target = await listen(test, client => {
       const upstream = connect(Number(broker.bootstrap.split(':')[1]), '127.0.0.1')
       upstream.on('error', () => client.destroy())
       client.on('close', () => upstream.destroy())
@@ -95,22 +101,22 @@ describe('the load generator', { timeout: 240_000 }, () => {
         client.write(bytes)
       })
     })
-    // The proxy's port is not the one which the broker says leads the partitions: only offsets and fetches pass here.
     const options = { target, topic: 'filled', duration: 0.3, 'verify-every': 1, 'keep-topic': true }
     await assert.rejects(runLoad('fetch', options), /"corruptBatches":[1-9]/)
-    server.close()
   })
 
-  it('counts a stall for every request that came due in it, not only for those already sent', async () => {
+  it('counts a stall for every request that came due in it, not only for those already sent', async test => {
     const stallMs = 400
     let until = Promise.resolve()
-    const { server, target } = await listen(echoAfter(() => until))
+    const target = await listen(
+      test,
+      echoAfter(() => until),
+    )
     const timer = setTimeout(() => {
       until = sleep(stallMs, undefined)
     }, 500)
     const load = await runLoad('produce', { target, raw: true, rate: 500, connections: 2, duration: 2 })
     clearTimeout(timer)
-    server.close()
     const { ackMicros } = load
     assert.ok(ackMicros !== undefined && ackMicros.count >= 990, `${ackMicros?.count} requests`)
     // A fifth of the requests fell into the stall, evenly: a tenth waited for half of it and more.
@@ -118,10 +124,9 @@ describe('the load generator', { timeout: 240_000 }, () => {
     assert.ok(ackMicros.p50 < (stallMs / 4) * 1000, `p50 ${ackMicros.p50} us`)
   })
 
-  it('ends with the reason when the broker goes away or refuses', async () => {
-    const { server, target } = await listen(socket => socket.destroy())
+  it('ends with the reason when the broker goes away or refuses', async test => {
+    const target = await listen(test, socket => socket.destroy())
     await assert.rejects(runLoad('produce', { target, raw: true }), /closed a connection/)
-    server.close()
     await assert.rejects(
       runLoad('produce', { target: broker.bootstrap, topic: 'too-large', 'record-bytes': 2_000_000, duration: 0.2 }),
       /"MESSAGE_TOO_LARGE":[1-9]/,
