@@ -125,7 +125,8 @@ export function readBrokerConfig(given: ReadonlyMap<string, string>): { config: 
     topicDefaults: readTopicDefaults(given),
   }
   checkReachable(config)
-  const known = (name: string) => name in numbers || name in booleans || texts.has(name) || name in topicSynonyms
+  const known = (name: string) =>
+    texts.has(name) || [numbers, booleans, topicSynonyms].some(table => Object.hasOwn(table, name))
   return { config, ignored: [...given.keys()].filter(name => !known(name)) }
 }
 

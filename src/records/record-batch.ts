@@ -45,7 +45,8 @@ export interface RecordView {
 }
 
 const utf8 = new TextEncoder()
-const fromUtf8 = new TextDecoder()
+/** A byte order mark is a character of a key like any other. */
+const fromUtf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** An uncompressed batch with base offset 0, whole and with its checksum, ready to be appended. */
 export function buildBatch(input: BatchInput): Uint8Array {

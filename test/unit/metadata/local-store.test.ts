@@ -184,7 +184,7 @@ test('a store whose disk fails refuses from then on, and says so', async () => {
   const waiting = store.commit({ compare: [], put: [{ key: 'b', value: 2 }], remove: [] })
   waiting.catch(() => {})
   await world.time.settle()
-  const lease = await store.lease()
+  const lease = await store.lease('controller')
   assert.equal(lease.held(), true)
   world.storage.fail(directory)
   await assert.rejects(waiting, { code: 'METADATA_FAILED' })

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { formatEndpoint, parseEndpoint, readBrokerConfig } from '../../../src/app/config.ts'
+import { parseProperties } from '../../../src/app/properties.ts'
+
+const read = (configs: Record<string, string> = {}) => readBrokerConfig(new Map(Object.entries(configs)))
+const refused = (configs: Record<string, string>, message: RegExp) =>
+  assert.throws(() => read(configs), { code: 'INVALID_CONFIG', message })
+
+test('nothing given is a broker on the loopback address', () => {
+  const { config, ignored } = read()
+  assert.deepEqual(config.listeners, [{ host: '127.0.0.1', port: 9092 }])
+  assert.deepEqual([config.nodeId, config.dataDirectory, config.autoCreateTopics], [1, './data', true])
+  assert.deepEqual([ignored, config.topicDefaults, config.frameBudgetBytes], [[], {}, 256 << 20])
+})
+
+test('names that mean nothing here are returned, and not refused', () => {
+  assert.deepEqual(read({ 'zookeeper.connect': 'x', 'num.partitions': '2', toString: 'x' }).ignored, [
+    'zookeeper.connect',
+    'toString',
+  ])
+})
+
+test('values out of range are refused by name', () => {
+  refused({ 'num.partitions': '0' }, /num\.partitions/)
+  refused({ 'num.partitions': 'two' }, /num\.partitions/)
+  refused({ 'num.partitions': '' }, /num\.partitions/)
+  refused({ 'num.partitions': '1.5' }, /num\.partitions/)
+  refused({ 'auto.create.topics.enable': 'yes' }, /auto\.create\.topics\.enable/)
+  refused({ 'log.retention.ms': 'x' }, /log\.retention\.ms/)
+  refused({ 'log.retention.hours': '1.00001' }, /log\.retention\.hours/)
+  refused({ 'log.dirs': '/a,/b' }, /one directory/)
+})
+
+test('the finer unit of a time wins, hours become milliseconds, -1 stays -1', () => {
+  assert.equal(read({ 'log.retention.hours': '2' }).config.topicDefaults['retention.ms'], '7200000')
+  const both = { 'log.retention.hours': '2', 'log.retention.minutes': '3', 'log.retention.ms': '5' }
+  assert.equal(read(both).config.topicDefaults['retention.ms'], '5')
+  assert.equal(read({ 'log.retention.hours': '-1' }).config.topicDefaults['retention.ms'], '-1')
+})
+
+test('listeners are plain text, reachable, and one advertised for each', () => {
+  const { config } = read({ listeners: 'PLAINTEXT://[::1]:9092, plaintext://localhost:0' })
+  assert.deepEqual(config.listeners, [
+    { host: '::1', port: 9092 },
+    { host: 'localhost', port: 0 },
+  ])
+  refused({ listeners: 'SSL://localhost:9092' }, /PLAINTEXT/)
+  refused({ listeners: 'localhost:9092' }, /PLAINTEXT:\/\/host:port/)
+  refused({ listeners: 'PLAINTEXT://localhost:70000' }, /65535/)
+  for (const host of ['', '0.0.0.0', '[::]'])
+    refused({ listeners: `PLAINTEXT://${host}:9092` }, /advertised\.listeners/)
+  const advertised = { 'advertised.listeners': 'PLAINTEXT://broker.example:9092' }
+  assert.doesNotThrow(() => read({ listeners: 'PLAINTEXT://0.0.0.0:9092', ...advertised }))
+  refused({ listeners: 'PLAINTEXT://a:1,PLAINTEXT://b:2', ...advertised }, /one address for each/)
+})
+
+test('endpoints of the command line go both ways', () => {
+  for (const text of ['127.0.0.1:9092', '[::1]:0', 'broker.example:1'])
+    assert.equal(formatEndpoint(parseEndpoint('--listen', text)), text)
+  for (const text of ['9092', 'localhost', 'localhost:', 'localhost:x'])
+    assert.throws(() => parseEndpoint('--listen', text), /HOST:PORT/)
+})
+
+test('properties are read as Kafka reads them', () => {
+  const text = [
+    '# a comment',
+    '! another',
+    'a=1',
+    '  b : two words  ',
+    'c=x=y',
+    'empty=',
+    'alone',
+    'long=one,\\',
+    '    two',
+    'windows=line\r',
+    'a=2',
+  ].join('\n')
+  assert.deepEqual(
+    [...parseProperties(text)],
+    [
+      ['a', '2'],
+      ['b', 'two words'],
+      ['c', 'x=y'],
+      ['empty', ''],
+      ['alone', ''],
+      ['long', 'one,two'],
+      ['windows', 'line'],
+    ],
+  )
+})
