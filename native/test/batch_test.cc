@@ -237,7 +237,7 @@ TEST_CASE("records whose structure does not hold are invalid, and the first is n
       {"value length -2", BodyOf({0, 0, 2, 1, 3, 0})},
       {"value longer than the record", BodyOf({0, 0, 2, 1, 200, 1, 0})},
       {"key length of six bytes", BodyOf({0, 0, 2, 0x81, 0x80, 0x80, 0x80, 0x80, 0x00, 1, 0})},
-      {"key length beyond 32 bits", BodyOf({0, 0, 2, 0x81, 0x80, 0x80, 0x80, 0x10, 1, 0})},
+      {"key length beyond 32 bits", BodyOf({0, 0, 2, 0x81, 0x80, 0x80, 0x80, 0x20, 1, 0})},
       {"timestamp delta of eleven bytes",
        BodyOf({0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0, 2, 1, 1, 0})},
       {"timestamp delta beyond 64 bits",

@@ -276,6 +276,23 @@ TEST_CASE("a rename over a file is seen whole or not at all, also between direct
   }
 }
 
+TEST_CASE("syncing the last of several directories a file went through settles the whole way") {
+  SimDisk disk;
+  for (const char* path : {"/a", "/b", "/c"}) REQUIRE(disk.MakeDirectory(path).ok());
+  REQUIRE(disk.SyncDirectory("/").ok());
+  OpenFile(disk, "/a/x");
+  REQUIRE(disk.SyncDirectory("/a").ok());
+  REQUIRE(disk.Rename("/a/x", "/b/x").ok());
+  REQUIRE(disk.Rename("/b/x", "/c/x").ok());
+  REQUIRE(disk.SyncDirectory("/c").ok());
+  for (int seed = 0; seed < kSeeds; ++seed) {
+    auto after = disk.Reboot(seed);
+    REQUIRE(Exists(*after, "/c/x"));
+    REQUIRE(!Exists(*after, "/b/x"));
+    REQUIRE(!Exists(*after, "/a/x"));
+  }
+}
+
 TEST_CASE(
     "any subset of unrelated directory changes survives, but no file is found twice or lost on its "
     "way") {

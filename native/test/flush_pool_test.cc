@@ -291,6 +291,7 @@ struct Gate {
 TEST_CASE("what arrives while a sync runs goes down together with the next one") {
   FlushPoolOptions options;
   options.threads = 2;
+  options.max_age_ms = 1'000'000;  // so that only the waiters can bring the second sync
   auto pool = *FlushPool::Create(options);
   FakeLog log;
   Gate gate;
