@@ -4,13 +4,20 @@
 
 namespace millrace {
 
-Result<BatchCursor::Step> BatchCursor::Next() {
-  if (next_ >= end_) return next_ == end_ ? Step::kEnd : Step::kBroken;
+Result<bool> BatchCursor::Peek(BatchHeader* header) {
+  if (next_ >= end_) return false;
   size_t wanted = static_cast<size_t>(std::min<uint64_t>(kBatchHeaderBytes, end_ - next_));
   Result<std::span<const std::byte>> bytes = Load(next_, wanted, window_);
   if (!bytes.ok()) return bytes.status();
+  return PeekBatchHeader(*bytes, header).ok();
+}
+
+Result<BatchCursor::Step> BatchCursor::Next() {
+  if (next_ >= end_) return next_ == end_ ? Step::kEnd : Step::kBroken;
   BatchHeader header;
-  if (!PeekBatchHeader(*bytes, &header).ok()) return Step::kBroken;
+  Result<bool> plausible = Peek(&header);
+  if (!plausible.ok()) return plausible.status();
+  if (!*plausible) return Step::kBroken;
   uint64_t size = static_cast<uint64_t>(header.size_bytes);
   if (size > end_ - next_) return Step::kBroken;
   header_ = header;

@@ -32,6 +32,8 @@ class BatchCursor {
       : bytes_(std::move(bytes)), position_(position), next_(position), end_(end) {}
 
   Result<Step> Next();
+  // The header of the batch that Next() would come to, if there is a plausible one.
+  Result<bool> Peek(BatchHeader* header);
   void Rewind() { next_ = position_; }  // the current batch comes again
 
   const BatchHeader& header() const { return header_; }

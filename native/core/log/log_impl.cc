@@ -140,7 +140,8 @@ Status LogImpl::Roll() {
 // for nothing.
 Status LogImpl::RollTo(Offset base_offset) {
   if (Status status = active().FinishTimeIndex(); !status.ok()) return status;
-  auto next = std::make_unique<Segment>(disk_, services_.files(), directory_, base_offset);
+  auto next = std::make_unique<Segment>(disk_, services_.files(), directory_, base_offset,
+                                        config_.index_interval_bytes);
   uint64_t allocated = 0;
   Result<std::shared_ptr<File>> file = NextFile(next->file()->file().path(), &allocated);
   if (!file.ok()) return file.status();

@@ -74,8 +74,7 @@ Status LogImpl::CutTo(Offset offset) {
   if (removes) {
     if (Status status = disk_.SyncDirectory(directory_); !status.ok()) return status;
   }
-  if (Status status = active().CutTo(offset, config_.index_interval_bytes); !status.ok())
-    return status;
+  if (Status status = active().CutTo(offset); !status.ok()) return status;
   dirty_.Forget(active().base_offset(), INT64_MAX);  // synced as a whole just now
   active_listed_ = false;
   dirty_.Rewind(active().end_offset());
@@ -103,7 +102,8 @@ Status LogImpl::StartOver(Offset offset) {
   dirty_.Forget(0, INT64_MAX);
   // The new name may not be there without the old ones being gone.
   if (Status status = disk_.SyncDirectory(directory_); !status.ok()) return status;
-  auto fresh = std::make_unique<Segment>(disk_, services_.files(), directory_, offset);
+  auto fresh = std::make_unique<Segment>(disk_, services_.files(), directory_, offset,
+                                         config_.index_interval_bytes);
   uint64_t allocated = 0;
   Result<std::shared_ptr<File>> file = NextFile(fresh->file()->file().path(), &allocated);
   if (!file.ok()) return file.status();

@@ -56,7 +56,8 @@ Status Recovery::ReadDirectory() {
 
   for (size_t i = 0; i < bases.size(); ++i) {
     Found found;
-    found.segment = std::make_unique<Segment>(disk_, files_, directory_, bases[i]);
+    found.segment = std::make_unique<Segment>(disk_, files_, directory_, bases[i],
+                                              config_.index_interval_bytes);
     const bool below_start = i + 1 < bases.size() && bases[i + 1] <= log_start_;
     (below_start ? obsolete_ : found_).push_back(std::move(found));
   }
@@ -76,6 +77,7 @@ Status Recovery::Inspect() {
   for (Found& found : found_) {
     Result<std::shared_ptr<File>> log = found.segment->Open();
     if (!log.ok()) return log.status();
+    if (trust_ == OpenTrust::kReboot) (*log)->DropCache();
     Result<uint64_t> size = (*log)->Size();
     if (!size.ok()) return size.status();
     found.size = found.length = *size;
@@ -102,7 +104,7 @@ Status Recovery::InspectClean() {
     found_[i].end_offset = found_[i + 1].segment->base_offset();
   }
   Found& last = found_.back();
-  Result<SegmentTail> tail = last.segment->ReadTail(last.size, config_.index_interval_bytes);
+  Result<SegmentTail> tail = last.segment->ReadTail(last.size);
   if (!tail.ok()) return tail.status();
   if (tail->scan.broken) return Status(Code::kCorrupt);
   Adopt(last, std::move(*tail));
@@ -111,7 +113,7 @@ Status Recovery::InspectClean() {
 }
 
 Status Recovery::CheckComplete(Found& found, Offset next_base_offset) {
-  Result<SegmentTail> tail = found.segment->ReadTail(found.size, config_.index_interval_bytes);
+  Result<SegmentTail> tail = found.segment->ReadTail(found.size);
   if (!tail.ok()) return tail.status();
   if (tail->scan.end_offset != next_base_offset) return Status(Code::kCorrupt);
   if (tail->scan.broken) {
@@ -163,7 +165,7 @@ Status Recovery::InspectSameBoot() {
 Status Recovery::CutTornAppend(Found& found) {
   Result<std::shared_ptr<File>> log = found.segment->Open();
   if (!log.ok()) return log.status();
-  Result<SegmentTail> tail = found.segment->ReadTail(found.size, config_.index_interval_bytes);
+  Result<SegmentTail> tail = found.segment->ReadTail(found.size);
   if (!tail.ok()) return tail.status();
   const ScanResult scan = tail->scan;
   Result<uint64_t> zeros = FindZeroTail(**log, scan.length, found.size);
@@ -189,7 +191,7 @@ Status Recovery::CutTornAppend(Found& found) {
         if (!torn_end.ok()) return torn_end.status();
         found.cut_end = *torn_end;
         torn_from = scan.last_position;
-        tail = found.segment->ReadTail(torn_from, config_.index_interval_bytes);
+        tail = found.segment->ReadTail(torn_from);
         if (!tail.ok()) return tail.status();
       }
     }

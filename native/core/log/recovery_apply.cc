@@ -43,9 +43,7 @@ Status Recovery::Apply() {
   for (size_t i = cut_.size(); i-- > 0;) {
     if (Status status = PutSegmentAside(cut_[i]); !status.ok()) return status;
   }
-  // A torn last append was acknowledged to nobody; after a reboot that is not known.
-  const bool tail_cut = trust_ == OpenTrust::kReboot && !found_.empty() &&
-                        found_.back().cut_end > found_.back().length;
+  const bool tail_cut = !found_.empty() && found_.back().cut_end > found_.back().length;
   if (tail_cut) {
     if (Status status = PutTailAside(found_.back()); !status.ok()) return status;
   }
@@ -161,7 +159,8 @@ Status Recovery::CreateFirst() {
   if (!log.ok()) return log.status();
   names_changed_ = true;
   Found found;
-  found.segment = std::make_unique<Segment>(disk_, files_, directory_, log_start_);
+  found.segment = std::make_unique<Segment>(disk_, files_, directory_, log_start_,
+                                            config_.index_interval_bytes);
   found.segment->TakeOver(0, log_start_, IndexProgress());
   found.end_offset = log_start_;
   found_.push_back(std::move(found));

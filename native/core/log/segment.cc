@@ -18,7 +18,8 @@ uint64_t RoundUpToBlocks(uint64_t bytes) {
 
 }  // namespace
 
-Segment::Segment(Disk& disk, OpenFiles& files, const std::string& directory, Offset base_offset)
+Segment::Segment(Disk& disk, OpenFiles& files, const std::string& directory, Offset base_offset,
+                 uint32_t index_interval_bytes)
     : base_offset_(base_offset),
       file_(std::make_shared<SegmentFile>(
           files, disk, JoinPath(directory, SegmentFileName(base_offset, FileKind::kLog)))),
@@ -28,7 +29,8 @@ Segment::Segment(Disk& disk, OpenFiles& files, const std::string& directory, Off
       time_index_(files, disk,
                   JoinPath(directory, SegmentFileName(base_offset, FileKind::kTimeIndex)),
                   base_offset),
-      end_offset_(base_offset) {}
+      end_offset_(base_offset),
+      index_interval_bytes_(index_interval_bytes) {}
 
 void Segment::Begin(std::shared_ptr<File> log, uint64_t allocated) {
   file_->file().Adopt(log);
@@ -184,8 +186,7 @@ Status Segment::Rest() {
   return Status::Ok();
 }
 
-Status Segment::CutTo(Offset offset, uint32_t index_interval_bytes) {
-  index_interval_bytes_ = index_interval_bytes;
+Status Segment::CutTo(Offset offset) {
   Result<std::optional<BatchPlace>> found = Find(offset);
   if (!found.ok()) return found.status();
   Result<std::shared_ptr<File>> log = Open();

@@ -50,7 +50,8 @@ struct SegmentTail {
 // belongs to a whole batch.
 class Segment {
  public:
-  Segment(Disk& disk, OpenFiles& files, const std::string& directory, Offset base_offset);
+  Segment(Disk& disk, OpenFiles& files, const std::string& directory, Offset base_offset,
+          uint32_t index_interval_bytes);
 
   // A new, empty segment: `log` was just created.
   void Begin(std::shared_ptr<File> log, uint64_t allocated);
@@ -89,7 +90,7 @@ class Segment {
   Status Rest();
   // Drops the batches from the one that holds `offset` on, if there are any. All files are trimmed,
   // synced and at rest.
-  Status CutTo(Offset offset, uint32_t index_interval_bytes);
+  Status CutTo(Offset offset);
   Status WriteIndexes(const IndexImage& image);
 
   // Looking up (segment_lookup.cc).
@@ -103,7 +104,7 @@ class Segment {
   Result<TimestampOffset> MaxTimestamp();
   // What the end of the file looks like up to `size`. Changes nothing, neither here nor on the
   // disk.
-  Result<SegmentTail> ReadTail(uint64_t size, uint32_t index_interval_bytes);
+  Result<SegmentTail> ReadTail(uint64_t size);
 
  private:
   struct Boundary {
@@ -121,8 +122,7 @@ class Segment {
   Result<std::optional<BatchCursor>> Follow(const std::shared_ptr<File>& log, uint64_t end,
                                             const OffsetEntry& entry);
   Status RebuildIndexes();
-  Result<bool> ReadTailByIndex(const std::shared_ptr<File>& log, uint64_t size,
-                               uint32_t index_interval_bytes, SegmentTail* tail);
+  Result<bool> ReadTailByIndex(const std::shared_ptr<File>& log, uint64_t size, SegmentTail* tail);
   void Remember(Offset offset, uint64_t position);
   Status CheckMapping() const;
 
@@ -135,8 +135,8 @@ class Segment {
   uint64_t length_ = 0;
   std::optional<IndexProgress> progress_;
   std::optional<int64_t> first_timestamp_;  // the first batch's largest
-  std::optional<int64_t> created_ms_;     // when the first batch came, as far as this process knows
-  uint32_t index_interval_bytes_ = 4096;  // as last configured; for rebuilding
+  std::optional<int64_t> created_ms_;   // when the first batch came, as far as this process knows
+  uint32_t index_interval_bytes_;       // as last configured; for rebuilding
   std::array<Boundary, 4> boundaries_;  // lately used, any order: readers go on where they stopped
   size_t next_boundary_ = 0;
 

@@ -148,7 +148,7 @@ Result<uint64_t> Segment::BoundaryBelow(uint64_t from, uint64_t limit) {
 
 Status Segment::LoadProgress() {
   if (progress_.has_value()) return Status::Ok();
-  Result<SegmentTail> tail = ReadTail(length_, index_interval_bytes_);
+  Result<SegmentTail> tail = ReadTail(length_);
   if (!tail.ok()) return tail.status();
   if (tail->scan.broken) return Status(Code::kCorrupt);
   if (tail->image.has_value()) return WriteIndexes(*tail->image);
@@ -161,15 +161,15 @@ Result<TimestampOffset> Segment::MaxTimestamp() {
   return progress_->max;
 }
 
-Result<SegmentTail> Segment::ReadTail(uint64_t size, uint32_t index_interval_bytes) {
+Result<SegmentTail> Segment::ReadTail(uint64_t size) {
   SegmentTail tail;
   Result<std::shared_ptr<File>> log = Open();
   if (!log.ok()) return log.status();
-  Result<bool> trusted = ReadTailByIndex(*log, size, index_interval_bytes, &tail);
+  Result<bool> trusted = ReadTailByIndex(*log, size, &tail);
   if (!trusted.ok()) return trusted.status();
   if (*trusted) return tail;
 
-  tail.image.emplace(base_offset_, index_interval_bytes);
+  tail.image.emplace(base_offset_, index_interval_bytes_);
   BatchCursor cursor({*log, nullptr}, 0, size);
   Result<ScanResult> scan = ScanBatches(cursor, base_offset_, INT64_MAX, nullptr, &*tail.image);
   if (!scan.ok()) return scan.status();
@@ -181,7 +181,7 @@ Result<SegmentTail> Segment::ReadTail(uint64_t size, uint32_t index_interval_byt
 
 // False when the indexes cannot be what appending has written.
 Result<bool> Segment::ReadTailByIndex(const std::shared_ptr<File>& log, uint64_t size,
-                                      uint32_t index_interval_bytes, SegmentTail* tail) {
+                                      SegmentTail* tail) {
   for (IndexFile* file : {&offset_index_.file(), &time_index_.file()}) {
     if (Status status = file->Load(); !status.ok()) return status;
     if (file->ragged() || (file->missing() && size > 0)) return false;
@@ -212,7 +212,7 @@ Result<bool> Segment::ReadTailByIndex(const std::shared_ptr<File>& log, uint64_t
   tail->scan = *scan;
   if (largest->has_value() && (*largest)->offset >= scan->end_offset) return false;
   return !scan->any || scan->last_position - tail->progress.indexed_position <=
-                           kTolerableTailBytes + index_interval_bytes;
+                           kTolerableTailBytes + index_interval_bytes_;
 }
 
 }  // namespace millrace
