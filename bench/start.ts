@@ -5,7 +5,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { childEnvironment, startMillrace, stopProcess } from './lib/broker-process.ts'
-import { describeMachine, type Memory, memoryOf } from './lib/machine.ts'
+import { type Memory, memoryOf } from './lib/machine.ts'
+import { introduce } from './lib/measure.ts'
 import { parseOptions } from './lib/options.ts'
 import { printTable, writeJson } from './lib/report.ts'
 import { figure, type Spread, spreadOf, spreadText } from './lib/spread.ts'
@@ -59,8 +60,9 @@ const idleMemory = (parent: string): Promise<{ millrace: Memory; node: Memory }>
     }
   })
 
-const { runs, dataParent, jsonFile } = parseOptions('start', { runs: 21, seconds: 0 }, ['runs', 'data-dir', 'json'])
-const machine = describeMachine(dataParent)
+const options = parseOptions('start', { runs: 21, seconds: 0 }, ['runs', 'data-dir', 'json'])
+const { runs, dataParent, jsonFile } = options
+const machine = await introduce(options)
 
 const starts: Started[] = []
 const nodes: number[] = []

@@ -22,6 +22,8 @@ export interface Percentiles {
 export interface LoadResult {
   readonly mode: 'produce' | 'latency' | 'fetch'
   readonly seconds: number
+  /** Of everything on the machine: what the broker and the generator did not take, others took. */
+  readonly machineCpuSeconds: number
   readonly generatorCpuSeconds: number
   /** Present when it was given the broker's pid. */
   readonly brokerCpuSeconds?: number

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism, cpus, freemem, release, totalmem } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 const tmpfsMagic = 0x01021994
@@ -49,6 +50,20 @@ export const describeMachine = (dataParent: string): Machine => ({
 })
 
 export const isTmpfs = (directory: string): boolean => statfsSync(directory).type === tmpfsMagic
+
+const busyMillis = (): number =>
+  cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0)
+
+/** How many cores others use, over a second in which this process does nothing. */
+export const coresInUse = async (): Promise<number> => {
+  const sampleMs = 1000
+  const before = busyMillis()
+  await sleep(sampleMs)
+  return (busyMillis() - before) / sampleMs
+}
+
+/** From here on a result says as much about the neighbours; write-back by the kernel's threads stays below. */
+export const busyCores = 0.3
 
 /** What may be touched without pushing anything else out: half of what is free. */
 export const touchableBytes = (wanted: number): number => Math.floor(Math.min(wanted, freemem() / 2))

@@ -1,9 +1,19 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { buildLoadgen, type LoadOptions, type LoadResult, touchMemory } from './loadgen.ts'
-import { describeMachine, isTmpfs, type Machine, type Memory, memoryOf, touchableBytes } from './machine.ts'
+import {
+  busyCores,
+  coresInUse,
+  describeMachine,
+  isTmpfs,
+  type Machine,
+  type Memory,
+  memoryOf,
+  touchableBytes,
+} from './machine.ts'
 import type { BenchOptions } from './options.ts'
 import { type Acks, brokerSides, echoSide, type Promised, type RunningBroker, type Side } from './sides.ts'
+import { figure } from './spread.ts'
 
 /** One question to a broker: the load, and what its acknowledgements are asked to promise. */
 export interface Row {
@@ -77,17 +87,25 @@ export const measureRow = async (row: Row, options: BenchOptions): Promise<RowRu
   return { row, sides }
 }
 
-/** Builds the generator, warms the machine's memory and says what is measured where. */
-export const prepare = async (options: BenchOptions): Promise<Machine> => {
-  await buildLoadgen()
+/** Says what is measured where, and what will spoil it. */
+export const introduce = async (options: BenchOptions): Promise<Machine> => {
   const machine = describeMachine(options.dataParent)
   console.log(
     `commit ${machine.commit} · ${machine.cores} × ${machine.cpu} · ${machine.memoryGiB} GiB · Linux ${machine.kernel}` +
-      ` · Node ${machine.node} · data on ${machine.fileSystem} · ${options.runs} × ${options.seconds} s`,
+      ` · Node ${machine.node} · data on ${machine.fileSystem}`,
   )
   if (isTmpfs(options.dataParent)) {
     console.log(`WARNING: ${options.dataParent} is a tmpfs: "on disk" means nothing there; choose another --data-dir.`)
   }
+  const inUse = await coresInUse()
+  if (inUse > busyCores) console.log(`WARNING: ${figure(inUse)} cores are busy with something else.`)
+  return machine
+}
+
+/** Builds the generator and warms the machine's memory. */
+export const prepare = async (options: BenchOptions): Promise<Machine> => {
+  await buildLoadgen()
+  const machine = await introduce(options)
   if (options.touchBytes > 0) {
     const { bytes, seconds } = await touchMemory(touchableBytes(options.touchBytes))
     const rate = bytes / 1e9 / seconds

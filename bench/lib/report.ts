@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import type { LoadResult, Percentiles } from './loadgen.ts'
-import type { Machine } from './machine.ts'
+import { busyCores, type Machine } from './machine.ts'
 import type { Row, RowRuns, Run, SideRuns } from './measure.ts'
 import { figure, type Spread, spreadOf, spreadText } from './spread.ts'
 
@@ -33,6 +33,15 @@ export const metrics = {
     key: 'generatorCores',
     title: "generator's",
     of: ({ load }) => load.generatorCpuSeconds / load.seconds,
+  },
+  /** Other processes and the kernel's own threads: much of it, and the row measures the neighbours. */
+  elsewhereCores: {
+    key: 'elsewhereCores',
+    title: 'elsewhere',
+    of: ({ load }) =>
+      load.brokerCpuSeconds === undefined
+        ? undefined
+        : Math.max(0, load.machineCpuSeconds - load.brokerCpuSeconds - load.generatorCpuSeconds) / load.seconds,
   },
   resident: { key: 'residentMB', title: 'MB', of: ({ memory }) => memory?.resident },
   anonymous: { key: 'anonymousMB', title: 'MB unmapped', of: ({ memory }) => memory?.anonymous },
@@ -123,6 +132,9 @@ export const reportRow = ({ name: bench, columns }: Question, row: RowRuns, mach
   ])
   printTable(`${bench}: ${name}`, [['', ...columns.map(column => column.title), 'acknowledged'], ...lines])
   for (const side of row.sides.filter(({ side }) => !side.raw)) console.log(`  ${sentence(main, side, row)}`)
+  const busy = Math.max(...row.sides.map(side => spreadFor(metrics.elsewhereCores, side)?.max ?? 0))
+  if (busy > busyCores)
+    console.log(`  WARNING: up to ${figure(busy)} cores were busy with something else: do not quote this row.`)
 
   const head = { bench, row: name, acks, promised, commit: machine.commit }
   const summaries = row.sides.map(side => ({

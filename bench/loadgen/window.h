@@ -11,6 +11,7 @@ namespace millrace::loadgen {
 struct CpuSeconds {
   double generator = 0;
   double broker = 0;
+  double machine = 0;  // of everything that runs, kernel threads and stolen time too
 };
 // `broker_pid` 0 leaves the broker's at 0.
 CpuSeconds ReadCpu(int broker_pid);
@@ -30,7 +31,8 @@ class Window {
     return is_opened() && time >= opened_at_ && (!is_closed() || time < closed_at_);
   }
 
-  // Adds `seconds`, `generatorCpuSeconds` and, when a pid was given, `brokerCpuSeconds`.
+  // Adds `seconds`, `machineCpuSeconds`, `generatorCpuSeconds` and, when a pid was given,
+  // `brokerCpuSeconds`.
   void AddTo(Report& report) const;
 
  private:

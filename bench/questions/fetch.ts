@@ -39,6 +39,7 @@ export const fetchHot: Question = {
     metrics.cpuPerGigabyte,
     metrics.brokerCores,
     metrics.generatorCores,
+    metrics.elsewhereCores,
     latency('p50'),
     latency('p99'),
     metrics.resident,

@@ -32,6 +32,7 @@ export const openLoop: Question = {
     metrics.cpuPerRequest,
     metrics.brokerCores,
     metrics.generatorCores,
+    metrics.elsewhereCores,
     metrics.resident,
   ],
   rows: [
