@@ -175,11 +175,6 @@ export async function buildAddon() {
   const gyp = nodeGyp()
   let problem = missingTools()
   if (gyp === undefined) problem ??= 'millrace: node-gyp is not installed; run `npm ci` first.'
-  try {
-    require.resolve('node-addon-api')
-  } catch {
-    problem ??= 'millrace: node-addon-api is not installed; run `npm ci` first.'
-  }
   if (problem !== undefined) {
     say(problem)
     return false

@@ -1,7 +1,6 @@
 // clang-format and clang-tidy over native, in versions of our own choosing so that everyone gets the same verdict. They
 // come from PyPI into a virtual environment in the user's cache. `--fix` formats in place instead of complaining.
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { availableParallelism, homedir } from 'node:os'
 import { join } from 'node:path'
 import { addonSources, filesBelow, root } from './native-sources.mjs'
@@ -51,9 +50,7 @@ async function checkFormat(fix) {
 /** What node-gyp compiled with: it notes there where it found Node's headers. */
 function includeFlags() {
   const nodedir = readFileSync(join(root, 'build/config.gypi'), 'utf8').match(/"nodedir": "(.*?)"/)?.[1]
-  const { include_dir: nodeAddonApi } = createRequire(import.meta.url)('node-addon-api')
-  const system = [join(nodedir, 'include/node'), join(root, nodeAddonApi)].flatMap(folder => ['-isystem', folder])
-  return ['-Inative', ...system, '-DNAPI_VERSION=8', '-DNODE_ADDON_API_DISABLE_CPP_EXCEPTIONS']
+  return ['-Inative', '-isystem', join(nodedir, 'include/node'), '-DNAPI_VERSION=8']
 }
 
 /** Each source by itself, as many at a time as there are cores. */

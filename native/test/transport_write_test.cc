@@ -186,6 +186,7 @@ class MemoryFile final : public File {
   Status Truncate(uint64_t) override { return Status(Code::kClosed); }
   Status Sync() override { return Status(Code::kClosed); }
   void StartWriteBack(uint64_t, uint64_t) override {}
+  void DropCache() override {}
   Result<uint64_t> Size() override { return uint64_t{content_.size()}; }
   Result<std::unique_ptr<Mapping>> Map(uint64_t, bool) override { return Status(Code::kClosed); }
 

@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks'
 import type { World } from '../base/world.ts'
 import { Engine } from '../native/engine.ts'
 import { openNetwork } from '../native/network.ts'
-import { lockFile, processStartMs } from '../native/process.ts'
+import { lockFile, sinceExecMs } from '../native/process.ts'
 import { openStorage } from '../native/storage.ts'
 import { RealDisk } from './real-disk.ts'
 
@@ -31,6 +31,6 @@ export function realWorld(): RealWorld {
     disk: new RealDisk(lockFile),
     storage: openStorage(engine),
     network: openNetwork(engine),
-    sinceExecMs: processStartMs,
+    sinceExecMs: () => sinceExecMs(performance.now()),
   }
 }

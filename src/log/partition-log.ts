@@ -140,8 +140,9 @@ export class PartitionLog {
     assert(verdict.kind === 'duplicate', 'an accepted batch is appended')
     const status = this.validate(records, nowMs)
     if (status !== StatusCode.ok) return err(failureOfStatus(status, this.stored.lastAppend.firstBadRecord))
-    const { baseOffset, lastOffset } = verdict.original
-    return ok({ baseOffset, endOffset: lastOffset + 1, logAppendTimeMs: -1 })
+    const { baseOffset, lastOffset, timestampMs } = verdict.original
+    const logAppendTimeMs = this.settings.logAppendTime ? timestampMs : -1
+    return ok({ baseOffset, endOffset: lastOffset + 1, logAppendTimeMs })
   }
 
   /** A batch whose bytes are wrong is told so first; only then what is wrong with its place. */

@@ -57,6 +57,7 @@ export function decodeProducerSnapshot(bytes: Uint8Array): ProducerStates | unde
     const lastOffset = Number(view.getBigInt64(at + 14))
     const offsetDelta = view.getInt32(at + 22)
     const baseSequence = lastSequence - offsetDelta
+    const timestampMs = Number(view.getBigInt64(at + 26))
     producers.restore(view.getBigInt64(at), {
       producerEpoch: view.getInt16(at + 8),
       coordinatorEpoch: view.getInt32(at + 34),
@@ -66,9 +67,10 @@ export function decodeProducerSnapshot(bytes: Uint8Array): ProducerStates | unde
           lastSequence,
           baseOffset: lastOffset - offsetDelta,
           lastOffset,
+          timestampMs,
         },
       ],
-      lastTimestampMs: Number(view.getBigInt64(at + 26)),
+      lastTimestampMs: timestampMs,
     })
   }
   return producers

@@ -14,6 +14,8 @@ export interface AppendedBatch {
   lastSequence: number
   baseOffset: number
   lastOffset: number
+  /** Wall clock of its append: what a topic with append time told its producer. */
+  timestampMs: number
 }
 
 export interface ProducerEntry {
@@ -77,6 +79,7 @@ export class ProducerStates {
       lastSequence: lastSequenceOf(batch.baseSequence, batch.recordCount),
       baseOffset,
       lastOffset: baseOffset + batch.recordCount - 1,
+      timestampMs: nowMs,
     }
     const entry = this.entries.get(batch.producerId)
     if (entry === undefined || entry.producerEpoch !== batch.producerEpoch) {

@@ -126,7 +126,7 @@ export class LocalMetadataStore implements MetadataStore {
   }
 
   // The lock on the data directory makes this process the only one.
-  async lease(): Promise<MetadataLease> {
+  async lease(_key: string): Promise<MetadataLease> {
     let held = true
     return {
       held: () => held && this.failure === undefined,

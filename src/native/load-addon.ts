@@ -10,13 +10,17 @@ let loaded: Addon | undefined
 
 /** The addon, loaded on the first call. It lies below the package's root, wherever this code was bundled to. */
 export function loadAddon(): Addon {
-  loaded ??= load(join(packageRoot(dirname(fileURLToPath(import.meta.url))), addonFile))
+  loaded ??= load(packageRoot(dirname(fileURLToPath(import.meta.url))))
   return loaded
 }
 
 const addonFile = 'build/Release/millrace.node'
 
-function load(path: string): Addon {
+/** Of the `bindings` package, which ships no types: finds the addon wherever node-gyp has put it below `module_root`. */
+type Bindings = (options: { bindings: string; module_root: string }) => Addon
+
+function load(root: string): Addon {
+  const path = join(root, addonFile)
   if (!existsSync(path)) {
     throw new MillraceError(
       'MILLRACE_ADDON_MISSING',
@@ -25,7 +29,8 @@ function load(path: string): Addon {
   }
   let addon: Addon
   try {
-    addon = require(path)
+    const bindings = require('bindings') as Bindings
+    addon = bindings({ bindings: 'millrace.node', module_root: root })
   } catch (cause) {
     throw new MillraceError(
       'MILLRACE_ADDON_UNUSABLE',

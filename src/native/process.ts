@@ -1,4 +1,3 @@
-import { performance } from 'node:perf_hooks'
 import type { DirectoryLock } from '../base/world.ts'
 import { fromNative } from './errors.ts'
 import { loadAddon } from './load-addon.ts'
@@ -37,9 +36,9 @@ const loadMsMax = 100
  * Milliseconds since exec of this process, right within 5. The kernel's start time gives an interval of one tick; Node's
  * own clock began later than exec, so it narrows the interval from below; the answer is its middle. The kernel counts
  * from fork: where a long-lived shell script ended in `exec node`, its time is of no use and Node's is taken.
+ * `sinceNodeMs` is what Node's own clock says (`performance.now()`).
  */
-export function processStartMs(): number {
-  const sinceNodeMs = performance.now()
+export function sinceExecMs(sinceNodeMs: number): number {
   const atMostMs = loadAddon().processAgeMs()
   const atLeastMs = Math.max(atMostMs - tickMs, sinceNodeMs)
   if (atMostMs < atLeastMs || atLeastMs - sinceNodeMs > loadMsMax) return sinceNodeMs

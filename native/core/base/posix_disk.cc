@@ -120,6 +120,8 @@ class PosixFile final : public File {
                             SYNC_FILE_RANGE_WRITE);
   }
 
+  void DropCache() override { (void)::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_DONTNEED); }
+
   Result<uint64_t> Size() override {
     struct stat facts;
     if (::fstat(fd_.get(), &facts) != 0) return LastError();

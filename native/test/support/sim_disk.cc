@@ -67,6 +67,12 @@ class SimFile final : public File {
     (void)state_->Begin(SimCallKind::kStartWriteBack, path_, position, length);
   }
 
+  // A hint without a result, and so no call that could fail or be the last one.
+  void DropCache() override {
+    std::lock_guard<std::mutex> lock(state_->mutex);
+    if (!state_->crashed) data_->DropCache();
+  }
+
   Result<uint64_t> Size() override {
     std::lock_guard<std::mutex> lock(state_->mutex);
     if (Status status = state_->Begin(SimCallKind::kSize, path_); !status.ok()) return status;

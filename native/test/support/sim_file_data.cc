@@ -189,6 +189,20 @@ void SimFileData::FailSync() {
   touched_.clear();
 }
 
+void SimFileData::DropCache() {
+  for (auto given_up = given_up_.begin(); given_up != given_up_.end();) {
+    const auto [index, content] = *given_up++;
+    if (index >= PagesOf(size_) || CachePage(index) != content) continue;
+    const Page page = DurablePage(index);
+    const uint64_t position = index * kPage;
+    const size_t length = static_cast<size_t>(std::min<uint64_t>(kPage, size_ - position));
+    ssize_t written =
+        ::pwrite(cache_.get(), page.data(), length, static_cast<off_t>(position));
+    Require(written == static_cast<ssize_t>(length));
+    given_up_.erase(index);
+  }
+}
+
 void SimFileData::Freeze() {
   if (!mapped_writable_ || frozen_ != nullptr) return;
   auto copy = std::make_unique<std::vector<std::byte>>(size_);

@@ -69,6 +69,9 @@ class SimFileData {
   // be on the device.
   void FailSync();
 
+  // Pages that a failed sync gave up, and nobody has written since, read as the device has them.
+  void DropCache();
+
   // The process died while writable mappings may still be written through: keeps what they hold
   // now.
   void Freeze();
