@@ -230,6 +230,16 @@ test('a batch sent again answers with the offset it got the first time, once tha
   }
 })
 
+test('a batch sent again to a topic with append time is told the time of the first', async t => {
+  const broker = await testBroker(t)
+  await broker.createTopic('t', 1, { 'message.timestamp.type': 'LogAppendTime' })
+  const client = broker.connect()
+  const first = await produceOne(client, 't', batchOf(['a'], idempotent(0)))
+  await broker.world.time.advance(5_000)
+  const again = await produceOne(client, 't', batchOf(['a'], idempotent(0)))
+  assert.deepEqual([again.baseOffset, again.logAppendTimeMs], [0, first.logAppendTimeMs])
+})
+
 test('a gap in the sequence and an older epoch are refused, and damage counts first', async t => {
   const broker = await testBroker(t)
   await broker.createTopic('t')

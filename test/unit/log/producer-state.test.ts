@@ -34,6 +34,7 @@ test('the last five batches are known again, with the offsets they got; an older
       lastSequence: sequence,
       baseOffset: 100 + sequence,
       lastOffset: 100 + sequence,
+      timestampMs: 1_000,
     })
   }
   assert.equal(producers.check(batch(0)).kind, 'out-of-order')
