@@ -19,12 +19,21 @@ export function serveFetch(table: PartitionTable, timers: Timers, fetchMaxBytes:
     const attempt = new Attempt(request, context, targets, fetchMaxBytes)
     if (attempt.satisfied() || request.maxWaitMs <= 0) return attempt.response()
     attempt.discard()
-    return new Promise(answer => {
-      const poll = new LongPoll(targets, () => {
+    return new Promise((answer, fail) => {
+      const look = () => {
         const next = new Attempt(request, context, targets, fetchMaxBytes)
         if (!poll.expired && !next.satisfied()) return next.discard()
         poll.stop()
         answer(next.response())
+      }
+      // It is called by timers and wake-ups, where what it throws would be nobody's and end the process.
+      const poll = new LongPoll(targets, () => {
+        try {
+          look()
+        } catch (error) {
+          poll.stop()
+          fail(error)
+        }
       })
       context.onAbort(() => poll.stop())
       poll.start(timers, request.maxWaitMs)

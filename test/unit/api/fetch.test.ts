@@ -308,3 +308,19 @@ test('deleting a topic answers the fetches that wait on it', async t => {
   await broker.connect().call(deleteTopics, 5, { topicNames: ['t'], timeoutMs: 1_000 })
   assert.equal((await answer(client)).first.errorCode, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
 })
+
+test('a fetch that breaks when it is woken costs its connection and not the broker', async t => {
+  const { broker, client } = await brokerWith(t, [])
+  await startWaiting(broker, client, [{}], { maxWaitMs: 1_000 })
+  const log = broker.logOf('t')
+  const { read: sound } = log
+  log.read = () => {
+    throw new Error('a bug')
+  }
+  await produceOne(broker.connect(), 't', batchOf(['a']))
+  await broker.world.time.settle()
+  assert.equal(client.closed, true)
+  assert.ok(broker.logger.has('a bug'))
+  log.read = sound
+  assert.deepEqual((await read(broker.connect(), 't', [{}])).first.values, ['a'])
+})
