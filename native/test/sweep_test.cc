@@ -105,7 +105,8 @@ std::string CrashWhileRecovering(const LogModel& before, SimDisk& crashed, uint6
 }  // namespace
 
 TEST_CASE(
-    "no crash at any disk call takes what was promised, breaks the order or invents anything") {
+    "fault sweep: no crash at any disk call takes what was promised, breaks the order or invents "
+    "anything") {
   const uint64_t calls = CallsOfWorkload();
   MESSAGE("calls in the workload: " << calls);
   REQUIRE(calls <= kMostCalls);
@@ -129,7 +130,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("no failure of any single disk call takes what was promised") {
+TEST_CASE("fault sweep: no failure of any single disk call takes what was promised") {
   const uint64_t calls = CallsOfWorkload();
   for (int error : {ENOSPC, EIO, EMFILE}) {
     for (uint64_t n = 3; n <= calls; n += kStride) {
