@@ -56,7 +56,7 @@ for (const { acks, idempotent, codec } of ways) {
 }
 
 test('a consumer starts and seeks at any offset, also inside a batch', { timeout }, async () => {
-  const topic = 'positions'
+  const topic = 'seek-anywhere'
   const sent = sampleRecords(200, baseTimestamp)
   const producer = await confluent.producer({ 'linger.ms': 200, 'compression.type': 'lz4' })
   await producer.send(topic, sent)
