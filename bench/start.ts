@@ -1,10 +1,9 @@
 // How soon a broker serves, and what it takes to sit idle, beside Node itself: `npm run bench -- start`.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { childEnvironment, startMillrace, stopProcess } from './lib/broker-process.ts'
+import { makeDataDirectory } from './lib/data-directory.ts'
 import { type Memory, memoryOf } from './lib/machine.ts'
 import { introduce } from './lib/measure.ts'
 import { parseOptions } from './lib/options.ts'
@@ -22,11 +21,11 @@ interface Started {
 }
 
 const withDataDir = async <T>(parent: string, use: (dataDir: string) => Promise<T>): Promise<T> => {
-  const dataDir = await mkdtemp(join(parent, 'millrace-bench-'))
+  const { path, remove } = await makeDataDirectory(parent)
   try {
-    return await use(dataDir)
+    return await use(path)
   } finally {
-    await rm(dataDir, { recursive: true, force: true })
+    await remove()
   }
 }
 

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { endsWithBench } from './data-directory.ts'
 
 const broker = fileURLToPath(new URL('../../dist/millrace.js', import.meta.url))
 const readyLine = /\bready in (\d+(?:\.\d+)?) ms on (\S+:\d+)/
@@ -28,6 +29,7 @@ export const startMillrace = async (dataDir: string): Promise<StartedProcess> =>
   const args = [broker, 'serve', '--data-dir', dataDir, '--listen', '127.0.0.1:0']
   const startedAt = performance.now()
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: childEnvironment() })
+  endsWithBench(child)
   let log = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log = (log + text).slice(-4_000)

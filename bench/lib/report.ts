@@ -8,6 +8,8 @@ import { figure, type Spread, spreadOf, spreadText } from './spread.ts'
 export interface Metric {
   readonly key: string
   readonly title: string
+  /** The figure in a sentence; by default it stands before its title. */
+  says?(text: string): string
   of(run: Run): number | undefined
 }
 
@@ -56,6 +58,7 @@ const samplesNeeded: Readonly<Record<Percentile, number>> = { p50: 1, p99: 100, 
 export const latency = (percentile: Percentile): Metric => ({
   key: `${percentile}Millis`,
   title: `${percentile.replace('_', '.')} ms`,
+  says: text => `${percentile.replace('_', '.')} of ${text} ms`,
   of: ({ load }) => {
     const times: Percentiles | undefined = load.ackMicros ?? load.fetchMicros
     if (times === undefined || times.count < samplesNeeded[percentile]) return undefined
@@ -105,10 +108,12 @@ const sentence = (main: Metric, side: SideRuns, row: RowRuns): string => {
     const spread = spreadFor(metric, side)
     return spread === undefined ? undefined : figure(spread.median)
   }
+  const value = text(main) ?? 'unknown'
+  const said = main.says?.(value) ?? `${value} ${main.title}`
   const ratio = ratios(main, side, row)
   const cores = text(metrics.brokerCores)
   const parts = [
-    `${side.side.name}: ${main.title} ${text(main)}${ratio === '' ? '' : ` (${ratio})`}`,
+    `${side.side.name}: ${said}${ratio === '' ? '' : ` (${ratio})`}`,
     cores === undefined
       ? 'CPU unknown without --pid'
       : `${cores} cores of broker, ${text(metrics.generatorCores)} of generator`,

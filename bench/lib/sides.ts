@@ -1,9 +1,8 @@
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { formatKafka, startKafka } from '../../test/compat/lib/reference-kafka.ts'
 import { startMillrace, stopProcess } from './broker-process.ts'
+import { endsWithBench, makeDataDirectory } from './data-directory.ts'
 import { spawnEcho } from './loadgen.ts'
 import type { BenchOptions } from './options.ts'
 
@@ -36,14 +35,13 @@ export interface Side {
 const inCache = 'page cache'
 const onDisk = 'on disk'
 
-const withDataDir = async (
+const onFreshDirectory = async (
   parent: string,
   start: (dataDir: string) => Promise<RunningBroker>,
 ): Promise<RunningBroker> => {
-  const dataDir = await mkdtemp(join(parent, 'millrace-bench-'))
-  const remove = (): Promise<void> => rm(dataDir, { recursive: true, force: true })
+  const { path, remove } = await makeDataDirectory(parent)
   try {
-    const broker = await start(dataDir)
+    const broker = await start(path)
     return { ...broker, stop: () => broker.stop().finally(remove) }
   } catch (error) {
     await remove()
@@ -55,7 +53,7 @@ export const millraceSide = (dataParent: string): Side => ({
   name: 'millrace',
   raw: false,
   start: () =>
-    withDataDir(dataParent, async dataDir => {
+    onFreshDirectory(dataParent, async dataDir => {
       const { address, pid, child } = await startMillrace(dataDir)
       return { address, pid, stop: () => stopProcess(child) }
     }),
@@ -76,9 +74,10 @@ export const kafkaSide = (dataParent: string): Side => ({
   name: 'kafka',
   raw: false,
   start: () =>
-    withDataDir(dataParent, async dataDir => {
+    onFreshDirectory(dataParent, async dataDir => {
       await formatKafka(dataDir, {})
       const { host, port, child } = await startKafka(dataDir, kafkaHeapMb)
+      endsWithBench(child)
       // A JVM that is told to end reports 128 + SIGTERM.
       return { address: `${host}:${port}`, pid: child.pid, stop: () => stopProcess(child, [0, 143]) }
     }),

@@ -1,0 +1,34 @@
+import type { ChildProcess } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+
+// What a run has on the machine while it lasts. Interrupted, it would leave gigabytes and a broker behind.
+const directories = new Set<string>()
+const children = new Set<ChildProcess>()
+
+const signalExitCodes = { SIGINT: 130, SIGTERM: 143 } as const
+for (const [signal, code] of Object.entries(signalExitCodes)) {
+  process.once(signal, () => {
+    for (const child of children) child.kill('SIGKILL')
+    for (const directory of directories) rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+    process.exit(code)
+  })
+}
+
+/** Ends `child` when this process is interrupted. */
+export const endsWithBench = (child: ChildProcess): void => {
+  children.add(child)
+  child.once('exit', () => children.delete(child))
+}
+
+/** A fresh data directory below `parent`, and the function that removes it. */
+export const makeDataDirectory = async (parent: string): Promise<{ path: string; remove(): Promise<void> }> => {
+  const path = await mkdtemp(join(parent, 'millrace-bench-'))
+  directories.add(path)
+  const remove = async (): Promise<void> => {
+    await rm(path, { recursive: true, force: true })
+    directories.delete(path)
+  }
+  return { path, remove }
+}
