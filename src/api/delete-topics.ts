@@ -4,13 +4,23 @@ import { deleteTopics } from '../protocol/schema/delete-topics.ts'
 import type { TopicLifecycle } from '../replication/topic-lifecycle.ts'
 import { type ApiHandler, serve } from './serve.ts'
 
-/** DeleteTopics v1-6, by name or (v6) by id. A topic that is answered is gone, with its files. */
+/**
+ * DeleteTopics v1-6, by name or (v6) by id. A topic that is answered is gone, with its files; one that is named twice in
+ * a request is refused, once.
+ */
 export function serveDeleteTopics(topics: TopicLifecycle, deleteEnabled: boolean, logger: Logger): ApiHandler {
   return serve(deleteTopics, { min: 1, max: 6 }, async (request, { apiVersion }) => {
     const targets: Target[] =
       apiVersion >= 6 ? request.topics : request.topicNames.map(name => ({ name, topicId: zeroUuid }))
+    const times = new Map<string, number>()
+    for (const target of targets) times.set(keyOf(target), (times.get(keyOf(target)) ?? 0) + 1)
     const responses: TopicResponse[] = []
-    for (const target of targets) responses.push(await deleteOne(target, apiVersion))
+    for (const target of targets) {
+      const count = times.get(keyOf(target))
+      if (count === undefined) continue
+      times.delete(keyOf(target))
+      responses.push(count > 1 ? namedTwice(target) : await deleteOne(target, apiVersion))
+    }
     return { responses }
   })
 
@@ -39,3 +49,12 @@ interface Target {
   readonly topicId: Uuid
 }
 type TopicResponse = ResponseInput<typeof deleteTopics>['responses'][number]
+
+const keyOf = ({ name, topicId }: Target): string => (name === null ? `id ${topicId}` : `name ${name}`)
+
+const namedTwice = ({ name, topicId }: Target): TopicResponse => ({
+  name,
+  topicId,
+  errorCode: ErrorCode.INVALID_REQUEST,
+  errorMessage: 'Duplicate topic name.',
+})

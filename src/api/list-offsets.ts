@@ -21,9 +21,12 @@ export function serveListOffsets(table: PartitionTable, storage: Storage): ApiHa
     for (const topic of request.topics) {
       const known = table.topic(topic.name)
       const partitions: PartitionResponse[] = []
+      const twice = duplicates(topic.partitions.map(({ partitionIndex }) => partitionIndex))
       for (const asked of topic.partitions) {
         const partition = known?.partitions[asked.partitionIndex]
-        const found = await find(partition, asked, request.isolationLevel === 1, apiVersion)
+        const found = twice.has(asked.partitionIndex)
+          ? failed(ErrorCode.INVALID_REQUEST)
+          : await find(partition, asked, request.isolationLevel === 1, apiVersion)
         const { leaderEpoch, ...inEveryVersion } = found
         const answer = apiVersion >= firstEpochVersion ? found : inEveryVersion
         partitions.push({ partitionIndex: asked.partitionIndex, ...answer })
@@ -123,3 +126,8 @@ const at = (log: PartitionLog, offset: number): Found => ({
   offset,
   leaderEpoch: log.epochs.epochAt(offset),
 })
+
+function duplicates(values: readonly number[]): Set<number> {
+  const seen = new Set<number>()
+  return new Set(values.filter(value => seen.size === seen.add(value).size))
+}

@@ -1,5 +1,5 @@
 import type { Logger } from '../base/logger.ts'
-import { type LogSettings, OpenTrust, type StoredLog, type Timer, type World } from '../base/world.ts'
+import { type LogSettings, type OpenReport, OpenTrust, type StoredLog, type Timer, type World } from '../base/world.ts'
 import { formatOffsets, formatPartitionMetadata, parseOffsets, parsePartitionMetadata } from './checkpoint-files.ts'
 import { type DataDirectory, metadataLogName } from './data-directory.ts'
 import { PartitionFiles } from './partition-files.ts'
@@ -98,15 +98,10 @@ export class LogManager {
         { log: name, cutBytes: report.cutBytes, cutFromOffset: report.cutFromOffset },
         'the tail of a log was incomplete and has been cut',
       )
-    const epochs = await files.loadEpochs(report.logEndOffset)
-    const { producers } = await files.loadProducers(
-      stored,
-      report.logStartOffset,
-      report.logEndOffset,
-      epochs,
-      () => new Promise(resume => this.world.timers.soon(resume)),
-    )
-    const log = new PartitionLog(stored, producers, epochs, settings, files)
+    const log = await this.readBeside(stored, report, files, settings).catch(async (error: unknown) => {
+      await stored.close(false)
+      throw error
+    })
     const opened = { key, log, files }
     this.open.set(name, opened)
     this.byStored.set(stored, opened)
@@ -114,6 +109,19 @@ export class LogManager {
     this.totals.scannedBytes += report.scannedBytes
     if (report.scannedBytes > 0 || report.cutBytes > 0) this.totals.recovered++
     return log
+  }
+
+  /** What the files beside a log say of it, and the log itself where they are behind. */
+  private async readBeside(
+    stored: StoredLog,
+    { logStartOffset, logEndOffset }: OpenReport,
+    files: PartitionFiles,
+    settings: LogSettings,
+  ): Promise<PartitionLog> {
+    const epochs = await files.loadEpochs(logEndOffset)
+    const pause = () => new Promise<void>(resume => this.world.timers.soon(resume))
+    const { producers } = await files.loadProducers(stored, logStartOffset, logEndOffset, epochs, pause)
+    return new PartitionLog(stored, producers, epochs, settings, files)
   }
 
   /** A sync failed: the next start must not believe the page cache. */

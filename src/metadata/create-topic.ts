@@ -96,12 +96,20 @@ function placePartitions(request: NewTopic, defaults: PlacementDefaults): Result
   return ok(Array.from({ length: count }, () => placeOn([defaults.nodeId])))
 }
 
-function placeAsAssigned(request: NewTopic, { nodeId }: PlacementDefaults): Result<PartitionImage[], Refusal> {
+function placeAsAssigned(
+  request: NewTopic,
+  { nodeId, maxPartitions }: PlacementDefaults,
+): Result<PartitionImage[], Refusal> {
   const refuse = (message: string) => err({ code: ErrorCode.INVALID_REPLICA_ASSIGNMENT, message })
   if (request.numPartitions !== -1 || request.replicationFactor !== -1)
     return err({
       code: ErrorCode.INVALID_REQUEST,
       message: 'Both numPartitions or replicationFactor and replicasAssignments were set.',
+    })
+  if (request.assignments.size > maxPartitions)
+    return err({
+      code: ErrorCode.INVALID_PARTITIONS,
+      message: `Number of partitions must be at most ${maxPartitions}.`,
     })
   const partitions: PartitionImage[] = []
   for (let index = 0; index < request.assignments.size; index++) {

@@ -21,8 +21,9 @@ import type {
 const mark = { begin: '\u0000snapshot', end: '\u0000snapshot-end' }
 const snapshotChunk = 1_000
 const readBytes = 1 << 20
-/** A log this much longer than a snapshot of it would be is rewritten when it is opened. */
+/** A log of this size, and this many times as large as what it says, is rewritten when it is opened. */
 const rewriteAboveBytes = 4 << 20
+const rewriteAboveRatio = 4
 const leaderEpoch = 0
 
 const settings: LogSettings = {
@@ -69,7 +70,7 @@ export class LocalMetadataStore implements MetadataStore {
     store.replay()
     // A killed process may have left a transaction that only the page cache holds: it is seen once it is durable.
     await store.flushed(log.logEndOffset())
-    if (log.sizeBytes() > rewriteAboveBytes) await store.queue.run(() => store.rewrite())
+    if (store.isMostlyPast()) await store.queue.run(() => store.rewrite())
     return store
   }
 
@@ -228,6 +229,14 @@ export class LocalMetadataStore implements MetadataStore {
       value: JSON.parse(fromUtf8.decode(record.value)) as unknown,
       revision: kept === undefined || kept === null ? revision : Number(fromUtf8.decode(kept)),
     })
+  }
+
+  private isMostlyPast(): boolean {
+    const logBytes = this.log.sizeBytes()
+    if (logBytes <= rewriteAboveBytes) return false
+    let liveBytes = 0
+    for (const [key, { value }] of this.entries) liveBytes += key.length + JSON.stringify(value).length
+    return logBytes > liveBytes * rewriteAboveRatio
   }
 
   /** Writes a snapshot into a new segment and drops the segments before it. */

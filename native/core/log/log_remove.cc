@@ -147,7 +147,8 @@ Status LogImpl::Delete() {
   } while (status.code() == Code::kExists);
   if (!status.ok()) return status;
   if (status = disk_.SyncDirectory(ParentDirectory(directory_)); !status.ok()) return status;
-  services_.Run([&disk = disk_, deleted] { (void)RemoveDirectoryAndFiles(disk, deleted); });
+  // What cannot be removed is left under a name that the next start sweeps away.
+  (void)RemoveDirectoryAndFiles(disk_, deleted);
   return Status::Ok();
 }
 

@@ -133,3 +133,21 @@ test('unknown partitions and epochs are told', async t => {
   assert.equal((await find(client, latest, 11, { index: 3 })).errorCode, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
   assert.equal((await find(client, latest, 11, { epoch: 2 })).errorCode, ErrorCode.UNKNOWN_LEADER_EPOCH)
 })
+
+test('a partition that is asked twice is refused, the others are answered', async t => {
+  const { client } = await brokerWith(t, [batchAt(0)])
+  const asked = (partitionIndex: number) => ({ partitionIndex, currentLeaderEpoch: -1, timestamp: latest })
+  const { topics } = await client.call(listOffsets, 11, {
+    replicaId: -1,
+    isolationLevel: 0,
+    topics: [{ name: 't', partitions: [asked(1), asked(0), asked(1)] }],
+  })
+  assert.deepEqual(
+    topics[0]!.partitions.map(({ partitionIndex, errorCode }) => [partitionIndex, errorCode]),
+    [
+      [1, ErrorCode.INVALID_REQUEST],
+      [0, ErrorCode.NONE],
+      [1, ErrorCode.INVALID_REQUEST],
+    ],
+  )
+})

@@ -195,3 +195,27 @@ test('a topic whose log cannot be opened is offline; the others serve', async t 
   assert.equal((await produceOne(client, 'good', batchOf(['a']))).errorCode, ErrorCode.NONE)
   assert.equal((await produceOne(client, 'bad', batchOf(['a']))).errorCode, ErrorCode.NONE)
 })
+
+test('a topic that is to be deleted twice stays, and is refused once', async t => {
+  const broker = await testBroker(t)
+  for (const name of ['kept', 'gone']) await broker.createTopic(name)
+  const client = broker.connect()
+  const topicNames = ['kept', 'gone', 'kept']
+  const { responses } = await client.call(deleteTopics, 5, { topicNames, timeoutMs: 1_000 })
+  assert.deepEqual(
+    responses.map(({ name, errorCode }) => [name, errorCode]),
+    [
+      ['kept', ErrorCode.INVALID_REQUEST],
+      ['gone', ErrorCode.NONE],
+    ],
+  )
+  assert.equal((await produceOne(client, 'kept', batchOf('v'))).errorCode, ErrorCode.NONE)
+})
+
+test('explicit assignments cannot pass the limit of partitions', async t => {
+  const broker = await testBroker(t)
+  const assignments = Array.from({ length: 10_001 }, (_, partitionIndex) => ({ partitionIndex, brokerIds: [1] }))
+  const wanted = topic('wide', { numPartitions: -1, replicationFactor: -1, assignments })
+  const { topics } = await broker.connect().call(createTopics, 7, creation([wanted]))
+  assert.equal(topics[0]!.errorCode, ErrorCode.INVALID_PARTITIONS)
+})
