@@ -122,6 +122,8 @@ class Segment {
   Result<std::optional<BatchCursor>> Follow(const std::shared_ptr<File>& log, uint64_t end,
                                             const OffsetEntry& entry);
   Status RebuildIndexes();
+  Result<bool> Confirms(const std::shared_ptr<File>& log, uint64_t size,
+                        const TimestampOffset& entry);
   Result<bool> ReadTailByIndex(const std::shared_ptr<File>& log, uint64_t size, SegmentTail* tail);
   void Remember(Offset offset, uint64_t position);
   Status CheckMapping() const;

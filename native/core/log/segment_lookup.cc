@@ -179,6 +179,22 @@ Result<SegmentTail> Segment::ReadTail(uint64_t size) {
   return tail;
 }
 
+// Whether a batch ends with the entry's offset and has its timestamp.
+Result<bool> Segment::Confirms(const std::shared_ptr<File>& log, uint64_t size,
+                               const TimestampOffset& entry) {
+  Result<std::optional<OffsetEntry>> below = offset_index_.Floor(entry.offset);
+  if (!below.ok()) return below.status();
+  BatchCursor cursor({log, nullptr}, below->has_value() ? (*below)->position : 0, size);
+  for (;;) {
+    Result<BatchCursor::Step> step = cursor.Next();
+    if (!step.ok()) return step.status();
+    if (*step != BatchCursor::Step::kBatch) return false;
+    const BatchHeader& header = cursor.header();
+    if (header.last_offset < entry.offset) continue;
+    return header.last_offset == entry.offset && header.max_timestamp == entry.timestamp;
+  }
+}
+
 // False when the indexes cannot be what appending has written.
 Result<bool> Segment::ReadTailByIndex(const std::shared_ptr<File>& log, uint64_t size,
                                       SegmentTail* tail) {
@@ -210,7 +226,11 @@ Result<bool> Segment::ReadTailByIndex(const std::shared_ptr<File>& log, uint64_t
   Result<ScanResult> scan = ScanBatches(*cursor, base_offset_, INT64_MAX, &tail->progress, nullptr);
   if (!scan.ok()) return scan.status();
   tail->scan = *scan;
-  if (largest->has_value() && (*largest)->offset >= scan->end_offset) return false;
+  if (largest->has_value()) {
+    Result<bool> confirmed = Confirms(log, scan->length, **largest);
+    if (!confirmed.ok()) return confirmed.status();
+    if (!*confirmed) return false;
+  }
   return !scan->any || scan->last_position - tail->progress.indexed_position <=
                            kTolerableTailBytes + index_interval_bytes_;
 }
