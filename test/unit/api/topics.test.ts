@@ -209,7 +209,7 @@ test('a topic that is to be deleted twice stays, and is refused once', async t =
       ['gone', ErrorCode.NONE],
     ],
   )
-  assert.equal((await produceOne(client, 'kept', batchOf('v'))).errorCode, ErrorCode.NONE)
+  assert.equal((await produceOne(client, 'kept', batchOf(['v']))).errorCode, ErrorCode.NONE)
 })
 
 test('explicit assignments cannot pass the limit of partitions', async t => {
