@@ -210,9 +210,11 @@ test('a clean restart in mid-produce costs an idempotent producer nothing', { ti
   const count = 60_000
   const sent = Array.from({ length: count }, (_, i) => ({ key: null, value: Buffer.from(`${i}`) }))
   const other = await Confluent.start(broker.bootstrap)
+  t.after(() => other.kill())
   await confluent.createTopics({ topic, partitions: 1 })
   const producer = await other.producer({ 'enable.idempotence': true, 'batch.num.messages': 50 })
   const sending = producer.send(topic, sent, 90_000)
+  sending.catch(() => undefined) // If the broker does not come back, that is what the test fails with.
   // In mid-produce: the first records are there, and the rest follows in small batches.
   const consumer = await confluent.consumer(topic, { 0: 0 })
   await consumer.read(500)

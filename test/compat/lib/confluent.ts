@@ -71,6 +71,11 @@ export class Confluent {
     await endedWithin(this.child, 30_000)
   }
 
+  /** Ends the process and its clients at once, whatever they wait for. */
+  kill(): void {
+    this.child.kill('SIGKILL')
+  }
+
   async producer(config: Config = {}): Promise<ConfluentProducer> {
     const id = this.nextId++
     await this.command({ op: 'producer_open', id, config: this.withBootstrap(config) })
