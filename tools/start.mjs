@@ -10,8 +10,11 @@ import { say } from './terminal.mjs'
 const command = join(root, 'dist/millrace.js')
 
 function serve() {
-  const fixed = ['serve', '--data-dir', 'data', '--listen', '127.0.0.1:9092']
-  const args = [command, ...fixed, ...process.argv.slice(2)]
+  const given = process.argv.slice(2)
+  // What the user says replaces it: a listener is otherwise one more listener.
+  const unless = (option, value) => (given.some(each => each.split('=')[0] === option) ? [] : [option, value])
+  const fixed = ['serve', ...unless('--data-dir', './data'), ...unless('--listen', '127.0.0.1:9092')]
+  const args = [command, ...fixed, ...given]
   const broker = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) {
     // On a terminal Ctrl-C already reached the broker, as a member of the same process group.
