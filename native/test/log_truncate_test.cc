@@ -176,4 +176,17 @@ TEST_CASE("an append that failed half way leaves nothing behind a shorter one") 
   }
 }
 
+TEST_CASE("a file that somebody else cut fails the log instead of the process") {
+  TemporaryDirectory directory;
+  Subject log(PosixDisk(), directory.path() + "/topic-0", LogConfig{});
+  log.AppendMany(300);
+  REQUIRE(log.Content() == log.Appended());  // through the mapping
+  Result<std::shared_ptr<File>> file = PosixDisk().Open(log.LogPath(0), OpenMode::kReadWrite);
+  REQUIRE(file.ok());
+  REQUIRE((*file)->Truncate(4096).ok());
+  CHECK(!log->Read(log.end() - 1, 100, INT64_MAX, true).ok());
+  CHECK(log->failed());
+  CHECK(log.Append({}).code() == Code::kFailed);
+}
+
 }  // namespace millrace::test

@@ -85,6 +85,9 @@ Status IndexFile::Reserve(size_t count) {
   if (open_ == nullptr) {
     Result<std::shared_ptr<File>> file = file_->AcquireOrCreate();
     if (!file.ok()) return file.status();
+    if (missing_) {
+      if (Status status = (*file)->Truncate(0); !status.ok()) return status;
+    }
     open_ = std::move(*file);
     missing_ = false;
   }

@@ -28,6 +28,8 @@ class IndexFile {
 
   // Counts the entries of the file as it lies there; no file counts as none.
   Status Load();
+  // Instead of Load, for a segment that is new: the index is empty, whatever lies under its name.
+  void BeginEmpty() { loaded_ = missing_ = true; }
   bool loaded() const { return loaded_; }
   bool missing() const { return missing_; }  // Load found no file
   // Bytes behind the last whole entry, in a file at rest: a sign of damage.

@@ -37,6 +37,8 @@ void Segment::Begin(std::shared_ptr<File> log, uint64_t allocated) {
   open_ = std::move(log);
   allocated_ = allocated;
   progress_ = IndexProgress();
+  offset_index_.file().BeginEmpty();
+  time_index_.file().BeginEmpty();
 }
 
 void Segment::TakeOver(uint64_t length, Offset end_offset,
