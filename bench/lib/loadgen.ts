@@ -40,6 +40,12 @@ export interface LoadResult {
   readonly ok: boolean
 }
 
+/** Cores that neither the broker nor the generator used; undefined where the broker's share is not known. */
+export const elsewhereCores = (load: LoadResult): number | undefined =>
+  load.brokerCpuSeconds === undefined
+    ? undefined
+    : Math.max(0, load.machineCpuSeconds - load.brokerCpuSeconds - load.generatorCpuSeconds) / load.seconds
+
 export type LoadOptions = Readonly<Record<string, string | number | boolean | readonly string[]>>
 
 /** Compiles the generator if its sources are newer than it. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { buildLoadgen, type LoadOptions, type LoadResult, touchMemory } from './loadgen.ts'
+import { buildLoadgen, elsewhereCores, type LoadOptions, type LoadResult, touchMemory } from './loadgen.ts'
 import {
   busyCores,
   coresInUse,
@@ -74,13 +74,30 @@ const runOnce = async (row: Row, side: Side, options: BenchOptions, topic: strin
   }
 }
 
+const untilQuiet = async (limitSeconds: number): Promise<void> => {
+  const limit = performance.now() + limitSeconds * 1000
+  while ((await coresInUse()) > busyCores && performance.now() < limit);
+}
+
+const quietAttempts = 3
+
+/** Whether a run is repeated depends on what others did during it, never on its result. */
+const runUndisturbed = async (row: Row, side: Side, options: BenchOptions): Promise<Run> => {
+  for (let attempt = 1; ; attempt++) {
+    if (options.quietSeconds > 0) await untilQuiet(options.quietSeconds)
+    const run = await runOnce(row, side, options, `bench-${process.pid}-${++topicsUsed}`)
+    const disturbed = (elsewhereCores(run.load) ?? 0) > busyCores
+    if (options.quietSeconds === 0 || !disturbed || attempt === quietAttempts) return run
+  }
+}
+
 /** Every side in turn, again and again, so that what drifts on the machine meets all of them alike. */
 export const measureRow = async (row: Row, options: BenchOptions): Promise<RowRuns> => {
   const sides = [echoSide(row.replyBytes), ...brokerSides(options)].map(side => ({ side, runs: [] as Run[] }))
   for (let run = 0; run < options.runs; run++) {
     for (const { side, runs } of sides) {
       progress(`${row.name}: run ${run + 1} of ${options.runs}, ${side.name}`)
-      runs.push(await runOnce(row, side, options, `bench-${process.pid}-${++topicsUsed}`))
+      runs.push(await runUndisturbed(row, side, options))
     }
   }
   progress('')

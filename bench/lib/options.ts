@@ -14,6 +14,8 @@ export interface BenchOptions {
   readonly peerKafka: boolean
   readonly jsonFile: string | undefined
   readonly touchBytes: number
+  /** How long to wait before each run until nothing else uses the CPU; 0 takes the machine as it is. */
+  readonly quietSeconds: number
   /** Only rows whose name contains one of these. */
   readonly rows: readonly string[]
 }
@@ -33,6 +35,8 @@ const descriptions = {
   target: 'HOST:PORT   measure a broker that runs already instead; topics are created there and deleted',
   pid: "N              that broker's process: its CPU time and memory are read from /proc",
   'touch-gb': 'N         memory to touch before measuring (4; 0: none)',
+  quiet:
+    'S            before each run wait up to S seconds for a quiet machine; repeat, twice at most, what was disturbed',
   json: 'FILE          write all results there as JSON',
 }
 export type OptionName = keyof typeof descriptions
@@ -59,6 +63,7 @@ const parse = (args: string[]) =>
       target: { type: 'string' },
       pid: { type: 'string' },
       'touch-gb': { type: 'string' },
+      quiet: { type: 'string' },
       json: { type: 'string' },
       help: { type: 'boolean' },
     },
@@ -109,6 +114,7 @@ export const parseOptions = (
     peerKafka: values.peer === 'kafka',
     jsonFile: values.json,
     touchBytes: number('touch-gb', values['touch-gb'], 4, 0) * 1e9,
+    quietSeconds: number('quiet', values.quiet, 0, 0),
     rows: values.row ?? [],
   }
 }

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import type { LoadResult, Percentiles } from './loadgen.ts'
+import { elsewhereCores, type LoadResult, type Percentiles } from './loadgen.ts'
 import { busyCores, type Machine } from './machine.ts'
 import type { Row, RowRuns, Run, SideRuns } from './measure.ts'
 import { figure, type Spread, spreadOf, spreadText } from './spread.ts'
@@ -40,10 +40,7 @@ export const metrics = {
   elsewhereCores: {
     key: 'elsewhereCores',
     title: 'elsewhere',
-    of: ({ load }) =>
-      load.brokerCpuSeconds === undefined
-        ? undefined
-        : Math.max(0, load.machineCpuSeconds - load.brokerCpuSeconds - load.generatorCpuSeconds) / load.seconds,
+    of: ({ load }) => elsewhereCores(load),
   },
   resident: { key: 'residentMB', title: 'MB', of: ({ memory }) => memory?.resident },
   anonymous: { key: 'anonymousMB', title: 'MB unmapped', of: ({ memory }) => memory?.anonymous },
