@@ -30,7 +30,13 @@ napi_value StatusTable(napi_env env) {
 // Once for each environment: the main thread and every worker thread that loads the addon have
 // engines of their own.
 NAPI_MODULE_INIT() {
-  using namespace millrace;
+  using millrace::AppendProcessCalls;
+  using millrace::Engine;
+  using millrace::Environment;
+  using millrace::kAddonAbi;
+  using millrace::Method;
+  using millrace::StatusTable;
+  using millrace::ToJs;
   Environment* environment = Environment::Install(env);
   if (environment == nullptr) return nullptr;
   std::vector<napi_property_descriptor> properties = {

@@ -26,7 +26,7 @@ napi_value AsyncCall::Start(napi_env env, std::unique_ptr<AsyncCall> call) {
     return ThrowStatus(env, Status(Code::kNoMemory), call->action_);
   }
   call->engine_.BeginCall();
-  call.release();  // the completion owns it
+  (void)call.release();  // the completion owns it
   return promise;
 }
 

@@ -264,6 +264,7 @@ std::vector<std::unique_ptr<Log>> Engine::TakeLogs() {
 void Engine::LetGo(std::unique_ptr<FlushPool> pool, std::vector<std::unique_ptr<Log>> logs) {
   pool.reset();  // waits for running syncs; no thread but this one knows the logs then
   for (const std::unique_ptr<Log>& log : logs) (void)log->Close(false);
+  logs.clear();
 }
 
 }  // namespace millrace

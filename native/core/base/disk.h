@@ -43,8 +43,8 @@ class File {
   virtual Status Sync() = 0;
   // Begins write-back of a range without waiting (sync_file_range); a hint, errors show up in Sync.
   virtual void StartWriteBack(uint64_t position, uint64_t length) = 0;
-  // Makes the next reads come from the device, where the page cache is clean. After a failed sync the
-  // kernel may call pages clean that never got there, and would serve them to whoever verifies.
+  // Makes the next reads come from the device, where the page cache is clean. After a failed sync
+  // the kernel may call pages clean that never got there, and would serve them to whoever verifies.
   virtual void DropCache() = 0;
   virtual Result<uint64_t> Size() = 0;
   virtual Result<std::unique_ptr<Mapping>> Map(uint64_t length, bool writable) = 0;
