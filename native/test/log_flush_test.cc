@@ -63,6 +63,22 @@ TEST_CASE("a rolled segment is trimmed and synced before anything behind it coun
   CHECK(order.back() != first);
 }
 
+TEST_CASE("the indexes of a rolled segment are durable with it") {
+  SimDisk disk;
+  Subject log(disk, "/topic-0");
+  log.AppendMany(40);
+  log.Flush();
+  for (uint64_t seed = 0; seed < 12; ++seed) {
+    std::unique_ptr<SimDisk> next = disk.Reboot(seed);
+    OpenReport report;
+    Result<std::unique_ptr<Log>> after =
+        Log::Open(*next, "/topic-0", log.config, OpenTrust::kReboot, log.end(), 0, &report);
+    REQUIRE(after.ok());
+    CHECK(report.segments > 1);
+    CHECK(report.indexes_rebuilt == 1);  // the active segment's
+  }
+}
+
 TEST_CASE("a failed sync is the end of the log's writing, and is not tried again") {
   for (SimCallKind kind : {SimCallKind::kSync, SimCallKind::kSyncDirectory}) {
     SimDisk disk;

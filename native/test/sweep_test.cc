@@ -25,8 +25,8 @@ LogConfig TinySegments() {
   return config;
 }
 
-// Appends with acks=1 and acks=all mixed, rolls, truncation into an older segment and within one, a
-// clean restart, an advanced start, a reset. Ends early when the log says no.
+// Appends with acks=1 and acks=all mixed, rolls, truncation within a segment, into an older one and
+// between two, a clean restart, an advanced start, a reset. Ends early when the log says no.
 bool RunWorkload(LogModel& model) {
   const auto append = [&](int count, int flush_every) {
     for (int i = 1; i <= count; ++i) {
@@ -37,18 +37,23 @@ bool RunWorkload(LogModel& model) {
     return true;
   };
   if (!model.Open()) return false;
-  if (!append(14, 3)) return false;
+  if (!append(10, 4)) return false;
   if (!model.Truncate(model.end() - 5)) return false;  // into what was not flushed
-  if (!append(9, 4)) return false;
+  if (!append(7, 4)) return false;
   if (!model.Truncate(model.end() / 2))
     return false;  // back over a roll and over what was promised
-  if (!append(10, 3)) return false;
+  if (!append(7, 4)) return false;
   if (!model.CloseCleanly() || !model.Open()) return false;
-  if (!append(8, 5)) return false;
+  if (!append(6, 5)) return false;
+  // A whole segment goes, and what is appended next ends exactly where it began.
+  const Offset base = model.log().active_base_offset();
+  const auto dropped = static_cast<int32_t>(base - model.boundary_before(base - 1));
+  if (!model.Truncate(base - 1) || !model.Append(dropped, 500)) return false;
+  if (!append(3, 2)) return false;
   if (!model.AdvanceStart(model.end() * 2 / 3)) return false;
-  if (!append(6, 2)) return false;
+  if (!append(5, 2)) return false;
   if (!model.Reset(model.end() + 100)) return false;
-  return append(7, 3);
+  return append(5, 3);
 }
 
 uint64_t CallsOfWorkload() {

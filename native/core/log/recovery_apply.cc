@@ -126,10 +126,6 @@ Status Recovery::Finish(Found& found) {
     Result<std::shared_ptr<File>> log = segment.Open();
     if (!log.ok()) return log.status();
     if (Status status = (*log)->Truncate(found.length); !status.ok()) return status;
-    // Bytes that were cut must not come back under later ones.
-    if (found.cut_end > found.length || trust_ == OpenTrust::kReboot) {
-      if (Status status = (*log)->Sync(); !status.ok()) return status;
-    }
   }
   if (found.checked_bytes > 0) {
     if (Status status = WriteAgain(found); !status.ok()) return status;

@@ -70,7 +70,7 @@ class SimFile final : public File {
   // A hint without a result, and so no call that could fail or be the last one.
   void DropCache() override {
     std::lock_guard<std::mutex> lock(state_->mutex);
-    if (!state_->crashed) data_->DropCache();
+    if (!state_->crashed) data_->DropCache(state_->random);
   }
 
   Result<uint64_t> Size() override {

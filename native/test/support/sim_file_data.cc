@@ -189,15 +189,15 @@ void SimFileData::FailSync() {
   touched_.clear();
 }
 
-void SimFileData::DropCache() {
+void SimFileData::DropCache(Random& random) {
   for (auto given_up = given_up_.begin(); given_up != given_up_.end();) {
     const auto [index, content] = *given_up++;
     if (index >= PagesOf(size_) || CachePage(index) != content) continue;
+    if (random.Chance(3)) continue;  // advice: a page that is in use stays
     const Page page = DurablePage(index);
     const uint64_t position = index * kPage;
     const size_t length = static_cast<size_t>(std::min<uint64_t>(kPage, size_ - position));
-    ssize_t written =
-        ::pwrite(cache_.get(), page.data(), length, static_cast<off_t>(position));
+    ssize_t written = ::pwrite(cache_.get(), page.data(), length, static_cast<off_t>(position));
     Require(written == static_cast<ssize_t>(length));
     given_up_.erase(index);
   }

@@ -70,7 +70,7 @@ class SimFileData {
   void FailSync();
 
   // Pages that a failed sync gave up, and nobody has written since, read as the device has them.
-  void DropCache();
+  void DropCache(Random& random);
 
   // The process died while writable mappings may still be written through: keeps what they hold
   // now.
