@@ -94,8 +94,9 @@ struct DurablePoint {
 // formats.
 //
 // Threads: every method is for the decision thread, except where it says otherwise. Flush threads
-// call only CollectDirty/FlushDirty; senders touch only FileRegion. Invariant: log_start <= durable
-// <= log_end, and every byte below log_end is readable.
+// call only Flush and StartWriteBack; senders touch only FileRegion.
+// Invariant: durable <= log_end and log_start <= log_end, and everything from log_start to log_end
+// is readable. The start may lie above durable: what is lost below it was to go anyway.
 class Log {
  public:
   virtual ~Log() = default;
@@ -144,8 +145,9 @@ class Log {
 
   // Drops everything at and above `offset` (followers, repair), and of a batch that holds it in its
   // middle the whole. Files and indexes are cut and synced before it returns, so it waits for the
-  // disk and for a running Flush. The caller has persisted a recovery point at or below `offset`
-  // before: a crash in between leaves less than the old one claims.
+  // disk and for a running Flush. Before, the caller has persisted a recovery point at or below
+  // `offset`, or the start of the batch that holds it: a crash in between leaves less than the old
+  // one claims.
   virtual Status TruncateTo(Offset offset) = 0;
   // Drops everything and continues at `offset`. The caller has persisted `offset` as log start, and
   // a recovery point at or below it, before.
@@ -164,8 +166,8 @@ class Log {
   virtual Offset durable_offset() const = 0;  // any thread
   virtual uint64_t size_bytes() const = 0;
   virtual Offset active_base_offset() const = 0;
-  virtual bool failed()
-      const = 0;  // any thread; after a failed sync or foreign damage nothing is accepted any more
+  // Any thread. After a failed sync or foreign damage nothing is accepted any more, only read.
+  virtual bool failed() const = 0;
 
   // Flush threads. Syncs everything from the published durable offset to the end as it was when the
   // call began, older files first, the directory when a name in it is new, then publishes and
