@@ -45,7 +45,8 @@ export const formatKafka = async (dataDir: string, config: Readonly<Record<strin
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`)
   await writeFile(properties, lines.join(''))
   const java = await installJava('broker', defaultHeapMb)
-  const clusterId = randomBytes(16).toString('base64url')
+  // Whatever else it is, it may not begin with a dash: the tool would take it for an option.
+  const clusterId = Buffer.concat([Buffer.of(0), randomBytes(15)]).toString('base64url')
   const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties]
   await run('java', [...java, ...format], { timeoutMs: startLimitMs })
   return port
