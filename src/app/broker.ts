@@ -40,13 +40,17 @@ export interface Broker {
 export async function startBroker(config: BrokerConfig, world: World, logger: Logger): Promise<Broker> {
   const newId = (): Uuid => newUuid(world)
   const directory = await openDataDirectory(world, logger, { path: config.dataDirectory, nodeId: config.nodeId, newId })
+  const undo: Undo[] = [() => directory.release(), () => world.storage.close()]
   try {
-    return await startOn(directory, config, world, logger, newId)
+    return await startOn(directory, config, world, logger, newId, undo)
   } catch (error) {
-    directory.release()
+    for (const step of undo.reverse()) await step()
     throw error
   }
 }
+
+/** Gives back what a start that fails has taken; the newest first. */
+type Undo = () => void | Promise<void>
 
 async function startOn(
   directory: DataDirectory,
@@ -54,6 +58,7 @@ async function startOn(
   world: World,
   logger: Logger,
   newId: () => Uuid,
+  undo: Undo[],
 ): Promise<Broker> {
   const durability = new Durability(world.storage)
   const store = await LocalMetadataStore.open(
@@ -62,7 +67,9 @@ async function startOn(
     `${directory.path}/${metadataLogName}`,
     directory.trust,
   )
+  undo.push(() => store.close())
   const logs = new LogManager(world, directory, logger, config.producerExpirationMs)
+  undo.push(() => logs.abandon())
   await logs.start()
   const image = new ClusterImage()
   const table = new PartitionTable()
@@ -83,7 +90,7 @@ async function startOn(
     logger,
   })
   await topics.load()
-  await directory.markOpened()
+  if (logs.allOpened) await directory.markOpened()
   logger.info({ ...logs.totals }, 'logs opened')
 
   const identity = { clusterId: directory.clusterId, nodeId: config.nodeId }
@@ -109,6 +116,7 @@ async function startOn(
     serveInitProducerId(new ProducerIds(store), logger),
   ]
   const server = new Server(world, logger, handlers)
+  undo.push(() => server.stop())
   server.start({
     maxFrameBytes: config.maxFrameBytes,
     frameBudgetBytes: config.frameBudgetBytes,

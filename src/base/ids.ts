@@ -9,7 +9,6 @@ export type Offset = Branded<number, 'Offset'>
 export type LeaderEpoch = Branded<number, 'LeaderEpoch'>
 /** Exact 64 bits, as a producer sends it; -1 when it is not idempotent. */
 export type ProducerId = bigint
-export const noProducerId: ProducerId = -1n
 
 export function offset(value: number): Offset {
   assert(Number.isSafeInteger(value) && value >= 0, 'an offset is a non-negative integer', { value })

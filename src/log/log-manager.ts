@@ -31,12 +31,6 @@ interface OpenLog {
   readonly files: PartitionFiles
 }
 
-/** A log that could not be opened or has failed: its partition is offline, the others go on. */
-export interface LogFailure {
-  readonly key: LogKey
-  readonly reason: string
-}
-
 /** All partition logs of one data directory: opening, checkpoints, deletion. */
 export class LogManager {
   private readonly world: World
@@ -44,7 +38,6 @@ export class LogManager {
   private readonly logger: Logger
   private readonly producerExpirationMs: number
   private readonly open = new Map<string, OpenLog>()
-  private readonly byStored = new Map<StoredLog, OpenLog>()
   private recoveryPoints = new Map<string, number>()
   private logStarts = new Map<string, number>()
   /** By file: what it holds. */
@@ -52,6 +45,8 @@ export class LogManager {
   private checkpointing: Promise<void> = Promise.resolve()
   private timers: Timer[] = []
   private anyFailed = false
+  /** False once a log could not be opened: how its files were left is then still to be found out. */
+  allOpened = true
   private bytesSinceCheckpoint = 0
   readonly totals: OpenTotals = { logs: 0, recovered: 0, scannedBytes: 0 }
 
@@ -82,6 +77,16 @@ export class LogManager {
 
   /** Opens a partition's log, or makes a new one. Rejects when its files are damaged; other logs are not concerned. */
   async openLog(key: LogKey, settings: LogSettings): Promise<PartitionLog> {
+    try {
+      return await this.openFiles(key, settings)
+    } catch (error) {
+      // What has not been looked at must not count as cleanly closed, or the next start would believe it.
+      this.allOpened = false
+      throw error
+    }
+  }
+
+  private async openFiles(key: LogKey, settings: LogSettings): Promise<PartitionLog> {
     const path = this.pathOf(key)
     const name = directoryName(key)
     const files = new PartitionFiles(this.world.disk, path, this.logger, bytes => this.noteAppended(bytes))
@@ -104,7 +109,6 @@ export class LogManager {
     })
     const opened = { key, log, files }
     this.open.set(name, opened)
-    this.byStored.set(stored, opened)
     this.totals.logs++
     this.totals.scannedBytes += report.scannedBytes
     if (report.scannedBytes > 0 || report.cutBytes > 0) this.totals.recovered++
@@ -142,7 +146,7 @@ export class LogManager {
       if (owner !== key.topicId) return
       await this.world.disk.removeTree(this.pathOf(key))
     } else {
-      this.forget(name, opened)
+      this.open.delete(name)
       await opened.files.close()
       await opened.log.stored.delete()
     }
@@ -204,7 +208,18 @@ export class LogManager {
     return this.checkpointing
   }
 
-  /** Flushes and closes everything; the directory is marked clean when nothing failed. */
+  /** Lets go of everything as it is, for a start that fails: the next one finds what this one found. */
+  async abandon(): Promise<void> {
+    for (const timer of this.timers) timer.cancel()
+    await this.checkpointing
+    for (const { log, files } of this.open.values()) {
+      await files.close()
+      await log.stored.close(false)
+    }
+    this.open.clear()
+  }
+
+  /** Flushes and closes everything; the directory is marked clean when nothing failed and nothing was left out. */
   async close(): Promise<void> {
     for (const timer of this.timers) timer.cancel()
     for (const [name, opened] of [...this.open]) {
@@ -214,7 +229,7 @@ export class LogManager {
         await opened.files.close()
         const logEnd = opened.log.logEnd
         await opened.log.stored.close(true)
-        this.forget(name, opened)
+        this.open.delete(name)
         this.recoveryPoints.set(name, logEnd)
       } catch (error) {
         this.anyFailed = true
@@ -222,7 +237,7 @@ export class LogManager {
       }
     }
     await this.checkpoint()
-    if (!this.anyFailed) await this.directory.markClean()
+    if (!this.anyFailed && this.allOpened) await this.directory.markClean()
     this.directory.release()
   }
 
@@ -231,11 +246,6 @@ export class LogManager {
     if (this.bytesSinceCheckpoint < checkpointBytes) return
     this.bytesSinceCheckpoint = 0
     void this.checkpoint()
-  }
-
-  private forget(name: string, opened: OpenLog): void {
-    this.open.delete(name)
-    this.byStored.delete(opened.log.stored)
   }
 
   private expireProducers(): void {

@@ -23,11 +23,9 @@ export type Codec = (typeof Codec)[keyof typeof Codec]
 export const magicAt = (view: DataView, at: number): number => view.getInt8(at + 16)
 export const batchSizeAt = (view: DataView, at: number): number => view.getInt32(at + 8) + batchOverheadBytes
 export const attributesAt = (view: DataView, at: number): number => view.getInt16(at + 21)
-export const lastOffsetDeltaAt = (view: DataView, at: number): number => view.getInt32(at + 23)
 export const producerEpochAt = (view: DataView, at: number): number => view.getInt16(at + 51)
 export const baseSequenceAt = (view: DataView, at: number): number => view.getInt32(at + 53)
 export const recordCountAt = (view: DataView, at: number): number => view.getInt32(at + 57)
-export const maxTimestampAt = (view: DataView, at: number): number => Number(view.getBigInt64(at + 35))
 export const producerIdAt = (view: DataView, at: number): bigint => view.getBigInt64(at + 43)
 /** True without building a bigint: most batches carry no producer id. */
 export const hasProducerIdAt = (view: DataView, at: number): boolean => view.getInt32(at + 43) >= 0

@@ -47,8 +47,15 @@ export class TestBroker {
     this.broker = broker
   }
 
-  static async start(configs: Record<string, string> = {}, machine?: Machine, seed = 1): Promise<TestBroker> {
+  /** `prepare` sees the world before the broker does. */
+  static async start(
+    configs: Record<string, string> = {},
+    machine?: Machine,
+    seed = 1,
+    prepare: (world: FakeWorld) => void = () => {},
+  ): Promise<TestBroker> {
     const world = new FakeWorld(machine, seed)
+    prepare(world)
     const logger = new RecordingLogger()
     const { config } = readBrokerConfig(new Map(Object.entries({ 'log.dirs': dataDirectory, ...configs })))
     const starting = startBroker(config, world, logger)

@@ -219,3 +219,36 @@ test('explicit assignments cannot pass the limit of partitions', async t => {
   const { topics } = await broker.connect().call(createTopics, 7, creation([wanted]))
   assert.equal(topics[0]!.errorCode, ErrorCode.INVALID_PARTITIONS)
 })
+
+test('a stop is not clean while a log was refused, or the next start would believe that log', async () => {
+  const first = await TestBroker.start()
+  for (const name of ['bad', 'good']) await first.createTopic(name)
+  const { machine } = first.world
+  machine.killProcess()
+  const second = await TestBroker.start({}, machine, 2, world => {
+    world.storage.damaged = directory => directory.endsWith('/bad-0')
+  })
+  await second.stop()
+  assert.equal(machine.files.has(`${dataDirectory}/.kafka_cleanshutdown`), false)
+  const third = await TestBroker.start({}, machine, 3)
+  await third.stop()
+  assert.equal(machine.files.has(`${dataDirectory}/.kafka_cleanshutdown`), true)
+})
+
+test('a start that fails gives back what it took, and does not count as a clean stop', async () => {
+  const first = await TestBroker.start()
+  await first.createTopic('t')
+  const { machine } = first.world
+  machine.killProcess()
+  const refused = TestBroker.start({}, machine, 2, world => {
+    world.network.listen = () => {
+      throw new Error('the address is taken')
+    }
+  })
+  await assert.rejects(refused, /the address is taken/)
+  assert.equal(machine.locks.size, 0)
+  assert.equal(machine.files.has(`${dataDirectory}/.kafka_cleanshutdown`), false)
+  const third = await TestBroker.start({}, machine, 3)
+  assert.equal((await produceOne(third.connect(), 't', batchOf(['v']))).errorCode, ErrorCode.NONE)
+  await third.stop()
+})
