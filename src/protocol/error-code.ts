@@ -236,7 +236,7 @@ const messages: Readonly<Record<ErrorName, string>> = {
   GROUP_SUBSCRIBED_TO_TOPIC: 'The group is subscribed to the topic, so its offsets cannot be deleted.',
   INVALID_RECORD: 'A record failed validation.',
   UNSTABLE_OFFSET_COMMIT: 'Some offsets are part of a transaction that has not ended.',
-  THROTTLING_QUOTA_EXCEEDED: 'The quota is exhausted for now.',
+  THROTTLING_QUOTA_EXCEEDED: 'The quota is exhausted: try again later.',
   PRODUCER_FENCED: 'A newer producer has taken over this transactional id.',
   RESOURCE_NOT_FOUND: 'The resource does not exist.',
   DUPLICATE_RESOURCE: 'The resource exists already.',

@@ -106,7 +106,7 @@ class FlushPoolImplementation final : public FlushPool {
       EntryPtr entry = std::move(completions_.front());
       completions_.pop_front();
       if (!std::exchange(entry->completed, false)) continue;
-      // Asked for now, not remembered: the log may have been truncated since that sync.
+      // Read at this moment, not remembered: the log may have been truncated since that sync.
       into[count++] = {entry->id, entry->log->durable_offset(), entry->status.code(),
                        entry->status.system_error()};
     }
