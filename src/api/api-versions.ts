@@ -1,5 +1,6 @@
 import { ErrorCode, type ResponseInput } from '../protocol/index.ts'
 import { apiVersions } from '../protocol/schema/api-versions.ts'
+import { LazyHandler, type ServedApi, servedKey } from './lazy.ts'
 import { type ApiHandler, serve } from './serve.ts'
 
 /**
@@ -22,7 +23,7 @@ const features = {
 }
 const softwareName = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/
 
-export function serveApiVersions(handlers: () => readonly ApiHandler[], identity: BrokerIdentity): ApiHandler {
+export function serveApiVersions(handlers: () => readonly ServedApi[], identity: BrokerIdentity): ApiHandler {
   return serve(apiVersions, { min: 0, max: 5 }, (request, { apiVersion }) => {
     if (apiVersion >= 3) {
       const { clientSoftwareName, clientSoftwareVersion } = request
@@ -46,8 +47,12 @@ export function unsupportedApiVersions(): ResponseInput<typeof apiVersions> {
   }
 }
 
-function advertised(handlers: readonly ApiHandler[]): { apiKey: number; minVersion: number; maxVersion: number }[] {
+function advertised(handlers: readonly ServedApi[]): { apiKey: number; minVersion: number; maxVersion: number }[] {
   return handlers
-    .map(({ api, advertisedMin, max }) => ({ apiKey: api.key, minVersion: advertisedMin, maxVersion: max }))
+    .map(served => ({
+      apiKey: servedKey(served),
+      minVersion: served instanceof LazyHandler ? served.min : served.advertisedMin,
+      maxVersion: served.max,
+    }))
     .sort((a, b) => a.apiKey - b.apiKey)
 }

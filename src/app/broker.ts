@@ -3,10 +3,10 @@ import { serveCreateTopics } from '../api/create-topics.ts'
 import { serveDeleteTopics } from '../api/delete-topics.ts'
 import { serveFetch } from '../api/fetch.ts'
 import { serveInitProducerId } from '../api/init-producer-id.ts'
+import type { ServedApi } from '../api/lazy.ts'
 import { serveListOffsets } from '../api/list-offsets.ts'
 import { serveMetadata } from '../api/metadata.ts'
 import { serveProduce } from '../api/produce.ts'
-import type { ApiHandler } from '../api/serve.ts'
 import type { Logger } from '../base/logger.ts'
 import type { World } from '../base/world.ts'
 import { type DataDirectory, metadataLogName, openDataDirectory } from '../log/data-directory.ts'
@@ -96,7 +96,7 @@ async function startOn(
   const identity = { clusterId: directory.clusterId, nodeId: config.nodeId }
   /** By listener: what clients that come to it are told. */
   const advertised: Endpoint[] = []
-  const handlers: ApiHandler[] = [
+  const handlers: ServedApi[] = [
     serveProduce(table, () => world.clock.wallMs(), world.timers),
     serveFetch(table, world.timers, config.fetchMaxBytes),
     serveListOffsets(table, world.storage),

@@ -1,6 +1,8 @@
 import { unsupportedApiVersions } from '../api/api-versions.ts'
-import { type ApiHandler, closeConnection, noReply } from '../api/serve.ts'
+import { LazyHandler, type ServedApi } from '../api/lazy.ts'
+import { closeConnection, noReply } from '../api/serve.ts'
 import {
+  apiName,
   decodeRequestHeader,
   encodeResponseHeader,
   ProtocolError,
@@ -16,7 +18,7 @@ import { Exchange, type ExchangeOwner } from './exchange.ts'
 
 /** What a connection needs of the server. */
 export interface ConnectionServices {
-  handler(apiKey: number): ApiHandler | undefined
+  handler(apiKey: number): ServedApi | undefined
   /** Places a reader at a frame; it is used up before the next call. */
   readFrame(arena: number, position: number, length: number): Reader
   arenaView(arena: number): DataView
@@ -114,9 +116,14 @@ export class Connection implements ExchangeOwner {
   private start(frame: Frame): void {
     const reader = this.services.readFrame(frame.arena, frame.position, frame.length)
     const { apiKey, apiVersion, correlationId } = peekRequest(reader)
-    const handler = this.services.handler(apiKey)
-    if (handler === undefined || apiVersion < handler.min || apiVersion > handler.max) {
-      this.refuse(frame, handler, apiKey, apiVersion, correlationId)
+    const served = this.services.handler(apiKey)
+    if (served === undefined || apiVersion < served.min || apiVersion > served.max) {
+      this.refuse(frame, served, apiKey, apiVersion, correlationId)
+      return
+    }
+    const handler = served instanceof LazyHandler ? served.loaded : served
+    if (handler === undefined) {
+      this.startLater(frame, served as LazyHandler)
       return
     }
     const header = decodeRequestHeader(reader, requestHeaderVersion(handler.api, apiVersion))
@@ -127,6 +134,19 @@ export class Connection implements ExchangeOwner {
     this.exchanges.push(exchange)
     this.busy = true
     this.run(exchange, request)
+  }
+
+  /** The frame keeps its place, and those behind it theirs, until its handler is loaded. */
+  private startLater(frame: Frame, handler: LazyHandler): void {
+    this.inbox.unshift(frame)
+    this.busy = true
+    handler.load().then(
+      () => this.orderReleased(),
+      (error: unknown) => {
+        this.services.unexpected(this.id, apiName(handler.key), error)
+        this.end(`the handler of ${apiName(handler.key)} could not be loaded`)
+      },
+    )
   }
 
   private run(exchange: Exchange, request: unknown): void {
@@ -185,13 +205,13 @@ export class Connection implements ExchangeOwner {
   /** Kafka's rule: an ApiVersions of an unknown version is answered as v0; anything else unknown ends the connection. */
   private refuse(
     frame: Frame,
-    handler: ApiHandler | undefined,
+    handler: ServedApi | undefined,
     apiKey: number,
     apiVersion: number,
     correlationId: number,
   ): void {
-    if (handler === undefined || apiKey !== apiVersions.key) {
-      const name = handler === undefined ? `API key ${apiKey}` : handler.api.name
+    if (handler === undefined || handler instanceof LazyHandler || apiKey !== apiVersions.key) {
+      const name = handler === undefined ? `API key ${apiKey}` : apiName(apiKey)
       this.services.freeFrame(frame.arena, frame.position)
       this.end(`version ${apiVersion} of ${name} is not served`)
       return

@@ -1,8 +1,8 @@
-import type { ApiHandler } from '../api/serve.ts'
+import { type ServedApi, servedKey } from '../api/lazy.ts'
 import { assert } from '../base/assert.ts'
 import type { Logger } from '../base/logger.ts'
 import { CloseReason, type NetworkListener, type NetworkSettings, type World } from '../base/world.ts'
-import { Reader, Writer } from '../protocol/index.ts'
+import { apiName, Reader, Writer } from '../protocol/index.ts'
 import { Connection, type ConnectionServices, type ResponseWriter } from './connection.ts'
 
 /** Output that one turn's burst made grow beyond this is given back. */
@@ -16,7 +16,7 @@ const ordinaryEnds = new Set<number>([CloseReason.peer, CloseReason.requested, C
 export class Server implements NetworkListener, ConnectionServices {
   private readonly world: World
   private readonly logger: Logger
-  private readonly handlers = new Map<number, ApiHandler>()
+  private readonly handlers = new Map<number, ServedApi>()
   private readonly connections = new Map<number, Connection>()
   private readonly listenerOf = new Map<number, number>()
   /** One reader an arena: it keeps its view of the arena's memory. */
@@ -25,12 +25,13 @@ export class Server implements NetworkListener, ConnectionServices {
   private flushScheduled = false
   private inTurn = false
 
-  constructor(world: World, logger: Logger, handlers: readonly ApiHandler[]) {
+  constructor(world: World, logger: Logger, handlers: readonly ServedApi[]) {
     this.world = world
     this.logger = logger
     for (const handler of handlers) {
-      assert(!this.handlers.has(handler.api.key), 'an API has one handler', { api: handler.api.name })
-      this.handlers.set(handler.api.key, handler)
+      const key = servedKey(handler)
+      assert(!this.handlers.has(key), 'an API has one handler', { api: apiName(key) })
+      this.handlers.set(key, handler)
     }
   }
 
@@ -80,7 +81,7 @@ export class Server implements NetworkListener, ConnectionServices {
     this.flush()
   }
 
-  handler(apiKey: number): ApiHandler | undefined {
+  handler(apiKey: number): ServedApi | undefined {
     return this.handlers.get(apiKey)
   }
 
