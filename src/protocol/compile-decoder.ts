@@ -19,15 +19,27 @@ export function compileDecoder(schema: MessageSchema, version: number): (reader:
   return new Function('r', decoderSource(schema, version)) as (reader: Reader) => unknown
 }
 
-export function decoderSource(schema: MessageSchema, version: number): string {
-  const source = new DecoderSource(version, version >= schema.flexibleSince)
+/** As `compileDecoder`; the function that comes out yields where a turn's share of decoding is used up. */
+export function compileSlicedDecoder(schema: MessageSchema, version: number): SlicedDecoder {
+  return new GeneratorFunction('r', decoderSource(schema, version, true)) as SlicedDecoder
+}
+
+/** Started with a reader that is its own until the end, and gone on with until it is done. */
+export type SlicedDecoder = (reader: Reader) => Generator<undefined, unknown, undefined>
+
+const GeneratorFunction = Object.getPrototypeOf(function* () {}).constructor as FunctionConstructor
+
+export function decoderSource(schema: MessageSchema, version: number, sliced = false): string {
+  const source = new DecoderSource(version, version >= schema.flexibleSince, sliced)
   const value = source.struct(schema.fields, '')
   return [
     '"use strict"',
     'const view = r.view, bytes = r.bytes',
     'let p = r.position, end = r.end, left = r.maxElements',
+    ...(sliced ? ['let slice = r.sliceElements'] : []),
     ...source.lines,
     'r.position = p',
+    'r.elements = r.maxElements - left',
     `return ${value}`,
   ].join('\n')
 }
@@ -36,11 +48,13 @@ class DecoderSource {
   readonly lines: string[] = []
   readonly #version: number
   readonly #flexible: boolean
+  readonly #sliced: boolean
   #names = 0
 
-  constructor(version: number, flexible: boolean) {
+  constructor(version: number, flexible: boolean, sliced: boolean) {
     this.#version = version
     this.#flexible = flexible
+    this.#sliced = sliced
   }
 
   /** Emits the reading of a struct's fields; returns the expression of the object. */
@@ -182,7 +196,7 @@ class DecoderSource {
         type.kind === 'string'
           ? `r.string(p, ${length}, '${path}')`
           : type.kind === 'bytes'
-            ? `r.copy(p, ${length})`
+            ? `r.copy(p, ${length}, '${path}')`
             : `{ position: p, length: ${length} }`
       this.#emit(`${name} = ${value}`, `p += ${length}`)
     }
@@ -220,10 +234,13 @@ class DecoderSource {
     const least = Math.max(1, minimumBytes(element, this.#version, this.#flexible))
     const index = this.#name()
     this.#emit(
-      `if (${count} * ${least} > end - p || (left -= ${count}) < 0) r.fail('too-many-elements', p, '${path}')`,
+      `if (${count} * ${least} > end - p) r.fail('too-many-elements', p, '${path}')`,
+      `if ((left -= ${count}) < 0) r.fail('decode-limit', p, '${path}')`,
       `${array} = new Array(${count})`,
       `for (let ${index} = 0; ${index} < ${count}; ${index}++) {`,
     )
+    if (this.#sliced)
+      this.#emit('if (--slice < 0 || r.textLeft < 0) { yield; slice = r.sliceElements; r.textLeft = r.maxTextBytes }')
     const value = element.kind === 'struct' ? this.struct(element.fields, path) : this.#value(element, path)
     this.#emit(`${array}[${index}] = ${value}`, '}')
   }

@@ -35,6 +35,7 @@ export {
 export { ProtocolError, type ProtocolErrorReason } from './protocol-error.ts'
 export { Reader } from './reader.ts'
 export type { FileRegion, RecordsInput, RecordsView } from './records-field.ts'
+export { decodeRequestInSlices } from './sliced-decoder.ts'
 export { isUuid, type Uuid, uuidFromBytes, uuidToBytes, writeUuid, zeroUuid } from './uuid.ts'
 export { includesVersion, parseVersions, type VersionRange } from './version-range.ts'
 export { decodeRecordKey, decodeVersioned, encodeRecordKey, encodeVersioned, peekInt16 } from './versioned.ts'

@@ -2,7 +2,8 @@
 export type ProtocolErrorReason =
   | 'truncated' // a fixed-size field, a length or a payload reaches past the end
   | 'invalid-length' // a length that no valid message has
-  | 'too-many-elements' // an array count that the remaining bytes cannot hold, or past the message's budget
+  | 'too-many-elements' // an array count that the remaining bytes cannot hold, or more tagged fields than any message has
+  | 'decode-limit' // more elements or text than the reader's user allows
   | 'null-not-allowed'
   | 'invalid-varint'
   | 'invalid-utf8'

@@ -16,6 +16,9 @@ const defaultMaxElements = 1_000_000
 /** As Kafka: no message has more tagged fields in one place. */
 const maxTags = 10_000
 
+/** A struct's tagged fields beyond this number count against all that a message may have, which is `maxTags` too. */
+const ordinaryTags = 16
+
 /** TextDecoder and not Buffer, because only it tells malformed UTF-8 from a replacement character that was sent. */
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -32,6 +35,14 @@ export class Reader {
   end: number
   /** Array elements allowed per message, over all its arrays. */
   maxElements = defaultMaxElements
+  /** Bytes allowed per message in strings and byte strings, those that the table of short ones holds not counted. */
+  maxTextBytes = Number.POSITIVE_INFINITY
+  /** After a message was decoded: how many array elements it has. */
+  elements = 0
+  /** For sliced decoders: a slice has so many elements, or text of about `maxTextBytes`, which then limits nothing else. */
+  sliceElements = 0
+  textLeft = Number.POSITIVE_INFINITY
+  #tagsLeft = maxTags
   #source: ArrayBufferLike | Uint8Array | undefined
 
   constructor(source: ArrayBufferLike | Uint8Array = new ArrayBuffer(0), position = 0, end = source.byteLength) {
@@ -57,6 +68,8 @@ export class Reader {
     }
     this.position = position
     this.end = end
+    this.textLeft = this.maxTextBytes
+    this.#tagsLeft = maxTags
     return this
   }
 
@@ -95,6 +108,8 @@ export class Reader {
   tagCount(position: number, end: number, field: string): number {
     const count = this.uvarint(position, end, field)
     if (count > maxTags || count * 2 > end - this.position) this.fail('too-many-elements', position, field)
+    // A frame full of empty tagged fields would keep its decoder busy for a second otherwise.
+    if (count > ordinaryTags && (this.#tagsLeft -= count) < 0) this.fail('too-many-elements', position, field)
     return count
   }
 
@@ -138,6 +153,7 @@ export class Reader {
         return text
       }
     }
+    this.#chargeText(position, length, field)
     return this.#utf8(position, length, field)
   }
 
@@ -165,10 +181,17 @@ export class Reader {
   }
 
   /** A copy of `length` bytes that are known to be there. */
-  copy(position: number, length: number): Uint8Array {
+  copy(position: number, length: number, field: string): Uint8Array {
+    this.#chargeText(position, length, field)
     const copy = new Uint8Array(length)
     copy.set(this.bytes.subarray(position, position + length))
     return copy
+  }
+
+  #chargeText(position: number, length: number, field: string): void {
+    this.textLeft -= length
+    // A sliced decoder looks at what is left before its next element.
+    if (this.textLeft < 0 && this.sliceElements === 0) this.fail('decode-limit', position, field)
   }
 
   #holds(text: string, position: number): boolean {

@@ -153,7 +153,7 @@ test('a reader refuses a window outside its bytes', () => {
 test('bytes fields are copies, and positions are relative to the source that was given', () => {
   const backing = new Uint8Array(100).fill(9)
   const reader = new Reader(backing.subarray(50, 60))
-  const copy = reader.copy(2, 3)
+  const copy = reader.copy(2, 3, 'bytes')
   backing.fill(1)
   assert.deepEqual([...copy], [9, 9, 9])
   assert.equal(copy.buffer.byteLength, 3)
