@@ -10,9 +10,11 @@ export interface TopicPartitionOffset {
 
 const version = '0'
 
-export function formatOffsets(entries: readonly TopicPartitionOffset[]): string {
-  return format(entries.map(entry => `${entry.topic} ${entry.partition} ${entry.offset}`))
-}
+/** What stands above the lines of `count` offsets. */
+export const offsetsHeader = (count: number): string => `${version}\n${count}\n`
+
+export const offsetLine = ({ topic, partition, offset }: TopicPartitionOffset): string =>
+  `${topic} ${partition} ${offset}\n`
 
 export function parseOffsets(text: string): TopicPartitionOffset[] | undefined {
   return parse(text, /^(\S+) (\d+) (\d+)$/, ([, topic, partition, offset]) => ({

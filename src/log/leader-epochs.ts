@@ -49,4 +49,12 @@ export class LeaderEpochs {
   truncate(endOffset: number): void {
     while (this.starts.length > 0 && this.starts[this.starts.length - 1]!.startOffset >= endOffset) this.starts.pop()
   }
+
+  /** The log begins at `startOffset` now: the epoch it begins in is known from there on, those before not at all. */
+  truncateStart(startOffset: number): boolean {
+    const kept = this.starts.findLastIndex(start => start.startOffset <= startOffset)
+    if (kept < 0 || (kept === 0 && this.starts[0]!.startOffset === startOffset)) return false
+    this.starts.splice(0, kept + 1, { epoch: this.starts[kept]!.epoch, startOffset })
+    return true
+  }
 }

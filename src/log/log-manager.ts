@@ -1,7 +1,10 @@
+import { MillraceError } from '../base/error.ts'
 import type { Logger } from '../base/logger.ts'
 import { type LogSettings, type OpenReport, OpenTrust, type StoredLog, type Timer, type World } from '../base/world.ts'
-import { formatOffsets, formatPartitionMetadata, parseOffsets, parsePartitionMetadata } from './checkpoint-files.ts'
-import { type DataDirectory, metadataLogName } from './data-directory.ts'
+import { StatusCode } from '../native/status.ts'
+import type { DataDirectory } from './data-directory.ts'
+import { OffsetCheckpoint } from './offset-checkpoint.ts'
+import { PartitionDirectories } from './partition-directories.ts'
 import { PartitionFiles } from './partition-files.ts'
 import { PartitionLog } from './partition-log.ts'
 
@@ -11,6 +14,8 @@ const checkpointIntervalMs = 1_000
 /** Or this much was appended: it bounds what a start after a crash has to scan. */
 const checkpointBytes = 64 << 20
 const producerCheckIntervalMs = 600_000
+/** Logs looked at before other work gets its turn. */
+const logsPerSlice = 500
 
 export interface LogKey {
   topic: string
@@ -29,6 +34,8 @@ interface OpenLog {
   readonly key: LogKey
   readonly log: PartitionLog
   readonly files: PartitionFiles
+  /** It is in the list of logs whose recovery point is behind. */
+  behind: boolean
 }
 
 /** All partition logs of one data directory: opening, checkpoints, deletion. */
@@ -38,10 +45,11 @@ export class LogManager {
   private readonly logger: Logger
   private readonly producerExpirationMs: number
   private readonly open = new Map<string, OpenLog>()
-  private recoveryPoints = new Map<string, number>()
-  private logStarts = new Map<string, number>()
-  /** By file: what it holds. */
-  private readonly written = new Map<string, string>()
+  private readonly directories: PartitionDirectories
+  private readonly recoveryPoints: OffsetCheckpoint
+  private readonly logStarts: OffsetCheckpoint
+  /** Logs that were written since their recovery point was noted: an idle log costs a checkpoint nothing. */
+  private behind: OpenLog[] = []
   private checkpointing: Promise<void> = Promise.resolve()
   private timers: Timer[] = []
   private anyFailed = false
@@ -55,12 +63,17 @@ export class LogManager {
     this.directory = directory
     this.logger = logger
     this.producerExpirationMs = producerExpirationMs
+    this.directories = new PartitionDirectories(world.disk, directory.path, logger)
+    const checkpoint = (name: string) =>
+      new OffsetCheckpoint(world.disk, `${directory.path}/${name}`, () => this.pause())
+    this.recoveryPoints = checkpoint(recoveryPointFile)
+    this.logStarts = checkpoint(logStartFile)
   }
 
   /** Reads the checkpoints and begins to write them; called once, before the first `openLog`. */
   async start(): Promise<void> {
-    this.recoveryPoints = await this.readOffsets(recoveryPointFile)
-    this.logStarts = await this.readOffsets(logStartFile)
+    await this.recoveryPoints.load(this.logger)
+    await this.logStarts.load(this.logger)
     const repeat = (delayMs: number, slot: number, work: () => void) => {
       this.timers[slot] = this.world.timers.after(delayMs, () => {
         work()
@@ -89,8 +102,8 @@ export class LogManager {
   private async openFiles(key: LogKey, settings: LogSettings): Promise<PartitionLog> {
     const path = this.pathOf(key)
     const name = directoryName(key)
-    const files = new PartitionFiles(this.world.disk, path, this.logger, bytes => this.noteAppended(bytes))
-    const isNew = await this.claim(path, key)
+    const isNew = await this.directories.claim(path, key.topicId)
+    if (isNew) this.forget(name) // A directory that is gone has left its offsets behind.
     const { log: stored, report } = await this.world.storage.openLog(
       path,
       settings,
@@ -103,12 +116,15 @@ export class LogManager {
         { log: name, cutBytes: report.cutBytes, cutFromOffset: report.cutFromOffset },
         'the tail of a log was incomplete and has been cut',
       )
+    const files = new PartitionFiles(this.world.disk, path, this.logger, bytes => this.noteAppended(opened, bytes))
     const log = await this.readBeside(stored, report, files, settings).catch(async (error: unknown) => {
       await stored.close(false)
       throw error
     })
-    const opened = { key, log, files }
+    const opened: OpenLog = { key, log, files, behind: false }
     this.open.set(name, opened)
+    if (report.logStartOffset > 0) this.logStarts.set(name, report.logStartOffset)
+    this.noteBehind(opened)
     this.totals.logs++
     this.totals.scannedBytes += report.scannedBytes
     if (report.scannedBytes > 0 || report.cutBytes > 0) this.totals.recovered++
@@ -123,8 +139,7 @@ export class LogManager {
     settings: LogSettings,
   ): Promise<PartitionLog> {
     const epochs = await files.loadEpochs(logEndOffset)
-    const pause = () => new Promise<void>(resume => this.world.timers.soon(resume))
-    const { producers } = await files.loadProducers(stored, logStartOffset, logEndOffset, epochs, pause)
+    const { producers } = await files.loadProducers(stored, logStartOffset, logEndOffset, epochs, () => this.pause())
     return new PartitionLog(stored, producers, epochs, settings, files)
   }
 
@@ -142,7 +157,7 @@ export class LogManager {
     const opened = this.open.get(name)
     if (opened?.key.topicId !== key.topicId) {
       // A topic of the same name may have come since: only its own deletion takes its files.
-      const owner = (await this.ownerOf(this.pathOf(key))) ?? key.topicId
+      const owner = (await this.directories.ownerOf(this.pathOf(key))) ?? key.topicId
       if (owner !== key.topicId) return
       await this.world.disk.removeTree(this.pathOf(key))
     } else {
@@ -151,53 +166,32 @@ export class LogManager {
       await opened.log.stored.delete()
     }
     // A topic recreated under the same name must not inherit them.
-    this.recoveryPoints.delete(name)
-    this.logStarts.delete(name)
+    this.forget(name)
     await this.checkpoint()
   }
 
   /**
-   * Directories that no topic owns: `-delete` ones are removed, others renamed to `-stray` and reported, never deleted:
-   * they may be the only copy of something. `owner` tells the topic id that should own a directory.
+   * Moves the log start of a partition to `offset`, which the caller has found to be at most its high watermark. The new
+   * start, and the producers whose records go, are durable before any file is removed, and the start never goes back.
+   * Rejects when it could not be made durable; the start that was asked for may then appear after a restart.
    */
-  async sweep(owner: (name: string) => string | undefined): Promise<void> {
-    const { disk } = this.world
-    for (const name of await disk.list(this.directory.path)) {
-      const path = `${this.directory.path}/${name}`
-      if (name.endsWith('-delete')) {
-        await disk.removeTree(path)
-        continue
-      }
-      if (name === metadataLogName || name.endsWith('-stray') || !/-\d+$/.test(name)) continue
-      const topicId = await this.ownerOf(path)
-      const expected = owner(name)
-      if (expected !== undefined && (topicId === undefined || topicId === expected)) continue
-      await this.setAside(path, topicId)
-    }
+  async advanceStart(key: LogKey, offset: number): Promise<void> {
+    const name = directoryName(key)
+    const opened = this.opened(key)
+    const { log, files } = opened
+    if (offset <= log.logStart) return
+    await files.keepProducers(log.logEnd, log.producers)
+    this.logStarts.set(name, Math.max(offset, this.logStarts.get(name) ?? 0))
+    await this.logStarts.write()
+    if (this.open.get(name) !== opened) throw notOpen(name)
+    const status = log.advanceStart(offset)
+    if (status !== StatusCode.ok)
+      throw new MillraceError('LOG_START', `The log start of ${name} could not be moved (status ${status}).`)
   }
 
-  /** Makes a partition's directory its own; returns whether there was none before. */
-  private async claim(path: string, key: LogKey): Promise<boolean> {
-    const { disk } = this.world
-    const owner = await this.ownerOf(path)
-    // What a deletion could not remove must not come back as another topic's records.
-    if (owner !== undefined && owner !== key.topicId) await this.setAside(path, owner)
-    const isNew = !(await disk.exists(path))
-    if (isNew) await disk.makeDirectory(path)
-    if (owner !== key.topicId) await disk.replace(`${path}/partition.metadata`, formatPartitionMetadata(key.topicId))
-    return isNew
-  }
-
-  /** The id of the topic that a directory belongs to, where it says so. */
-  private async ownerOf(path: string): Promise<string | undefined> {
-    const metadata = await this.world.disk.read(`${path}/partition.metadata`)
-    return metadata === undefined ? undefined : parsePartitionMetadata(new TextDecoder().decode(metadata))
-  }
-
-  private async setAside(path: string, topicId: string | undefined): Promise<void> {
-    const stray = `${path}.${topicId ?? 'unknown'}-stray`
-    this.logger.warn({ directory: path, renamedTo: stray }, 'a directory belongs to no topic and was set aside')
-    await this.world.disk.rename(path, stray)
+  /** See PartitionDirectories.sweep. */
+  sweep(owner: (name: string) => string | undefined): Promise<void> {
+    return this.directories.sweep(owner)
   }
 
   /** Writes recovery points and log starts where they have changed. */
@@ -241,7 +235,30 @@ export class LogManager {
     this.directory.release()
   }
 
-  private noteAppended(bytes: number): void {
+  private opened(key: LogKey): OpenLog {
+    const name = directoryName(key)
+    const opened = this.open.get(name)
+    if (opened?.key.topicId !== key.topicId) throw notOpen(name)
+    return opened
+  }
+
+  private forget(name: string): void {
+    this.recoveryPoints.delete(name)
+    this.logStarts.delete(name)
+  }
+
+  private pause(): Promise<void> {
+    return new Promise(resume => this.world.timers.soon(resume))
+  }
+
+  private noteBehind(opened: OpenLog): void {
+    if (opened.behind) return
+    opened.behind = true
+    this.behind.push(opened)
+  }
+
+  private noteAppended(opened: OpenLog, bytes: number): void {
+    this.noteBehind(opened)
     this.bytesSinceCheckpoint += bytes
     if (this.bytesSinceCheckpoint < checkpointBytes) return
     this.bytesSinceCheckpoint = 0
@@ -254,33 +271,22 @@ export class LogManager {
   }
 
   private async writeCheckpoints(): Promise<void> {
-    for (const [name, { log }] of this.open) {
-      this.recoveryPoints.set(name, log.durableEnd)
-      if (log.logStart > 0) this.logStarts.set(name, log.logStart)
+    const looked = this.behind
+    this.behind = []
+    for (const [index, opened] of looked.entries()) {
+      if (index % logsPerSlice === logsPerSlice - 1) await this.pause()
+      opened.behind = false
+      const name = directoryName(opened.key)
+      if (this.open.get(name) !== opened) continue
+      const { durableEnd } = opened.log
+      this.recoveryPoints.set(name, durableEnd)
+      if (durableEnd < opened.log.logEnd) this.noteBehind(opened)
     }
-    await this.writeOffsets(recoveryPointFile, this.recoveryPoints)
-    await this.writeOffsets(logStartFile, this.logStarts)
-  }
-
-  private async writeOffsets(name: string, offsets: ReadonlyMap<string, number>): Promise<void> {
-    const content = formatOffsets([...offsets].map(toEntry))
-    if (this.written.get(name) === content) return
-    await this.world.disk.replace(`${this.directory.path}/${name}`, content)
-    this.written.set(name, content)
-  }
-
-  private async readOffsets(name: string): Promise<Map<string, number>> {
-    const content = await this.world.disk.read(`${this.directory.path}/${name}`)
-    const entries = content === undefined ? [] : parseOffsets(new TextDecoder().decode(content))
-    if (entries === undefined)
-      this.logger.warn({ file: name }, 'a checkpoint is damaged: every log is verified from its start')
-    return new Map((entries ?? []).map(entry => [`${entry.topic}-${entry.partition}`, entry.offset]))
+    await this.recoveryPoints.write()
+    await this.logStarts.write()
   }
 }
+
+const notOpen = (name: string): MillraceError => new MillraceError('LOG_NOT_OPEN', `The log of ${name} is not open.`)
 
 export const directoryName = (key: { topic: string; partition: number }): string => `${key.topic}-${key.partition}`
-
-function toEntry([name, offset]: [string, number]): { topic: string; partition: number; offset: number } {
-  const dash = name.lastIndexOf('-')
-  return { topic: name.slice(0, dash), partition: Number(name.slice(dash + 1)), offset }
-}

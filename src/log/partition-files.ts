@@ -24,6 +24,8 @@ export class PartitionFiles implements SideFiles {
   private readonly logger: Logger
   private readonly onAppended: (bytes: number) => void
   private closed = false
+  /** The log end that the newest snapshot tells of, as far as this process knows. */
+  private savedOffset = -1
 
   constructor(disk: Disk, directory: string, logger: Logger, onAppended: (bytes: number) => void) {
     this.disk = disk
@@ -40,8 +42,19 @@ export class PartitionFiles implements SideFiles {
     const content = encodeProducerSnapshot(producers)
     this.write('producer snapshot', async () => {
       await this.disk.replace(`${this.directory}/${snapshotName(endOffset)}`, content)
-      await this.dropOldSnapshots()
+      this.savedOffset = endOffset
+      await this.dropOldSnapshots(0)
     })
+  }
+
+  /** Resolves when a restart would know these producers without the records below `endOffset`, or that was tried. */
+  async keepProducers(endOffset: number, producers: ProducerStates): Promise<void> {
+    if (producers.size > 0 && this.savedOffset !== endOffset) this.saveProducers(endOffset, producers)
+    await this.queue.idle()
+  }
+
+  startMoved(logStart: number): void {
+    this.write('list of producer snapshots', () => this.dropOldSnapshots(logStart))
   }
 
   saveEpochs(epochs: LeaderEpochs): void {
@@ -116,9 +129,11 @@ export class PartitionFiles implements SideFiles {
     return offsets.sort((a, b) => b - a)
   }
 
-  private async dropOldSnapshots(): Promise<void> {
-    for (const offset of (await this.snapshots()).slice(retainedSnapshots))
-      await this.disk.remove(`${this.directory}/${snapshotName(offset)}`)
+  /** Those below `logStart` go too, but the newest stays: producers outlive their records. */
+  private async dropOldSnapshots(logStart: number): Promise<void> {
+    const others = (await this.snapshots()).slice(1)
+    const kept = others.slice(0, retainedSnapshots - 1).filter(offset => offset >= logStart)
+    for (const offset of others.slice(kept.length)) await this.disk.remove(`${this.directory}/${snapshotName(offset)}`)
   }
 
   private write(what: string, work: () => Promise<void>): void {

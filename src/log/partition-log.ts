@@ -42,6 +42,8 @@ export interface SideFiles {
   appended(bytes: number): void
   saveProducers(endOffset: number, producers: ProducerStates): void
   saveEpochs(epochs: LeaderEpochs): void
+  /** The log begins at `logStart` now: what tells of nothing above it can go. */
+  startMoved(logStart: number): void
 }
 
 /** A partition's log as the decisions see it: stored bytes, producer states, leader epochs. */
@@ -79,6 +81,18 @@ export class PartitionLog {
   configure(settings: LogSettings): void {
     this.settings = settings
     this.stored.configure(settings)
+  }
+
+  /**
+   * Moves the log start, which is durable in its checkpoint, and drops what lies below: whole segments, epochs that
+   * ended there. Producers stay known: their state outlives their records. Returns a native status.
+   */
+  advanceStart(offset: number): number {
+    const status = this.stored.advanceStart(offset)
+    if (status !== StatusCode.ok) return status
+    if (this.epochs.truncateStart(offset)) this.sideFiles.saveEpochs(this.epochs)
+    this.sideFiles.startMoved(offset)
+    return status
   }
 
   /**

@@ -1,69 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { LogSettings } from '../../../src/base/world.ts'
-import { openDataDirectory } from '../../../src/log/data-directory.ts'
-import { LogManager } from '../../../src/log/log-manager.ts'
 import { decodeProducerSnapshot, encodeProducerSnapshot } from '../../../src/log/producer-snapshot.ts'
 import { ProducerStates } from '../../../src/log/producer-state.ts'
-import { FakeWorld } from '../../support/fake-world.ts'
 import { Machine } from '../../support/machine.ts'
-import { batchOf, RecordingLogger } from '../../support/test-broker.ts'
+import { batchOf } from '../../support/test-broker.ts'
+import { appendFrame as append, idA, idB, key, path, startLogs as start, text } from './support.ts'
 
-const path = '/data'
-const settings: LogSettings = {
-  segmentBytes: 250,
-  segmentMs: Number.MAX_SAFE_INTEGER,
-  indexIntervalBytes: 4096,
-  segmentIndexBytes: 4096,
-  maxMessageBytes: 1 << 20,
-  timestampBeforeMaxMs: Number.MAX_SAFE_INTEGER,
-  timestampAfterMaxMs: Number.MAX_SAFE_INTEGER,
-  logAppendTime: false,
-  requireKeys: false,
-}
-const idA = 'aaaaaaaaaaaaaaaaaaaaaa'
-const idB = 'bbbbbbbbbbbbbbbbbbbbbb'
-const key = (topicId = idA) => ({ topic: 't', topicId, partition: 0 })
-
-async function start(machine: Machine) {
-  const world = new FakeWorld(machine)
-  const logger = new RecordingLogger()
-  const directory = await openDataDirectory(world, logger, { path, nodeId: 1, newId: () => 'id' })
-  await directory.markOpened()
-  const logs = new LogManager(world, directory, logger, 86_400_000)
-  await logs.start()
-  const settle = async <T>(work: Promise<T>): Promise<T> => {
-    work.catch(() => {})
-    await world.time.settle()
-    return await work
-  }
-  return { world, logger, logs, settle, openLog: (topicId = idA) => settle(logs.openLog(key(topicId), settings)) }
-}
-
-const text = (machine: Machine, name: string) => new TextDecoder().decode(machine.files.get(`${path}/${name}`))
 const idempotent = (baseSequence: number) => ({ producerId: 7n, producerEpoch: 0, baseSequence })
-
-/** Appends a batch of the producer 7 as a client's frame. */
-function append(world: FakeWorld, log: Awaited<ReturnType<LogManager['openLog']>>, batch: Uint8Array) {
-  world.network.start({} as never, {
-    onOpen() {},
-    onClose() {},
-    onTurnEnd() {},
-    onFrame(_, arena, position, length) {
-      const view = new DataView(world.network.arenaBytes(arena).buffer)
-      const outcome = log.append({ arena, view, position, length }, 0 as never, world.clock.wallMs())
-      assert.ok(outcome.ok, 'the batch is taken')
-      world.network.releaseFrame(arena, position)
-    },
-  })
-  world.network.listen('', 0)
-  let connection = 0
-  world.network.connect(given => {
-    connection = given
-    return { connection: given, onBytes() {}, onClosed() {} }
-  })
-  world.network.deliver([{ connection, frame: batch }])
-}
 
 test('recovery points are written each second where something became durable', async () => {
   const machine = new Machine()

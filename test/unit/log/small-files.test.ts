@@ -3,8 +3,9 @@ import { test } from 'node:test'
 import { offset } from '../../../src/base/ids.ts'
 import {
   formatEpochs,
-  formatOffsets,
   formatPartitionMetadata,
+  offsetLine,
+  offsetsHeader,
   parseEpochs,
   parseOffsets,
   parsePartitionMetadata,
@@ -17,9 +18,9 @@ test("offset checkpoints are Kafka's text, both ways", () => {
     { topic: 'a', partition: 0, offset: 17 },
     { topic: 'b-c', partition: 12, offset: 0 },
   ]
-  assert.equal(formatOffsets(entries), '0\n2\na 0 17\nb-c 12 0\n')
+  assert.equal(offsetsHeader(2) + entries.map(offsetLine).join(''), '0\n2\na 0 17\nb-c 12 0\n')
   assert.deepEqual(parseOffsets('0\n2\na 0 17\nb-c 12 0\n'), entries)
-  assert.deepEqual(parseOffsets(formatOffsets([])), [])
+  assert.deepEqual(parseOffsets(offsetsHeader(0)), [])
 })
 
 test("leader epoch checkpoints are Kafka's text, both ways", () => {

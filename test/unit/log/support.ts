@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import type { LogSettings } from '../../../src/base/world.ts'
+import { openDataDirectory } from '../../../src/log/data-directory.ts'
+import { LogManager } from '../../../src/log/log-manager.ts'
+import type { PartitionLog } from '../../../src/log/partition-log.ts'
+import { FakeWorld } from '../../support/fake-world.ts'
+import type { Machine } from '../../support/machine.ts'
+import { RecordingLogger } from '../../support/test-broker.ts'
+
+export const path = '/data'
+export const settings: LogSettings = {
+  segmentBytes: 250,
+  segmentMs: Number.MAX_SAFE_INTEGER,
+  indexIntervalBytes: 4096,
+  segmentIndexBytes: 4096,
+  maxMessageBytes: 1 << 20,
+  timestampBeforeMaxMs: Number.MAX_SAFE_INTEGER,
+  timestampAfterMaxMs: Number.MAX_SAFE_INTEGER,
+  logAppendTime: false,
+  requireKeys: false,
+}
+export const idA = 'aaaaaaaaaaaaaaaaaaaaaa'
+export const idB = 'bbbbbbbbbbbbbbbbbbbbbb'
+export const key = (topicId = idA, partition = 0) => ({ topic: 't', topicId, partition })
+
+/** A process that keeps logs on `machine`, and nothing else. */
+export async function startLogs(machine: Machine, given: Partial<LogSettings> = {}) {
+  const world = new FakeWorld(machine)
+  const logger = new RecordingLogger()
+  const directory = await openDataDirectory(world, logger, { path, nodeId: 1, newId: () => 'id' })
+  await directory.markOpened()
+  const logs = new LogManager(world, directory, logger, 86_400_000)
+  await logs.start()
+  const settle = async <T>(work: Promise<T>): Promise<T> => {
+    work.catch(() => {})
+    await world.time.settle()
+    return await work
+  }
+  const openLog = (topicId = idA, partition = 0) =>
+    settle(logs.openLog(key(topicId, partition), { ...settings, ...given }))
+  return { world, logger, logs, settle, openLog }
+}
+
+export const text = (machine: Machine, name: string) => new TextDecoder().decode(machine.files.get(`${path}/${name}`))
+
+/** Appends a batch as a client's frame. */
+export function appendFrame(world: FakeWorld, log: PartitionLog, batch: Uint8Array): void {
+  world.network.start({} as never, {
+    onOpen() {},
+    onClose() {},
+    onTurnEnd() {},
+    onFrame(_, arena, position, length) {
+      const view = new DataView(world.network.arenaBytes(arena).buffer)
+      const outcome = log.append({ arena, view, position, length }, 0 as never, world.clock.wallMs())
+      assert.ok(outcome.ok, 'the batch is taken')
+      world.network.releaseFrame(arena, position)
+    },
+  })
+  world.network.listen('', 0)
+  let connection = 0
+  world.network.connect(given => {
+    connection = given
+    return { connection: given, onBytes() {}, onClosed() {} }
+  })
+  world.network.deliver([{ connection, frame: batch }])
+}
