@@ -41,6 +41,8 @@ enum CallSlot : size_t {
   kPort = 33,
   // every call that answers with a status: errno, or 0
   kSystemError = 34,
+  // append, validate, check: how many record faults lie in the array of headers
+  kFaultCount = 36,
   kCallSlots = 40,
 };
 

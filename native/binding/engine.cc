@@ -9,12 +9,6 @@
 #include "binding/status_to_js.h"
 
 namespace millrace {
-namespace {
-
-constexpr size_t kHeadersPerCall = 256;
-constexpr size_t kHeaderNumbers = 10;
-
-}  // namespace
 
 napi_property_descriptor Method(const char* name, napi_callback call, void* owner) {
   return {name, nullptr, call, nullptr, nullptr, nullptr, napi_default_method, owner};

@@ -35,6 +35,9 @@ struct LogEntry {
 // shell). When the environment ends first, Abandon() does the same without JavaScript.
 class Engine {
  public:
+  static constexpr size_t kHeadersPerCall = 256;
+  static constexpr size_t kHeaderNumbers = 10;
+
   // createEngine(flushThreads, maxAgeMs, maxUnflushedBytes): the object whose functions are the
   // addon's surface.
   static napi_value Create(napi_env env, napi_callback_info info);

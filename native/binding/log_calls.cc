@@ -48,6 +48,17 @@ std::optional<std::span<std::byte>> FrameBytes(LogCall& call) {
   return memory.subspan(position, length);
 }
 
+// Index, kind and timestamp of each, where the headers of other calls go.
+void StoreFaults(const Engine& engine, std::span<const RecordFault> faults) {
+  static_assert(kMaxRecordFaults * 3 <= Engine::kHeadersPerCall * Engine::kHeaderNumbers);
+  double* to = engine.headers().numbers();
+  for (const RecordFault& fault : faults) {
+    *to++ = fault.index;
+    *to++ = static_cast<double>(fault.kind);
+    *to++ = static_cast<double>(fault.timestamp);
+  }
+}
+
 void StoreAppended(const LogCall& call, const Appended& appended) {
   double* to = call.numbers();
   to[kBaseOffset] = static_cast<double>(appended.base_offset);
@@ -55,6 +66,9 @@ void StoreAppended(const LogCall& call, const Appended& appended) {
   to[kMaxTimestamp] = static_cast<double>(appended.max_timestamp);
   to[kFirstBadRecord] = appended.first_bad_record;
   to[kRolled] = appended.rolled ? 1 : 0;
+  to[kFaultCount] = static_cast<double>(appended.faults.size());
+  if (!appended.faults.empty()) [[unlikely]]
+    StoreFaults(call.engine, appended.faults);
 }
 
 napi_value Append(LogCall& call, std::span<std::byte> batch, const AppendOptions& options) {
@@ -68,28 +82,52 @@ napi_value Append(LogCall& call, std::span<std::byte> batch, const AppendOptions
   return call.Answer(status);
 }
 
-// appendFrame: arena, position, length, leader epoch, now.
+// The options of a log for one batch from the network; slots 3 to 5: leader epoch, now, whether what
+// it unfolds to was checked.
+AppendOptions FrameOptions(LogCall& call) {
+  AppendOptions options = call.entry->options;
+  options.leader_epoch = call.reader.Int32(kArgument + 3);
+  options.now_ms = call.reader.Int53(kArgument + 4);
+  if (call.reader.Flag(kArgument + 5)) options.flags |= kAppendCheckedInside;
+  return options;
+}
+
+// appendFrame: arena, position, length, and FrameOptions.
 napi_value AppendFrame(napi_env env, napi_callback_info info) {
   LogCall call(env, info);
   if (!call.ready()) return call.Refuse();
   const std::optional<std::span<std::byte>> batch = FrameBytes(call);
-  AppendOptions options = call.entry->options;
-  options.leader_epoch = call.reader.Int32(kArgument + 3);
-  options.now_ms = call.reader.Int53(kArgument + 4);
+  const AppendOptions options = FrameOptions(call);
   if (!batch.has_value() || !call.reader.ok()) return call.Refuse();
   return Append(call, *batch, options);
 }
 
-// validateFrame: arena, position, length, (unused), now.
+// validateFrame: arena, position, length, and FrameOptions.
 napi_value ValidateFrame(napi_env env, napi_callback_info info) {
   LogCall call(env, info);
   if (!call.ready()) return call.Refuse();
   const std::optional<std::span<std::byte>> batch = FrameBytes(call);
-  AppendOptions options = call.entry->options;
-  options.now_ms = call.reader.Int53(kArgument + 4);
+  const AppendOptions options = FrameOptions(call);
   if (!batch.has_value() || !call.reader.ok()) return call.Refuse();
   Appended verdict;
   const Status status = call.entry->log->Validate(*batch, options, &verdict);
+  StoreAppended(call, verdict);
+  return call.Answer(status);
+}
+
+// checkUnfolded(records): arena, position, length, and FrameOptions. `records` is what the batch
+// there unfolds to; its max timestamp is corrected in place.
+napi_value CheckUnfoldedFrame(napi_env env, napi_callback_info info) {
+  CallArgs<1> args(env, info);
+  LogCall call(env, args.Owner<Engine>());
+  const auto records = args.Bytes(0);
+  if (!records) return ThrowArgument(env, "checkUnfolded takes a Uint8Array");
+  if (!call.ready()) return call.Refuse();
+  const std::optional<std::span<std::byte>> batch = FrameBytes(call);
+  const AppendOptions options = FrameOptions(call);
+  if (!batch.has_value() || !call.reader.ok()) return call.Refuse();
+  Appended verdict;
+  const Status status = CheckUnfolded(*batch, *records, options, &verdict);
   StoreAppended(call, verdict);
   return call.Answer(status);
 }
@@ -288,6 +326,7 @@ void AppendLogCalls(std::vector<napi_property_descriptor>& properties, Engine* e
       Method("appendFrame", AppendFrame, engine),
       Method("appendBytes", AppendBytes, engine),
       Method("validateFrame", ValidateFrame, engine),
+      Method("checkUnfolded", CheckUnfoldedFrame, engine),
       Method("readLog", ReadLog, engine),
       Method("findTimestamp", FindTimestamp, engine),
       Method("findMaxTimestamp", FindMaxTimestamp, engine),

@@ -117,6 +117,17 @@ export interface LastAppend {
   rolled: boolean
 }
 
+export const RecordFaultKind = { keyMissing: 0, timestampOutOfBounds: 1 } as const
+export type RecordFaultKind = (typeof RecordFaultKind)[keyof typeof RecordFaultKind]
+
+/** A record that its topic does not take. */
+export interface RecordFault {
+  /** Within its batch. */
+  index: number
+  kind: RecordFaultKind
+  timestamp: number
+}
+
 /**
  * One partition's bytes. Every method that returns a number returns a native status code (0 is success, see
  * `src/native/status.ts`); nothing has changed when it is not 0.
@@ -124,12 +135,30 @@ export interface LastAppend {
 export interface StoredLog {
   readonly directory: string
   configure(settings: LogSettings): void
-  /** Appends one batch that lies in a network frame: `arena`, `position`, `length`. Result in `lastAppend`. */
-  appendFrame(arena: number, position: number, length: number, leaderEpoch: number, nowMs: number): number
+  /**
+   * Appends one batch that lies in a network frame: `arena`, `position`, `length`. Result in `lastAppend`. Inside a
+   * compressed batch nothing is checked here; `checkedInside` tells that `checkUnfolded` did, so that the timestamps in
+   * its header, which are its client's, do not count either.
+   */
+  appendFrame(
+    arena: number,
+    position: number,
+    length: number,
+    leaderEpoch: number,
+    nowMs: number,
+    checkedInside?: boolean,
+  ): number
   /** Appends one batch of the process's own; it is stamped in place. Control batches are allowed. */
   appendBytes(batch: Uint8Array, leaderEpoch: number, nowMs: number): number
   /** The checks of `appendFrame` alone. */
-  validateFrame(arena: number, position: number, length: number, nowMs: number): number
+  validateFrame(arena: number, position: number, length: number, nowMs: number, checkedInside?: boolean): number
+  /**
+   * The checks of `appendFrame` on a compressed batch and on `records`, all that it unfolds to. When they hold, the true
+   * max timestamp stands in the batch's header, in the frame.
+   */
+  checkUnfolded(arena: number, position: number, length: number, records: Uint8Array, nowMs: number): number
+  /** The records that the last append, validation or check found at fault, the first 500 of them. Read at once. */
+  recordFaults(): RecordFault[]
   readonly lastAppend: LastAppend
   /** Pins a region; 0, then `lastRegion`/`lastRegionLength` (length 0: no region was made). */
   read(offset: number, maxBytes: number, limit: number, wholeFirstBatch: boolean): number

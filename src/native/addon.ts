@@ -16,7 +16,7 @@ export interface Addon {
 }
 
 /** Raised with every change to what the addon exports (native/binding/addon.cc). */
-export const addonAbi = 1
+export const addonAbi = 2
 
 /** Functions without a comment take all arguments from `block` and return a status. */
 export interface RawEngine {
@@ -40,6 +40,8 @@ export interface RawEngine {
   appendFrame(): number
   appendBytes(batch: Uint8Array): number
   validateFrame(): number
+  /** `records` are what the compressed batch that `block` tells of unfolds to. */
+  checkUnfolded(records: Uint8Array): number
   readLog(): number
   findTimestamp(): number
   findMaxTimestamp(): number
@@ -94,6 +96,7 @@ export const Slot = {
   listener: 32,
   port: 33,
   systemError: 34,
+  faultCount: 36,
 } as const
 
 /** Numbers of an entry in `events`. */
@@ -117,6 +120,8 @@ export const HeaderField = {
   sizeBytes: 9,
   count: 10,
 } as const
+/** Numbers of a record fault, which stand where headers do. */
+export const FaultField = { index: 0, kind: 1, timestamp: 2, count: 3 } as const
 /** Places in what `stats` returns. */
 export const EngineStat = {
   liveRegions: 0,

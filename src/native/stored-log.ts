@@ -1,5 +1,13 @@
-import type { LastAppend, LogSettings, StoredBatchHeader, StoredLog, TimestampPosition } from '../base/world.ts'
-import { HeaderField, type RawEngine, Slot } from './addon.ts'
+import type {
+  LastAppend,
+  LogSettings,
+  RecordFault,
+  RecordFaultKind,
+  StoredBatchHeader,
+  StoredLog,
+  TimestampPosition,
+} from '../base/world.ts'
+import { FaultField, HeaderField, type RawEngine, Slot } from './addon.ts'
 import { fromNative, statusError } from './errors.ts'
 import { StatusCode } from './status.ts'
 
@@ -35,19 +43,43 @@ export class NativeLog implements StoredLog {
     this.#check('configure', this.#raw.configureLog())
   }
 
-  appendFrame(arena: number, position: number, length: number, leaderEpoch: number, nowMs: number): number {
-    this.#storeAppend(arena, position, length, leaderEpoch, nowMs)
+  appendFrame(
+    arena: number,
+    position: number,
+    length: number,
+    leaderEpoch: number,
+    nowMs: number,
+    checkedInside = false,
+  ): number {
+    this.#storeAppend(arena, position, length, leaderEpoch, nowMs, checkedInside)
     return this.#raw.appendFrame()
   }
 
   appendBytes(batch: Uint8Array, leaderEpoch: number, nowMs: number): number {
-    this.#storeAppend(0, 0, 0, leaderEpoch, nowMs)
+    this.#storeAppend(0, 0, 0, leaderEpoch, nowMs, false)
     return this.#raw.appendBytes(batch)
   }
 
-  validateFrame(arena: number, position: number, length: number, nowMs: number): number {
-    this.#storeAppend(arena, position, length, 0, nowMs)
+  validateFrame(arena: number, position: number, length: number, nowMs: number, checkedInside = false): number {
+    this.#storeAppend(arena, position, length, 0, nowMs, checkedInside)
     return this.#raw.validateFrame()
+  }
+
+  checkUnfolded(arena: number, position: number, length: number, records: Uint8Array, nowMs: number): number {
+    this.#storeAppend(arena, position, length, 0, nowMs, true)
+    return this.#raw.checkUnfolded(records)
+  }
+
+  recordFaults(): RecordFault[] {
+    const { headers: numbers } = this.#raw
+    return Array.from({ length: this.#block[Slot.faultCount]! }, (_, fault) => {
+      const at = fault * FaultField.count
+      return {
+        index: numbers[at + FaultField.index]!,
+        kind: numbers[at + FaultField.kind] as RecordFaultKind,
+        timestamp: numbers[at + FaultField.timestamp]!,
+      }
+    })
   }
 
   read(offset: number, maxBytes: number, limit: number, wholeFirstBatch: boolean): number {
@@ -160,7 +192,14 @@ export class NativeLog implements StoredLog {
     }
   }
 
-  #storeAppend(arena: number, position: number, length: number, leaderEpoch: number, nowMs: number): void {
+  #storeAppend(
+    arena: number,
+    position: number,
+    length: number,
+    leaderEpoch: number,
+    nowMs: number,
+    checkedInside: boolean,
+  ): void {
     const block = this.#block
     block[Slot.log] = this.number
     block[argument] = arena
@@ -168,6 +207,7 @@ export class NativeLog implements StoredLog {
     block[argument + 2] = length
     block[argument + 3] = leaderEpoch
     block[argument + 4] = nowMs
+    block[argument + 5] = checkedInside ? 1 : 0
   }
 
   #storeTwo(first: number, second: number): void {

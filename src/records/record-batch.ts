@@ -172,6 +172,7 @@ export function readRecords(bytes: Uint8Array, at: number, recordBytes?: Uint8Ar
       headers,
     })
   }
+  if (cursor.at !== section.length) throw new RangeError('bytes lie behind the last record of a batch')
   return records
 }
 

@@ -4,6 +4,7 @@ import type {
   LogSettings,
   OpenReport,
   OpenTrust,
+  RecordFault,
   Storage,
   StoredBatchHeader,
   StoredLog,
@@ -182,6 +183,7 @@ export class MemoryLog implements StoredLog {
   private readonly storage: MemoryStorage
   private settings: LogSettings
   private closed = false
+  private faults: RecordFault[] = []
 
   constructor(storage: MemoryStorage, directory: string, content: LogContent, settings: LogSettings) {
     this.storage = storage
@@ -204,6 +206,20 @@ export class MemoryLog implements StoredLog {
 
   validateFrame(arena: number, position: number, length: number, nowMs: number): number {
     return this.noted(checkBatch(this.storage.frame(arena, position, length), this.settings, nowMs, false))
+  }
+
+  checkUnfolded(arena: number, position: number, length: number, records: Uint8Array, nowMs: number): number {
+    const batch = this.storage.frame(arena, position, length)
+    const status = this.noted(checkBatch(batch, this.settings, nowMs, false, records))
+    if (status !== StatusCode.ok) return status
+    const view = viewOf(batch)
+    view.setBigInt64(35, BigInt(Math.max(...readRecords(batch, 0, records).map(({ timestampMs }) => timestampMs), -1)))
+    view.setUint32(17, crc32c(batch.subarray(21)))
+    return status
+  }
+
+  recordFaults(): RecordFault[] {
+    return this.faults
   }
 
   read(offset: number, maxBytes: number, limit: number, wholeFirstBatch: boolean): number {
@@ -335,8 +351,9 @@ export class MemoryLog implements StoredLog {
     return StatusCode.ok
   }
 
-  private noted({ status, firstBadRecord }: BatchVerdict): number {
+  private noted({ status, firstBadRecord, faults }: BatchVerdict): number {
     this.lastAppend.firstBadRecord = firstBadRecord
+    this.faults = faults
     return status
   }
 

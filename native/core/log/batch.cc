@@ -129,6 +129,8 @@ Cursor RecordsOf(std::span<const std::byte> batch) {
   return Cursor(batch.data() + kBatchHeaderBytes, batch.data() + batch.size());
 }
 
+bool IsCompressed(const BatchHeader& header) { return (header.attributes & kBatchCodecMask) != 0; }
+
 // Wraps around as Kafka does: the sum of two numbers that a client chose.
 int64_t AddWrapping(int64_t a, int64_t b) {
   return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
@@ -213,20 +215,23 @@ Status CheckHeader(const std::byte* bytes, const BatchHeader& header,
   return Status::Ok();
 }
 
-// Every record of an uncompressed batch. The structure of all of them is checked before a bad key
-// or timestamp counts.
-Status CheckRecords(std::span<const std::byte> batch, const AppendOptions& options,
-                    BatchHeader* header, Appended* verdict) {
+[[gnu::noinline]] void NoteFault(Appended* verdict, const RecordFault& fault) {
+  if (verdict->faults.size() < kMaxRecordFaults) verdict->faults.push_back(fault);
+}
+
+// The records of one batch, uncompressed or unfolded. The structure of all of them is checked
+// before a bad key or timestamp counts.
+Status CheckRecords(Cursor records, const AppendOptions& options, BatchHeader* header,
+                    Appended* verdict) {
   const TimestampBounds bounds(options);
   const bool keys_required = (options.flags & kAppendRequireKeys) != 0;
   int64_t max_timestamp = kNoTimestamp;
-  int32_t first_bad = -1;
   bool bad_timestamp = false;
-  Cursor records = RecordsOf(batch);
   for (int32_t index = 0; index < header->record_count; ++index) {
     Record record;
     if (!ReadRecord(&records, &record) || record.offset_delta != index) {
       verdict->first_bad_record = index;
+      verdict->faults.clear();
       return Verdict(Code::kBatchInvalid);
     }
     int64_t timestamp = AddWrapping(header->base_timestamp, record.timestamp_delta);
@@ -234,13 +239,19 @@ Status CheckRecords(std::span<const std::byte> batch, const AppendOptions& optio
     bool key_missing = keys_required && !record.has_key;
     bool out_of_bounds = !key_missing && !bounds.Contain(timestamp);
     if (key_missing || out_of_bounds) [[unlikely]] {
-      if (first_bad < 0) first_bad = index;
       bad_timestamp |= out_of_bounds;
+      NoteFault(verdict, {index,
+                          key_missing ? RecordFault::Kind::kKeyMissing
+                                      : RecordFault::Kind::kTimestampOutOfBounds,
+                          timestamp});
     }
   }
-  if (records.remaining() != 0) return Verdict(Code::kBatchInvalid);
-  if (first_bad >= 0) {
-    verdict->first_bad_record = first_bad;
+  if (records.remaining() != 0) {
+    verdict->faults.clear();
+    return Verdict(Code::kBatchInvalid);
+  }
+  if (!verdict->faults.empty()) {
+    verdict->first_bad_record = verdict->faults.front().index;
     return Verdict(bad_timestamp ? Code::kBatchTimestamp : Code::kBatchInvalid);
   }
   // In a batch with append time, the records' own timestamps no longer count.
@@ -273,6 +284,7 @@ bool BatchChecksumHolds(std::span<const std::byte> batch) {
 Status CheckBatch(std::span<const std::byte> batch, const AppendOptions& options,
                   BatchHeader* header, Appended* verdict) {
   verdict->first_bad_record = -1;
+  verdict->faults.clear();
   // The magic byte has the same place in every version of the format, and older ones are named
   // before they are misread.
   // What is not one whole batch is invalid rather than corrupt: a client sends corrupt ones again.
@@ -290,18 +302,36 @@ Status CheckBatch(std::span<const std::byte> batch, const AppendOptions& options
   LoadHeader(batch.data(), header);
   if (Status status = CheckHeader(batch.data(), *header, options); !status.ok()) return status;
   if ((header->attributes & kBatchAppendTime) != 0 && (options.flags & kAppendInternal) == 0) {
-    verdict->first_bad_record = 0;  // only a broker may call a timestamp append time
-    return Verdict(Code::kBatchTimestamp);
+    return Verdict(Code::kBatchTimestamp);  // only a broker may call a timestamp append time
   }
-  if ((header->attributes & kBatchCodecMask) == 0) {
-    if (Status status = CheckRecords(batch, options, header, verdict); !status.ok()) return status;
-  } else {
+  if (!IsCompressed(*header)) {
+    Status status = CheckRecords(RecordsOf(batch), options, header, verdict);
+    if (!status.ok()) return status;
+  } else if ((options.flags & kAppendCheckedInside) == 0) {
     const TimestampBounds bounds(options);
     if (!bounds.Contain(header->base_timestamp) || !bounds.Contain(header->max_timestamp)) {
       return Verdict(Code::kBatchTimestamp);
     }
   }
   verdict->max_timestamp = header->max_timestamp;
+  return Status::Ok();
+}
+
+Status CheckUnfolded(std::span<std::byte> batch, std::span<const std::byte> records,
+                     const AppendOptions& options, Appended* verdict) {
+  AppendOptions outside = options;
+  outside.flags |= kAppendCheckedInside;
+  BatchHeader header;
+  if (Status status = CheckBatch(batch, outside, &header, verdict); !status.ok()) return status;
+  if (!IsCompressed(header)) return Status(Code::kInvalidArgument);
+  const int64_t claimed = header.max_timestamp;
+  Cursor cursor(records.data(), records.data() + records.size());
+  if (Status status = CheckRecords(cursor, options, &header, verdict); !status.ok()) return status;
+  verdict->max_timestamp = header.max_timestamp;
+  if (header.max_timestamp != claimed) {
+    StoreBigEndian<int64_t>(batch.data() + kMaxTimestampAt, header.max_timestamp);
+    StoreBigEndian<uint32_t>(batch.data() + kChecksumAt, ChecksumOf(batch));
+  }
   return Status::Ok();
 }
 
@@ -330,7 +360,7 @@ void StampBatch(std::span<std::byte> batch, Offset base_offset, const AppendOpti
 Status VisitRecords(std::span<const std::byte> batch, RecordVisitor visit, void* context) {
   BatchHeader header;
   if (Status status = ParseBatchHeader(batch, &header); !status.ok()) return status;
-  if ((header.attributes & kBatchCodecMask) != 0) return Status(Code::kInvalidArgument);
+  if (IsCompressed(header)) return Status(Code::kInvalidArgument);
   const bool append_time = (header.attributes & kBatchAppendTime) != 0;
   Cursor records = RecordsOf(batch.first(static_cast<size_t>(header.size_bytes)));
   for (int32_t index = 0; index < header.record_count; ++index) {

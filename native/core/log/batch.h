@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "core/base/status.h"
 
@@ -35,6 +36,8 @@ enum AppendFlags : uint32_t {
   kAppendRequireKeys = 1u << 1,  // compacted topic: a record without key is invalid
   kAppendInternal = 1u
       << 2,  // written by this broker (coordinators, markers): control batches allowed
+  kAppendCheckedInside = 1u
+      << 3,  // a compressed batch whose records are checked apart, by CheckUnfolded
 };
 
 struct AppendOptions {
@@ -46,6 +49,15 @@ struct AppendOptions {
   int64_t timestamp_after_max_ms = INT64_MAX;   // message.timestamp.after.max.ms
 };
 
+// A record of sound structure that its topic does not take.
+struct RecordFault {
+  enum class Kind : int32_t { kKeyMissing = 0, kTimestampOutOfBounds = 1 };
+  int32_t index;  // within the batch
+  Kind kind;
+  int64_t timestamp;
+};
+inline constexpr size_t kMaxRecordFaults = 500;  // further ones of a batch are not named
+
 struct Appended {
   Offset base_offset = -1;
   Offset last_offset = -1;
@@ -53,6 +65,8 @@ struct Appended {
   int32_t first_bad_record =
       -1;  // with kBatchInvalid / kBatchTimestamp: the record's index within the batch, else -1
   bool rolled = false;  // a new segment was begun for this batch
+  // The first kMaxRecordFaults of the batch, in order; empty when its structure does not hold.
+  std::vector<RecordFault> faults;
 };
 
 // What one batch header says; filled by ReadHeaders for rebuilding producer state and leader
@@ -80,11 +94,19 @@ bool BatchChecksumHolds(std::span<const std::byte> batch);
 // All checks on a batch that a client handed in (exactly one batch, nothing behind it): size,
 // magic, length, CRC, codec, counts, producer fields, and for uncompressed batches every record's
 // structure, offset delta 0..n-1, key and timestamp; of a compressed batch only the header's
-// timestamps. As in Kafka, records with timestamp -1 are within any bounds, and a batch with both
-// kinds of bad records is kBatchTimestamp. Fills `header` (with the true max timestamp, at least
-// -1, for uncompressed batches) and `verdict->first_bad_record`.
+// timestamps, and with kAppendCheckedInside not even those. As in Kafka, records with timestamp -1
+// are within any bounds, and a batch with both kinds of bad records is kBatchTimestamp. Fills
+// `header` (with the true max timestamp, at least -1, for uncompressed batches) and the verdict's
+// max_timestamp, first_bad_record and faults.
 Status CheckBatch(std::span<const std::byte> batch, const AppendOptions& options,
                   BatchHeader* header, Appended* verdict);
+
+// The same for a compressed batch of which `records` is the whole unfolded records section: all of
+// CheckBatch, and of every record what is checked in an uncompressed batch. When it holds, the
+// records' true max timestamp is in the batch's header, with a checksum to fit; else the batch is
+// as it was. kInvalidArgument for a batch that is not compressed.
+Status CheckUnfolded(std::span<std::byte> batch, std::span<const std::byte> records,
+                     const AppendOptions& options, Appended* verdict);
 
 // Stamps base offset and leader epoch into a batch that CheckBatch passed; with
 // kAppendLogAppendTime also the attribute bit and the max timestamp, and otherwise a max timestamp
