@@ -13,18 +13,22 @@ export const runBench = async (name: string, questions: readonly Question[], def
     process.exitCode = 2
     return
   }
-  const machine = await prepare(options)
+  const { machine, memory } = await prepare(options)
   const results: object[] = []
-  for (const question of selected) {
-    for (const row of question.rows) {
-      try {
-        results.push(reportRow(question, await measureRow(row, options), machine))
-      } catch (error) {
-        // A row that cannot be measured says why; the others are still worth having.
-        console.error(`\n${question.name}: ${row.name}: ${error instanceof Error ? error.message : String(error)}`)
-        process.exitCode = 1
+  try {
+    for (const question of selected) {
+      for (const row of question.rows) {
+        try {
+          results.push(reportRow(question, await measureRow(row, options, memory), machine))
+        } catch (error) {
+          // A row that cannot be measured says why; the others are still worth having.
+          console.error(`\n${question.name}: ${row.name}: ${error instanceof Error ? error.message : String(error)}`)
+          process.exitCode = 1
+        }
       }
     }
+  } finally {
+    await memory.remove()
   }
-  writeJson(options.jsonFile, machine, results)
+  writeJson(options.jsonFile, machine, memory.note, results)
 }

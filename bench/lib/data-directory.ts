@@ -6,12 +6,14 @@ import { join } from 'node:path'
 // What a run has on the machine while it lasts. Interrupted, it would leave gigabytes and a broker behind.
 const directories = new Set<string>()
 const children = new Set<ChildProcess>()
+const endings: (() => void)[] = []
 
 const signalExitCodes = { SIGINT: 130, SIGTERM: 143 } as const
 for (const [signal, code] of Object.entries(signalExitCodes)) {
   process.once(signal, () => {
     for (const child of children) child.kill('SIGKILL')
     for (const directory of directories) rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+    for (const end of endings) end()
     process.exit(code)
   })
 }
@@ -20,6 +22,11 @@ for (const [signal, code] of Object.entries(signalExitCodes)) {
 export const endsWithBench = (child: ChildProcess): void => {
   children.add(child)
   child.once('exit', () => children.delete(child))
+}
+
+/** Runs `end` when this process is interrupted, once its children were told to go. */
+export const onInterrupt = (end: () => void): void => {
+  endings.push(end)
 }
 
 /** A fresh data directory below `parent`, and the function that removes it. */

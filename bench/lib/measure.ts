@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { BrokerMemory, limitFor } from './broker-memory.ts'
 import { buildLoadgen, elsewhereCores, type LoadOptions, type LoadResult, touchMemory } from './loadgen.ts'
 import {
   busyCores,
@@ -22,6 +23,8 @@ export interface Row {
   readonly promised: Promised
   /** Of each answer of the echo server that stands for the ceiling. */
   readonly replyBytes: number
+  /** It writes so much that where its memory comes from would decide it. */
+  readonly fillsMemory: boolean
   /** Runs the load against a broker that has just started. `base` holds the options every load needs. */
   load(base: LoadOptions, broker: RunningBroker, side: Side): Promise<LoadResult>
 }
@@ -54,7 +57,15 @@ const settleDisk = async (directory: string): Promise<void> => {
   await once(spawn('sync', ['-f', directory], { stdio: 'ignore' }), 'exit')
 }
 
-const runOnce = async (row: Row, side: Side, options: BenchOptions, topic: string): Promise<Run> => {
+const runOnce = async (
+  row: Row,
+  side: Side,
+  options: BenchOptions,
+  memory: BrokerMemory,
+  topic: string,
+): Promise<Run> => {
+  const fills = row.fillsMemory && !side.raw
+  if (fills) await memory.fill()
   await settleDisk(options.dataParent)
   const broker = await side.start()
   try {
@@ -70,7 +81,13 @@ const runOnce = async (row: Row, side: Side, options: BenchOptions, topic: strin
     const load = await row.load(base, broker, side)
     return { load, memory: broker.pid === undefined ? undefined : memoryOf(broker.pid) }
   } finally {
-    await broker.stop()
+    try {
+      await broker.stop()
+      // Before its files go: the next run gets the pages that they hold.
+      if (fills) await memory.fill()
+    } finally {
+      await broker.discard()
+    }
   }
 }
 
@@ -82,22 +99,22 @@ const untilQuiet = async (limitSeconds: number): Promise<void> => {
 const quietAttempts = 3
 
 /** Whether a run is repeated depends on what others did during it, never on its result. */
-const runUndisturbed = async (row: Row, side: Side, options: BenchOptions): Promise<Run> => {
+const runUndisturbed = async (row: Row, side: Side, options: BenchOptions, memory: BrokerMemory): Promise<Run> => {
   for (let attempt = 1; ; attempt++) {
     if (options.quietSeconds > 0) await untilQuiet(options.quietSeconds)
-    const run = await runOnce(row, side, options, `bench-${process.pid}-${++topicsUsed}`)
+    const run = await runOnce(row, side, options, memory, `bench-${process.pid}-${++topicsUsed}`)
     const disturbed = (elsewhereCores(run.load) ?? 0) > busyCores
     if (options.quietSeconds === 0 || !disturbed || attempt === quietAttempts) return run
   }
 }
 
 /** Every side in turn, again and again, so that what drifts on the machine meets all of them alike. */
-export const measureRow = async (row: Row, options: BenchOptions): Promise<RowRuns> => {
-  const sides = [echoSide(row.replyBytes), ...brokerSides(options)].map(side => ({ side, runs: [] as Run[] }))
+export const measureRow = async (row: Row, options: BenchOptions, memory: BrokerMemory): Promise<RowRuns> => {
+  const sides = [echoSide(row.replyBytes), ...brokerSides(options, memory)].map(side => ({ side, runs: [] as Run[] }))
   for (let run = 0; run < options.runs; run++) {
     for (const { side, runs } of sides) {
       progress(`${row.name}: run ${run + 1} of ${options.runs}, ${side.name}`)
-      runs.push(await runUndisturbed(row, side, options))
+      runs.push(await runUndisturbed(row, side, options, memory))
     }
   }
   progress('')
@@ -119,14 +136,26 @@ export const introduce = async (options: BenchOptions): Promise<Machine> => {
   return machine
 }
 
-/** Builds the generator and warms the machine's memory. */
-export const prepare = async (options: BenchOptions): Promise<Machine> => {
-  await buildLoadgen()
-  const machine = await introduce(options)
-  if (options.touchBytes > 0) {
+/** Limits the brokers' memory; where that cannot be, touches the machine's. */
+const prepareMemory = async (options: BenchOptions): Promise<BrokerMemory> => {
+  const memory =
+    options.target !== undefined
+      ? BrokerMemory.unlimited('the target runs already')
+      : options.memoryGB === 0
+        ? BrokerMemory.unlimited('as asked')
+        : await BrokerMemory.make(options.dataParent, limitFor(options.memoryGB))
+  console.log(memory.note.text)
+  if (!memory.limited && options.touchBytes > 0) {
     const { bytes, seconds } = await touchMemory(touchableBytes(options.touchBytes))
     const rate = bytes / 1e9 / seconds
     console.log(`touched ${(bytes / 1e9).toFixed(1)} GB of memory first, at ${rate.toFixed(1)} GB/s`)
   }
-  return machine
+  return memory
+}
+
+/** Builds the generator, says where it measures, and prepares the memory of the brokers. */
+export const prepare = async (options: BenchOptions): Promise<{ machine: Machine; memory: BrokerMemory }> => {
+  await buildLoadgen()
+  const machine = await introduce(options)
+  return { machine, memory: await prepareMemory(options) }
 }

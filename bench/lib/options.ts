@@ -14,6 +14,8 @@ export interface BenchOptions {
   readonly peerKafka: boolean
   readonly jsonFile: string | undefined
   readonly touchBytes: number
+  /** The memory of each broker, its page cache included; 0 leaves it as it is. */
+  readonly memoryGB: number
   /** How long to wait before each run until nothing else uses the CPU; 0 takes the machine as it is. */
   readonly quietSeconds: number
   /** Only rows whose name contains one of these. */
@@ -34,7 +36,8 @@ const descriptions = {
   peer: 'kafka         measure Apache Kafka from Maven Central beside this build (needs java and mvn)',
   target: 'HOST:PORT   measure a broker that runs already instead; topics are created there and deleted',
   pid: "N              that broker's process: its CPU time and memory are read from /proc",
-  'touch-gb': 'N         memory to touch before measuring (4; 0: none)',
+  'memory-gb': 'N        memory of each broker, page cache and heap, by a cgroup (4; 0: no limit)',
+  'touch-gb': 'N         without such a limit: memory to touch before measuring (4; 0: none)',
   quiet:
     'S            before each run wait up to S seconds for a quiet machine; repeat, twice at most, what was disturbed',
   json: 'FILE          write all results there as JSON',
@@ -62,6 +65,7 @@ const parse = (args: string[]) =>
       peer: { type: 'string' },
       target: { type: 'string' },
       pid: { type: 'string' },
+      'memory-gb': { type: 'string' },
       'touch-gb': { type: 'string' },
       quiet: { type: 'string' },
       json: { type: 'string' },
@@ -114,6 +118,7 @@ export const parseOptions = (
     peerKafka: values.peer === 'kafka',
     jsonFile: values.json,
     touchBytes: number('touch-gb', values['touch-gb'], 4, 0) * 1e9,
+    memoryGB: number('memory-gb', values['memory-gb'], 4, 0),
     quietSeconds: number('quiet', values.quiet, 0, 0),
     rows: values.row ?? [],
   }

@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import type { MemoryNote } from './broker-memory.ts'
 import { elsewhereCores, type LoadResult, type Percentiles } from './loadgen.ts'
 import { busyCores, type Machine } from './machine.ts'
 import type { Row, RowRuns, Run, SideRuns } from './measure.ts'
@@ -138,7 +139,7 @@ export const reportRow = ({ name: bench, columns }: Question, row: RowRuns, mach
   if (busy > busyCores)
     console.log(`  WARNING: up to ${figure(busy)} cores were busy with something else: do not quote this row.`)
 
-  const head = { bench, row: name, acks, promised, commit: machine.commit }
+  const head = { bench, row: name, acks, promised, fillsMemory: row.row.fillsMemory, commit: machine.commit }
   const summaries = row.sides.map(side => ({
     side: side.side.name,
     durability: side.side.durability(acks, promised),
@@ -149,9 +150,17 @@ export const reportRow = ({ name: bench, columns }: Question, row: RowRuns, mach
   return { ...head, sides }
 }
 
-export const writeJson = (file: string | undefined, machine: Machine, rows: readonly object[]): void => {
+export const writeJson = (
+  file: string | undefined,
+  machine: Machine,
+  memory: MemoryNote,
+  rows: readonly object[],
+): void => {
   if (file === undefined) return
   const finished = new Date().toISOString()
-  writeFileSync(file, `${JSON.stringify({ finished, command: process.argv.slice(2), machine, rows }, null, 1)}\n`)
+  writeFileSync(
+    file,
+    `${JSON.stringify({ finished, command: process.argv.slice(2), machine, memory, rows }, null, 1)}\n`,
+  )
   console.log(`\nwrote ${file}`)
 }

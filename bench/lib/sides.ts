@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { formatKafka, startKafka } from '../../test/compat/lib/reference-kafka.ts'
+import type { BrokerMemory } from './broker-memory.ts'
 import { startMillrace, stopProcess } from './broker-process.ts'
 import { endsWithBench, makeDataDirectory } from './data-directory.ts'
 import { spawnEcho } from './loadgen.ts'
@@ -18,7 +19,10 @@ export interface RunningBroker {
   readonly address: string
   readonly pid: number | undefined
   stop(): Promise<void>
+  /** After the stop: removes what it wrote, and with it the memory that this occupied. */
+  discard(): Promise<void>
 }
+type Started = Omit<RunningBroker, 'discard'>
 
 /** One of the columns of a comparison. A side is started anew, on a fresh directory, for each run. */
 export interface Side {
@@ -37,23 +41,24 @@ const onDisk = 'on disk'
 
 const onFreshDirectory = async (
   parent: string,
-  start: (dataDir: string) => Promise<RunningBroker>,
+  memory: BrokerMemory,
+  start: (dataDir: string) => Promise<Started>,
 ): Promise<RunningBroker> => {
   const { path, remove } = await makeDataDirectory(parent)
   try {
-    const broker = await start(path)
-    return { ...broker, stop: () => broker.stop().finally(remove) }
+    const broker = await memory.within(() => start(path))
+    return { ...broker, discard: remove }
   } catch (error) {
     await remove()
     throw error
   }
 }
 
-export const millraceSide = (dataParent: string): Side => ({
+export const millraceSide = (dataParent: string, memory: BrokerMemory): Side => ({
   name: 'millrace',
   raw: false,
   start: () =>
-    onFreshDirectory(dataParent, async dataDir => {
+    onFreshDirectory(dataParent, memory, async dataDir => {
       const { address, pid, child } = await startMillrace(dataDir)
       return { address, pid, stop: () => stopProcess(child) }
     }),
@@ -70,11 +75,11 @@ export const millraceSide = (dataParent: string): Side => ({
 
 const kafkaHeapMb = 1024
 
-export const kafkaSide = (dataParent: string): Side => ({
+export const kafkaSide = (dataParent: string, memory: BrokerMemory): Side => ({
   name: 'kafka',
   raw: false,
   start: () =>
-    onFreshDirectory(dataParent, async dataDir => {
+    onFreshDirectory(dataParent, memory, async dataDir => {
       await formatKafka(dataDir, {})
       const { host, port, child } = await startKafka(dataDir, kafkaHeapMb)
       endsWithBench(child)
@@ -89,7 +94,7 @@ export const kafkaSide = (dataParent: string): Side => ({
 export const targetSide = (address: string, pid: number | undefined): Side => ({
   name: 'target',
   raw: false,
-  start: async () => ({ address, pid, stop: async () => {} }),
+  start: async () => ({ address, pid, stop: async () => {}, discard: async () => {} }),
   topicConfigs: (_, promised) => (promised === 'durable' ? ['flush.messages=1'] : []),
   durability: (_, promised) => (promised === 'durable' ? 'flush.messages=1' : "the target's default"),
 })
@@ -106,16 +111,16 @@ export const echoSide = (replyBytes: number): Side => ({
       child.stdin.end()
       await gone
     }
-    return { address: line.replace('echo on ', ''), pid: child.pid, stop }
+    return { address: line.replace('echo on ', ''), pid: child.pid, stop, discard: async () => {} }
   },
   topicConfigs: () => [],
   durability: () => 'nothing',
 })
 
 /** The brokers that the options ask for, ours first. */
-export const brokerSides = (options: BenchOptions): Side[] => {
+export const brokerSides = (options: BenchOptions, memory: BrokerMemory): Side[] => {
   if (options.target !== undefined) return [targetSide(options.target.address, options.target.pid)]
-  const sides = [millraceSide(options.dataParent)]
-  if (options.peerKafka) sides.push(kafkaSide(options.dataParent))
+  const sides = [millraceSide(options.dataParent, memory)]
+  if (options.peerKafka) sides.push(kafkaSide(options.dataParent, memory))
   return sides
 }

@@ -11,6 +11,7 @@ const row = (partitions: number, connections: number): Row => ({
   acks: '1',
   promised: 'written',
   replyBytes: (partitions / connections) * partitionMaxBytes,
+  fillsMemory: true,
   load: async (base, _, side) => {
     const { warmup, duration, pid, ...shared } = base
     if (!side.raw) {

@@ -8,6 +8,7 @@ const row = (rate: number, acks: Acks, promised: Promised): Row => ({
   acks,
   promised,
   replyBytes: 60,
+  fillsMemory: false,
   load: (base, _, side) =>
     runLoad('produce', {
       ...base,

@@ -45,6 +45,7 @@ const row = (shape: Shape, acks: Acks, promised: Promised): Row => ({
   acks,
   promised,
   replyBytes: answerBytes + (Number(shape.load['partitions-per-request'] ?? 1) - 1) * partitionAnswerBytes,
+  fillsMemory: (shape.load['request-bytes'] ?? 0) !== 0,
   load: (base, _, side) =>
     runLoad('produce', { ...base, ...shape.load, acks, 'topic-config': side.topicConfigs(acks, promised) }),
 })
