@@ -15,6 +15,8 @@ export interface RequestContext {
   readonly view: DataView
   /** Everything that must happen in order has happened: the connection may start its next request. */
   releaseOrder(): void
+  /** Fulfilled in a later turn: a handler with thousands of things to do awaits it now and then, so that others get theirs. */
+  nextTurn(): Promise<void>
   /** The frame's bytes are not needed any more; without this they are kept until the answer. */
   releaseFrame(): void
   /** A region that the answer will carry: given back if the answer is never sent. */

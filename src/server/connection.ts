@@ -1,6 +1,6 @@
 import { unsupportedApiVersions } from '../api/api-versions.ts'
 import { LazyHandler, type ServedApi } from '../api/lazy.ts'
-import { closeConnection, noReply } from '../api/serve.ts'
+import { type ApiHandler, closeConnection, noReply } from '../api/serve.ts'
 import {
   apiName,
   decodeRequestHeader,
@@ -8,6 +8,7 @@ import {
   ProtocolError,
   peekRequest,
   type Reader,
+  type RequestHeader,
   requestCodec,
   requestHeaderVersion,
   responseCodec,
@@ -15,12 +16,21 @@ import {
 } from '../protocol/index.ts'
 import { apiVersions } from '../protocol/schema/api-versions.ts'
 import { Exchange, type ExchangeOwner } from './exchange.ts'
+import type { TurnTaker } from './turn-queue.ts'
+import type { WideRequests } from './wide-requests.ts'
 
 /** What a connection needs of the server. */
 export interface ConnectionServices {
+  /** Gets a connection its next turn to start a request. */
+  enqueue(taker: TurnTaker): void
+  /** Stops and resumes the reading of a connection's socket. */
+  pause(connection: number): void
+  resume(connection: number): void
+  readonly wideRequests: WideRequests
   handler(apiKey: number): ServedApi | undefined
-  /** Places a reader at a frame; it is used up before the next call. */
+  /** Places a reader at a frame; it is used up before the next call. It refuses wide requests. */
   readFrame(arena: number, position: number, length: number): Reader
+  arenaBytes(arena: number): Uint8Array
   arenaView(arena: number): DataView
   freeFrame(arena: number, position: number): void
   freeRegion(region: number): void
@@ -41,24 +51,33 @@ interface Frame {
 
 /** Requests of one connection that may be on their way at once; further ones wait in their frames. */
 const maxExchanges = 1_000
+/** Frames that wait for their turn: at the first number the socket is not read any more, at the second it is again. */
+const pauseAtFrames = 64
+const resumeAtFrames = 16
 
 /**
- * One client's connection. Requests start in the order they came, each when the one before has released the order (at
- * once where a handler says so, else with its answer); responses go out in the order of the requests.
+ * One client's connection. Requests start in the order they came, one a turn of the connection, each when the one before
+ * has released the order (at once where a handler says so, else with its answer); responses go out in the order of the
+ * requests. While the client leaves its responses unread, nothing new starts.
  */
-export class Connection implements ExchangeOwner {
+export class Connection implements ExchangeOwner, TurnTaker {
   readonly id: number
+  /** Which listener it came to. */
+  readonly listener: number
+  queued = false
   private readonly services: ConnectionServices
   /** Frames that wait for their turn. */
   private inbox: Frame[] = []
   /** Started and not yet answered to the client, oldest first. */
   private exchanges: Exchange[] = []
   private busy = false
-  private pumping = false
+  private paused = false
+  private congested = false
   private closed = false
 
-  constructor(id: number, services: ConnectionServices) {
+  constructor(id: number, listener: number, services: ConnectionServices) {
     this.id = id
+    this.listener = listener
     this.services = services
   }
 
@@ -68,7 +87,17 @@ export class Connection implements ExchangeOwner {
       return
     }
     this.inbox.push({ arena, position, length })
-    this.pump()
+    if (this.inbox.length >= pauseAtFrames && !this.paused) {
+      this.paused = true
+      this.services.pause(this.id)
+    }
+    this.wake()
+  }
+
+  /** The client does not read its responses (`true`), or has taken them all. */
+  onCongestion(congested: boolean): void {
+    this.congested = congested
+    this.wake()
   }
 
   /** The socket is gone, or will be: nothing more is sent, everything held is given back. */
@@ -83,7 +112,11 @@ export class Connection implements ExchangeOwner {
 
   orderReleased(): void {
     this.busy = false
-    this.pump()
+    this.wake()
+  }
+
+  nextTurn(): Promise<void> {
+    return new Promise(resolve => this.services.enqueue({ queued: false, takeTurn: resolve }))
   }
 
   freeFrame(arena: number, position: number): void {
@@ -94,22 +127,34 @@ export class Connection implements ExchangeOwner {
     this.services.freeRegion(region)
   }
 
-  /** Starts what may start. Handlers release the order while this loop runs, so it is entered once. */
-  private pump(): void {
-    if (this.pumping) return
-    this.pumping = true
-    while (!this.busy && !this.closed && this.inbox.length > 0 && this.exchanges.length < maxExchanges) {
-      const frame = this.inbox.shift()!
-      try {
-        this.start(frame)
-      } catch (error) {
-        if (!(error instanceof ProtocolError)) throw error
-        this.services.freeFrame(frame.arena, frame.position)
-        this.end(`malformed request: ${error.message}`)
-      }
+  /** Starts the next request, if it may start still. */
+  takeTurn(): void {
+    if (!this.startable) return
+    const frame = this.inbox.shift()!
+    if (this.paused && this.inbox.length <= resumeAtFrames) {
+      this.paused = false
+      this.services.resume(this.id)
     }
-    this.pumping = false
-    this.sendReady()
+    try {
+      this.start(frame)
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      this.services.freeFrame(frame.arena, frame.position)
+      this.malformed(error)
+    } finally {
+      this.sendReady()
+      this.wake()
+    }
+  }
+
+  private get startable(): boolean {
+    return (
+      this.inbox.length > 0 && !this.busy && !this.congested && !this.closed && this.exchanges.length < maxExchanges
+    )
+  }
+
+  private wake(): void {
+    if (this.startable) this.services.enqueue(this)
   }
 
   /** Throws ProtocolError, with the frame still held, when the bytes are not a request that is served. */
@@ -127,13 +172,40 @@ export class Connection implements ExchangeOwner {
       return
     }
     const header = decodeRequestHeader(reader, requestHeaderVersion(handler.api, apiVersion))
-    const request = requestCodec(handler.api, apiVersion).decode(reader)
+    const bodyPosition = reader.position
+    let request: unknown
+    try {
+      request = requestCodec(handler.api, apiVersion).decode(reader)
+    } catch (error) {
+      if (!(error instanceof ProtocolError) || error.reason !== 'decode-limit') throw error
+      this.startWide(this.begin(frame, handler, header), frame, bodyPosition)
+      return
+    }
     // Bytes behind the request are ignored, as Kafka does: librdkafka sends three when it asks for all topics.
+    this.run(this.begin(frame, handler, header), request)
+  }
+
+  private begin(frame: Frame, handler: ApiHandler, header: RequestHeader): Exchange {
     const view = this.services.arenaView(frame.arena)
     const exchange = new Exchange(this, handler, header, { arena: frame.arena, position: frame.position, view })
     this.exchanges.push(exchange)
     this.busy = true
-    this.run(exchange, request)
+    return exchange
+  }
+
+  /** It has its place in the connection's order; its handler sees it once it is decoded, some turns from now. */
+  private startWide(exchange: Exchange, { arena, position, length }: Frame, bodyPosition: number): void {
+    const frame = { bytes: this.services.arenaBytes(arena), position: bodyPosition, end: position + length }
+    exchange.wide = this.services.wideRequests.decode(
+      exchange.handler.api,
+      exchange.apiVersion,
+      frame,
+      request => this.run(exchange, request),
+      error => {
+        if (!(error instanceof ProtocolError)) throw error
+        this.malformed(error)
+      },
+    )
   }
 
   /** The frame keeps its place, and those behind it theirs, until its handler is loaded. */
@@ -179,8 +251,6 @@ export class Connection implements ExchangeOwner {
 
   /** Sends the responses that no earlier request holds back. */
   private sendReady(): void {
-    // While requests are being started, the loop that starts them sends at its end.
-    if (this.pumping) return
     while (this.exchanges.length > 0 && this.exchanges[0]!.state !== 'running') {
       const exchange = this.exchanges.shift()!
       if (exchange.state === 'silent') continue
@@ -193,13 +263,13 @@ export class Connection implements ExchangeOwner {
         })
         exchange.sent()
       } catch (error) {
-        exchange.dropRegions()
+        exchange.abandon()
         this.services.unexpected(this.id, api.name, error)
         this.end(`the response to ${api.name} could not be encoded`)
         return
       }
     }
-    if (this.inbox.length > 0 && !this.busy && this.exchanges.length < maxExchanges) this.pump()
+    this.wake()
   }
 
   /** Kafka's rule: an ApiVersions of an unknown version is answered as v0; anything else unknown ends the connection. */
@@ -216,11 +286,12 @@ export class Connection implements ExchangeOwner {
       this.end(`version ${apiVersion} of ${name} is not served`)
       return
     }
-    const header = { apiVersion: 0, correlationId, clientId: null }
-    const view = this.services.arenaView(frame.arena)
-    const exchange = new Exchange(this, handler, header, { arena: frame.arena, position: frame.position, view })
-    this.exchanges.push(exchange)
-    exchange.answered(unsupportedApiVersions())
+    const header = { apiKey, apiVersion: 0, correlationId, clientId: null }
+    this.begin(frame, handler, header).answered(unsupportedApiVersions())
+  }
+
+  private malformed(error: ProtocolError): void {
+    this.end(`malformed request: ${error.message}`)
   }
 
   private end(reason: string): void {

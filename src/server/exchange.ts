@@ -1,10 +1,12 @@
 import type { ApiHandler, RequestContext } from '../api/serve.ts'
 import { assert } from '../base/assert.ts'
+import type { WideRequest } from './wide-requests.ts'
 
 /** What an exchange needs of its connection. */
 export interface ExchangeOwner {
   readonly id: number
   orderReleased(): void
+  nextTurn(): Promise<void>
   freeFrame(arena: number, position: number): void
   freeRegion(region: number): void
 }
@@ -20,6 +22,8 @@ export class Exchange implements RequestContext {
   /** The response's fields, once the handler has answered. */
   response: unknown
   state: 'running' | 'answered' | 'silent' = 'running'
+  /** What it takes of the budget of wide requests, until it is over. */
+  wide: WideRequest | undefined
   private readonly owner: ExchangeOwner
   private readonly framePosition: number
   private frameHeld = true
@@ -59,6 +63,10 @@ export class Exchange implements RequestContext {
     this.owner.freeFrame(this.arena, this.framePosition)
   }
 
+  nextTurn(): Promise<void> {
+    return this.owner.nextTurn()
+  }
+
   holdRegion(region: number): void {
     if (this.regions === undefined) this.regions = []
     this.regions.push(region)
@@ -91,11 +99,13 @@ export class Exchange implements RequestContext {
     assert(this.state === 'running', 'a request is answered once', { api: this.handler.api.name })
     this.state = 'silent'
     this.settle()
+    this.wide?.end()
   }
 
   /** The response was handed to the network, which owns its regions now. */
   sent(): void {
     this.regions = undefined
+    this.wide?.end()
   }
 
   /** The connection is gone. */
@@ -103,6 +113,7 @@ export class Exchange implements RequestContext {
     const abort = this.abort
     this.abort = undefined
     abort?.()
+    this.wide?.end()
     this.releaseFrame()
     this.dropRegions()
   }

@@ -4,8 +4,16 @@ import type { Logger } from '../base/logger.ts'
 import { CloseReason, type NetworkListener, type NetworkSettings, type World } from '../base/world.ts'
 import { apiName, Reader, Writer } from '../protocol/index.ts'
 import { Connection, type ConnectionServices, type ResponseWriter } from './connection.ts'
+import { LineLimit } from './line-limit.ts'
+import { TurnLengths, type TurnStats } from './turn-lengths.ts'
+import { TurnQueue, type TurnTaker } from './turn-queue.ts'
+import { sliceElements, sliceTextBytes, WideRequests } from './wide-requests.ts'
 
-/** Output that one turn's burst made grow beyond this is given back. */
+/** How long requests are started before the loop gets back to the sockets. */
+const turnMs = 2
+/** Responses of a turn are handed over early when they are more than this. */
+const flushAboveBytes = 1 << 20
+/** Output that one response made grow beyond this is given back. */
 const keptOutputBytes = 4 << 20
 
 const closeReasonNames = new Map<number, string>(Object.entries(CloseReason).map(([name, value]) => [value, name]))
@@ -18,16 +26,24 @@ export class Server implements NetworkListener, ConnectionServices {
   private readonly logger: Logger
   private readonly handlers = new Map<number, ServedApi>()
   private readonly connections = new Map<number, Connection>()
-  private readonly listenerOf = new Map<number, number>()
+  private readonly turns: TurnQueue
+  private readonly turnLengths = new TurnLengths()
+  readonly wideRequests: WideRequests
+  /** For lines that a stranger causes. */
+  private readonly lineLimit: LineLimit
   /** One reader an arena: it keeps its view of the arena's memory. */
   private readonly readers: (Reader | undefined)[] = []
   private writer = new Writer()
-  private flushScheduled = false
+  /** A turn will come by itself: answers were given outside of one, or the last one was over before its work was. */
+  private turnScheduled = false
   private inTurn = false
 
   constructor(world: World, logger: Logger, handlers: readonly ServedApi[]) {
     this.world = world
     this.logger = logger
+    this.turns = new TurnQueue(world.clock, turnMs)
+    this.wideRequests = new WideRequests(taker => this.enqueue(taker))
+    this.lineLimit = new LineLimit(world.clock)
     for (const handler of handlers) {
       const key = servedKey(handler)
       assert(!this.handlers.has(key), 'an API has one handler', { api: apiName(key) })
@@ -41,7 +57,7 @@ export class Server implements NetworkListener, ConnectionServices {
 
   /** Which listener a connection came to. */
   listener(connection: number): number {
-    return this.listenerOf.get(connection) ?? 0
+    return this.connections.get(connection)?.listener ?? 0
   }
 
   /** Sends what is queued and closes everything. */
@@ -54,31 +70,47 @@ export class Server implements NetworkListener, ConnectionServices {
   }
 
   onOpen(connection: number, listener: number): void {
-    this.listenerOf.set(connection, listener)
-    this.connections.set(connection, new Connection(connection, this))
+    this.connections.set(connection, new Connection(connection, listener, this))
   }
 
   onFrame(connection: number, arena: number, position: number, length: number): void {
-    this.inTurn = true
+    this.inTurn = true // It begins when all frames of this delivery are in line.
     const target = this.connections.get(connection)
     if (target === undefined) this.world.network.releaseFrame(arena, position)
     else target.onFrame(arena, position, length)
   }
 
   onClose(connection: number, reason: CloseReason, systemError: number): void {
-    if (!ordinaryEnds.has(reason))
-      this.logger.warn(
-        { connection, reason: closeReasonNames.get(reason) ?? reason, systemError },
-        'a connection was closed by the broker',
-      )
+    if (!ordinaryEnds.has(reason)) this.logClose(connection, reason, systemError)
     this.connections.get(connection)?.onClose()
     this.connections.delete(connection)
-    this.listenerOf.delete(connection)
+  }
+
+  onCongestion(connection: number, congested: boolean): void {
+    this.connections.get(connection)?.onCongestion(congested)
   }
 
   onTurnEnd(): void {
     this.inTurn = false
-    this.flush()
+    // Behind already: the turn that comes by itself follows as soon as the sockets were looked at, which is now.
+    if (!this.turnScheduled || this.turns.empty) this.turn()
+  }
+
+  turnStats(): TurnStats {
+    return this.turnLengths.stats(this.world.clock.monotonicMs())
+  }
+
+  enqueue(taker: TurnTaker): void {
+    this.turns.add(taker)
+    this.scheduleTurn()
+  }
+
+  pause(connection: number): void {
+    this.world.network.pause(connection)
+  }
+
+  resume(connection: number): void {
+    this.world.network.resume(connection)
   }
 
   handler(apiKey: number): ServedApi | undefined {
@@ -88,8 +120,16 @@ export class Server implements NetworkListener, ConnectionServices {
   readFrame(arena: number, position: number, length: number): Reader {
     const source = this.world.network.arenaBytes(arena)
     let reader = this.readers[arena]
-    if (reader === undefined) reader = this.readers[arena] = new Reader(source)
+    if (reader === undefined) {
+      reader = this.readers[arena] = new Reader(source)
+      reader.maxElements = sliceElements
+      reader.maxTextBytes = sliceTextBytes
+    }
     return reader.reset(source, position, position + length)
+  }
+
+  arenaBytes(arena: number): Uint8Array {
+    return this.world.network.arenaBytes(arena)
   }
 
   arenaView(arena: number): DataView {
@@ -118,11 +158,16 @@ export class Server implements NetworkListener, ConnectionServices {
     }
     const { bytes, position, splits } = writer
     this.world.network.reply(connection, bytes, start, position, splits, firstSplit, splits.length)
-    this.scheduleFlush()
+    if (position >= flushAboveBytes) this.flush()
+    else this.scheduleTurn()
   }
 
   close(connection: number, reason: string, afterReplies: boolean): void {
-    this.logger.warn({ connection, peer: this.world.network.peerAddress(connection), reason }, 'closing a connection')
+    const more = this.lineLimit.admit()
+    if (more !== undefined) {
+      const peer = this.world.network.peerAddress(connection)
+      this.logger.warn({ connection, peer, reason, ...more }, 'closing a connection')
+    }
     // Replies of this turn that are still queued go first.
     this.flush()
     this.world.network.close(connection, afterReplies)
@@ -133,13 +178,38 @@ export class Server implements NetworkListener, ConnectionServices {
     this.logger.error({ connection, api, stack }, 'a request failed unexpectedly')
   }
 
-  /** Answers given outside a delivery of the network (timers, finished disk work) go out together, soon. */
-  private scheduleFlush(): void {
-    if (this.inTurn || this.flushScheduled) return
-    this.flushScheduled = true
-    this.world.timers.soon(() => {
-      this.flushScheduled = false
+  private logClose(connection: number, reason: CloseReason, systemError: number): void {
+    const more = this.lineLimit.admit()
+    if (more === undefined) return
+    const peer = this.world.network.peerAddress(connection)
+    const fields = { connection, peer, reason: closeReasonNames.get(reason) ?? reason, systemError, ...more }
+    this.logger.warn(fields, 'a connection was closed by the broker')
+  }
+
+  private turn(): void {
+    const startMs = this.world.clock.monotonicMs()
+    this.inTurn = true
+    try {
+      this.turns.run(startMs)
+    } finally {
+      this.inTurn = false
       this.flush()
+      const endMs = this.world.clock.monotonicMs()
+      this.turnLengths.note(endMs, endMs - startMs)
+      if (!this.turns.empty) this.scheduleTurn()
+    }
+  }
+
+  /**
+   * What comes up outside a delivery of the network (timers, finished disk work) gets a turn soon; what one turn leaves
+   * over gets another, behind the sockets and timers that are ready.
+   */
+  private scheduleTurn(): void {
+    if (this.inTurn || this.turnScheduled) return
+    this.turnScheduled = true
+    this.world.timers.soon(() => {
+      this.turnScheduled = false
+      this.turn()
     })
   }
 

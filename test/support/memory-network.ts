@@ -40,6 +40,8 @@ export interface Peer {
 /** The contract of `Network` without sockets: a test plays the kernel, frames lie in arenas, replies come out as bytes. */
 export class MemoryNetwork implements Network {
   settings: NetworkSettings | undefined
+  /** Connections whose sockets would not be read. */
+  readonly paused = new Set<number>()
   private listener: NetworkListener | undefined
   private readonly timers: Timers
   private readonly storage: () => Storage
@@ -109,8 +111,13 @@ export class MemoryNetwork implements Network {
     }
   }
 
-  pause(): void {}
-  resume(): void {}
+  pause(connection: number): void {
+    this.paused.add(connection)
+  }
+
+  resume(connection: number): void {
+    this.paused.delete(connection)
+  }
 
   close(connection: number, afterReplies: boolean): void {
     if (afterReplies) this.flush()
