@@ -11,7 +11,7 @@ const dist = join(root, 'dist')
 const entries = { millrace: 'src/app/main.ts', index: 'src/index.ts' }
 
 // Loaded from node_modules when a compressed batch must be read: two are addons, which cannot be bundled.
-const codecs = ['snappy', 'lz4-napi', '@hpcc-js/wasm-zstd']
+const codecs = ['snappy', 'lz4-napi', 'zstddec']
 
 // Bundled packages written as CommonJS ask for Node's own modules by `require`, which an ES module lacks.
 const banner =

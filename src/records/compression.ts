@@ -1,97 +1,122 @@
 import { promisify } from 'node:util'
 import { MillraceError } from '../base/error.ts'
 import { Codec } from './batch-header.ts'
-import { lz4UnfoldedMax, zstdUnfoldedMax } from './unfolded-size.ts'
+import { gzipUnfoldedMax, lz4UnfoldedMax, snappyBlocks, snappyUnfoldedMax, zstdUnfoldedMax } from './unfolded-size.ts'
+import { unfoldZstd, unfoldZstdNow } from './zstd.ts'
 
 /** What one batch may unfold to: beyond it a batch is a bomb, not data. */
-export const maxDecompressedBytes = 256 << 20
+export const maxDecompressedBytes = 128 << 20
+
+/** The libraries that are loaded: they come on first use, since most brokers never see most codecs. */
+const loaded: {
+  gzip?: typeof import('node:zlib')
+  snappy?: typeof import('snappy')
+  lz4?: typeof import('lz4-napi')
+} = {}
 
 /**
- * Unfolds the records section of a compressed batch. The libraries load on first use: the broker's produce and fetch
- * roads never come here. Rejects with `CORRUPT_COMPRESSION` when the bytes are not what the codec says or unfold to more
- * than `maxDecompressedBytes`.
+ * How many bytes the records section of a compressed batch can unfold to at most, from what it says of itself: known
+ * before any memory is taken, and what unfolding it takes. Throws like `decompress`.
+ */
+export function unfoldedBound(codec: Codec, bytes: Uint8Array): number {
+  let bound: number
+  try {
+    bound = boundOf(codec, bytes)
+  } catch (cause) {
+    throw corrupt(codec, cause)
+  }
+  if (bound > maxDecompressedBytes) throw tooLarge(codec)
+  return bound
+}
+
+function boundOf(codec: Codec, bytes: Uint8Array): number {
+  switch (codec) {
+    case Codec.none:
+      return bytes.length
+    case Codec.gzip:
+      return gzipUnfoldedMax(bytes)
+    case Codec.snappy:
+      return snappyUnfoldedMax(bytes)
+    case Codec.lz4:
+      return lz4UnfoldedMax(bytes)
+    case Codec.zstd:
+      return zstdUnfoldedMax(bytes).unfoldedMax
+  }
+}
+
+/**
+ * Unfolds the records section of a compressed batch on another thread; `bytes` must stay as they are until then. Rejects
+ * with `CORRUPT_COMPRESSION` when they are not what the codec says, and with `COMPRESSION_TOO_LARGE` when they unfold to
+ * more than `maxDecompressedBytes`.
  */
 export async function decompress(codec: Codec, bytes: Uint8Array): Promise<Uint8Array> {
+  const room = unfoldedBound(codec, bytes)
   try {
     switch (codec) {
       case Codec.none:
         return bytes
       case Codec.gzip: {
-        const { gunzip } = await import('node:zlib')
-        return await promisify(gunzip)(bytes, { maxOutputLength: maxDecompressedBytes })
+        loaded.gzip ??= await import('node:zlib')
+        return await promisify(loaded.gzip.gunzip)(bytes, { maxOutputLength: Math.max(room, 1) })
       }
       case Codec.snappy:
-        return await unfoldSnappy(bytes)
-      case Codec.lz4: {
-        if (lz4UnfoldedMax(bytes) > maxDecompressedBytes) throw new RangeError('an lz4 frame is too large')
-        const { decompressFrame } = await import('lz4-napi')
-        return await decompressFrame(bytes)
-      }
+        loaded.snappy ??= await import('snappy')
+        return await unfoldSnappy(bytes, loaded.snappy.uncompress)
+      case Codec.lz4:
+        loaded.lz4 ??= await import('lz4-napi')
+        return await loaded.lz4.decompressFrame(bytes)
       case Codec.zstd:
-        return await unfoldZstd(bytes)
+        return await unfoldZstd(bytes, zstdUnfoldedMax(bytes).frames, room)
     }
   } catch (cause) {
-    throw new MillraceError('CORRUPT_COMPRESSION', `A batch could not be decompressed (codec ${codec}).`, { cause })
+    throw corrupt(codec, cause)
   }
 }
 
-// The library makes room for the content size that the first frame tells, and where there is none, or the frame is to be
-// skipped, for 20 times what it is given, at least 1 MB. So a frame of the right length to be skipped, put in front,
-// makes room for all that follows.
-const zstdRoomPerByte = 20
-const skippableHeaderBytes = 8
-
-async function unfoldZstd(bytes: Uint8Array): Promise<Uint8Array> {
-  const { frames, unfoldedMax, sized } = zstdUnfoldedMax(bytes)
-  if (sized && unfoldedMax > maxDecompressedBytes) throw new RangeError('a zstd frame is too large')
-  const { Zstd } = await import('@hpcc-js/wasm-zstd')
-  const zstd = await Zstd.load()
-  if (frames === 1 && sized) return zstd.decompress(bytes)
-  const room = Math.min(unfoldedMax, maxDecompressedBytes)
-  const padding = Math.max(0, Math.ceil(room / zstdRoomPerByte) - bytes.length)
-  const padded = new Uint8Array(skippableHeaderBytes + padding + bytes.length)
-  const view = new DataView(padded.buffer)
-  view.setUint32(0, 0x184d2a50, true)
-  view.setUint32(4, padding, true)
-  padded.set(bytes, skippableHeaderBytes + padding)
-  return zstd.decompress(padded)
+/**
+ * The same on this thread, for what is unfolded sooner than another thread would begin. Undefined where the library is
+ * not loaded yet, or can only work on another thread.
+ */
+export function decompressNow(codec: Codec, bytes: Uint8Array): Uint8Array | undefined {
+  const room = unfoldedBound(codec, bytes)
+  try {
+    switch (codec) {
+      case Codec.none:
+        return bytes
+      case Codec.gzip:
+        return loaded.gzip?.gunzipSync(bytes, { maxOutputLength: Math.max(room, 1) })
+      case Codec.snappy:
+        return loaded.snappy && unfoldSnappyNow(bytes, loaded.snappy.uncompressSync)
+      case Codec.lz4:
+        return loaded.lz4?.decompressFrameSync(asBuffer(bytes))
+      case Codec.zstd:
+        return unfoldZstdNow(bytes, zstdUnfoldedMax(bytes).frames, room)
+    }
+  } catch (cause) {
+    throw corrupt(codec, cause)
+  }
 }
 
-// Java's snappy streams: "\x82SNAPPY\0", two int32 versions, then blocks of int32 length and raw snappy. Other clients
-// send one raw block.
-const xerialMagic = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]
-const xerialHeaderBytes = 16
+const corrupt = (codec: Codec, cause: unknown) =>
+  new MillraceError('CORRUPT_COMPRESSION', `A batch could not be decompressed (codec ${codec}).`, { cause })
+const tooLarge = (codec: Codec) =>
+  new MillraceError(
+    'COMPRESSION_TOO_LARGE',
+    `A batch may unfold to more than ${maxDecompressedBytes} bytes (codec ${codec}).`,
+  )
 
-async function unfoldSnappy(bytes: Uint8Array): Promise<Uint8Array> {
-  const { uncompress } = await import('snappy')
-  const raw = async (block: Uint8Array) => {
-    if (snappyLength(block) > maxDecompressedBytes) throw new RangeError('a snappy block is too large')
-    return (await uncompress(Buffer.from(block.buffer, block.byteOffset, block.byteLength))) as Buffer
-  }
-  if (!xerialMagic.every((byte, i) => bytes[i] === byte)) return await raw(bytes)
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const blocks: Buffer[] = []
-  let total = 0
-  for (let at = xerialHeaderBytes; at < bytes.length; ) {
-    const length = view.getInt32(at)
-    if (length < 0 || at + 4 + length > bytes.length) throw new RangeError('a snappy block reaches outside its batch')
-    const block = await raw(bytes.subarray(at + 4, at + 4 + length))
-    total += block.length
-    if (total > maxDecompressedBytes) throw new RangeError('a snappy stream is too large')
-    blocks.push(block)
-    at += 4 + length
-  }
-  return Buffer.concat(blocks, total)
+type Unfolded = string | Buffer
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+async function unfoldSnappy(bytes: Uint8Array, uncompress: (block: Buffer) => Promise<Unfolded>): Promise<Uint8Array> {
+  const blocks = [...snappyBlocks(bytes)]
+  if (blocks.length === 1) return (await uncompress(asBuffer(blocks[0]!))) as Buffer
+  const unfolded: Buffer[] = []
+  for (const block of blocks) unfolded.push((await uncompress(asBuffer(block))) as Buffer)
+  return Buffer.concat(unfolded)
 }
 
-/** The unfolded length that a raw snappy block declares in its first bytes. */
-function snappyLength(block: Uint8Array): number {
-  let length = 0
-  for (let i = 0; i < 5; i++) {
-    const byte = block[i]
-    if (byte === undefined) throw new RangeError('a snappy block has no length')
-    length += (byte & 0x7f) * 2 ** (7 * i)
-    if (byte < 0x80) return length
-  }
-  throw new RangeError('a snappy block declares no sane length')
+function unfoldSnappyNow(bytes: Uint8Array, uncompress: (block: Buffer) => Unfolded): Uint8Array {
+  const unfolded = [...snappyBlocks(bytes)].map(block => uncompress(asBuffer(block)) as Buffer)
+  return unfolded.length === 1 ? unfolded[0]! : Buffer.concat(unfolded)
 }

@@ -103,3 +103,56 @@ export function lz4UnfoldedMax(bytes: Uint8Array): number {
     at += 4 + size + checksumBytes
   }
 }
+
+/** Deflate gives no more than this for each of its bytes. */
+const deflateRatio = 1032
+
+/**
+ * One gzip member: its last four bytes are its length, modulo 2^32, which a decoder compares with what came out. Members
+ * one behind the other, which no client of Kafka's writes, are held to the length of the last.
+ */
+export function gzipUnfoldedMax(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (bytes.length < 18 || view.getUint16(0) !== 0x1f8b) throw new RangeError('no gzip member')
+  const length = view.getUint32(bytes.length - 4, true)
+  if (length > bytes.length * deflateRatio) throw new RangeError('a gzip member claims more than it can hold')
+  return length
+}
+
+// Java's snappy streams: "\x82SNAPPY\0", two int32 versions, then blocks of int32 length and raw snappy. Other clients
+// send one raw block.
+const xerialMagic = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]
+const xerialHeaderBytes = 16
+
+/** The raw blocks that bytes compressed by snappy are made of. */
+export function* snappyBlocks(bytes: Uint8Array): Generator<Uint8Array> {
+  if (!xerialMagic.every((byte, i) => bytes[i] === byte)) {
+    yield bytes
+    return
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  for (let at = xerialHeaderBytes; at < bytes.length; ) {
+    const length = view.getInt32(at)
+    if (length < 0 || at + 4 + length > bytes.length) throw new RangeError('a snappy block reaches outside its batch')
+    yield bytes.subarray(at + 4, at + 4 + length)
+    at += 4 + length
+  }
+}
+
+/** The unfolded length that each raw block declares in its first bytes. */
+export function snappyUnfoldedMax(bytes: Uint8Array): number {
+  let total = 0
+  for (const block of snappyBlocks(bytes)) total += snappyLength(block)
+  return total
+}
+
+function snappyLength(block: Uint8Array): number {
+  let length = 0
+  for (let i = 0; i < 5; i++) {
+    const byte = block[i]
+    if (byte === undefined) throw new RangeError('a snappy block has no length')
+    length += (byte & 0x7f) * 2 ** (7 * i)
+    if (byte < 0x80) return length
+  }
+  throw new RangeError('a snappy block declares no sane length')
+}
