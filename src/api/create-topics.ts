@@ -2,7 +2,7 @@ import type { Logger } from '../base/logger.ts'
 import type { Result } from '../base/result.ts'
 import type { NewTopic, Refusal } from '../metadata/create-topic.ts'
 import type { TopicImage } from '../metadata/image.ts'
-import { type TopicConfigs, TopicSettings, topicConfigTypes } from '../metadata/topic-config.ts'
+import { type TopicConfigs, TopicSettings, topicConfigNames } from '../metadata/topic-config.ts'
 import { ErrorCode, type RequestOf, type ResponseInput } from '../protocol/index.ts'
 import { createTopics } from '../protocol/schema/create-topics.ts'
 import type { TopicLifecycle } from '../replication/topic-lifecycle.ts'
@@ -64,7 +64,7 @@ function described(topic: TopicImage, brokerConfigs: TopicConfigs): TopicRespons
     errorMessage: null,
     numPartitions: topic.partitions.length,
     replicationFactor: topic.partitions[0]!.replicas.length,
-    configs: Object.keys(topicConfigTypes).map(name => ({
+    configs: topicConfigNames.map(name => ({
       name,
       value: settings.text(name),
       readOnly: false,

@@ -1,5 +1,9 @@
 import { MillraceError } from '../base/error.ts'
-import { refuseTopicConfig, type TopicConfigs } from '../metadata/topic-config.ts'
+import { brokerDefinitions } from '../config/broker-definitions.ts'
+import { type BrokerLayers, brokerConfigEntries, refuseBrokerConfig, topicDefaults } from '../config/broker-layers.ts'
+import { type Configs, parseBoolean, parseConfig, parseNumber } from '../config/definition.ts'
+import { refuseTogether } from '../config/topic-definitions.ts'
+import { TopicSettings } from '../config/topic-settings.ts'
 
 /** What the broker runs with; names in comments are Kafka's. */
 export interface BrokerConfig {
@@ -17,9 +21,13 @@ export interface BrokerConfig {
   readonly maxConnections: number // max.connections
   readonly idleTimeoutMs: number // connections.max.idle.ms
   readonly fetchMaxBytes: number // fetch.max.bytes
+  readonly fetchSessionCacheSlots: number // max.incremental.fetch.session.cache.slots
+  readonly retentionCheckIntervalMs: number // log.retention.check.interval.ms
   readonly producerExpirationMs: number // producer.id.expiration.ms
   /** The broker's values for topics, under the names that topics use. */
-  readonly topicDefaults: TopicConfigs
+  readonly topicDefaults: Configs
+  /** Everything that was set and has an effect, under its own name and in its canonical form. */
+  readonly statics: Configs
 }
 
 export interface Endpoint {
@@ -27,91 +35,27 @@ export interface Endpoint {
   readonly port: number
 }
 
-interface NumberRule {
-  readonly default: number
-  readonly min: number
-}
-
-const numbers: Readonly<Record<string, NumberRule>> = {
-  'node.id': { default: 1, min: 0 },
-  'num.partitions': { default: 1, min: 1 },
-  'default.replication.factor': { default: 1, min: 1 },
-  'socket.request.max.bytes': { default: 100 << 20, min: 1 },
-  'queued.max.request.bytes': { default: -1, min: -1 },
-  'max.connections': { default: 10_000, min: 0 },
-  'connections.max.idle.ms': { default: 600_000, min: 1 },
-  'fetch.max.bytes': { default: 55 << 20, min: 1024 },
-  'producer.id.expiration.ms': { default: 86_400_000, min: 1 },
-}
-const booleans: Readonly<Record<string, boolean>> = {
-  'auto.create.topics.enable': true,
-  'delete.topic.enable': true,
-}
-const texts = new Set(['log.dirs', 'log.dir', 'listeners', 'advertised.listeners', 'broker.rack'])
 /** All request bodies in memory, when queued.max.request.bytes is not set. */
 const defaultFrameBudget = 256 << 20
 
-/** Broker configs that are a topic config's default, by Kafka's synonyms; the factor turns hours into milliseconds. */
-const topicSynonyms: Readonly<Record<string, { topic: string; factor?: number }>> = {
-  'log.segment.bytes': { topic: 'segment.bytes' },
-  'log.roll.ms': { topic: 'segment.ms' },
-  'log.roll.hours': { topic: 'segment.ms', factor: 3_600_000 },
-  'log.roll.jitter.ms': { topic: 'segment.jitter.ms' },
-  'log.roll.jitter.hours': { topic: 'segment.jitter.ms', factor: 3_600_000 },
-  'log.index.size.max.bytes': { topic: 'segment.index.bytes' },
-  'log.index.interval.bytes': { topic: 'index.interval.bytes' },
-  'log.flush.interval.messages': { topic: 'flush.messages' },
-  'log.flush.interval.ms': { topic: 'flush.ms' },
-  'log.retention.bytes': { topic: 'retention.bytes' },
-  'log.retention.ms': { topic: 'retention.ms' },
-  'log.retention.minutes': { topic: 'retention.ms', factor: 60_000 },
-  'log.retention.hours': { topic: 'retention.ms', factor: 3_600_000 },
-  'message.max.bytes': { topic: 'max.message.bytes' },
-  'log.cleaner.delete.retention.ms': { topic: 'delete.retention.ms' },
-  'log.cleaner.min.compaction.lag.ms': { topic: 'min.compaction.lag.ms' },
-  'log.cleaner.max.compaction.lag.ms': { topic: 'max.compaction.lag.ms' },
-  'log.cleaner.min.cleanable.ratio': { topic: 'min.cleanable.dirty.ratio' },
-  'log.cleanup.policy': { topic: 'cleanup.policy' },
-  'log.segment.delete.delay.ms': { topic: 'file.delete.delay.ms' },
-  'log.preallocate': { topic: 'preallocate' },
-  'log.message.timestamp.type': { topic: 'message.timestamp.type' },
-  'log.message.timestamp.before.max.ms': { topic: 'message.timestamp.before.max.ms' },
-  'log.message.timestamp.after.max.ms': { topic: 'message.timestamp.after.max.ms' },
-  'compression.type': { topic: 'compression.type' },
-  'min.insync.replicas': { topic: 'min.insync.replicas' },
-  'unclean.leader.election.enable': { topic: 'unclean.leader.election.enable' },
-  'write.caching': { topic: 'write.caching' },
-}
-
 /** Reads broker configs; names that mean nothing here are returned, to be reported and not refused, as Kafka does. */
 export function readBrokerConfig(given: ReadonlyMap<string, string>): { config: BrokerConfig; ignored: string[] } {
-  const number = (name: string): number => {
-    const rule = numbers[name]!
-    const text = given.get(name)
-    if (text === undefined) return rule.default
-    const value = Number(text)
-    if (text.trim() === '' || !Number.isSafeInteger(value) || value < rule.min)
-      throw invalid(name, text, `it must be an integer of at least ${rule.min}`)
-    return value
-  }
-  const flag = (name: string): boolean => {
-    const text = given.get(name)?.toLowerCase()
-    if (text === undefined) return booleans[name]!
-    if (text !== 'true' && text !== 'false') throw invalid(name, text, 'it must be true or false')
-    return text === 'true'
-  }
-  const dataDirectory = given.get('log.dirs') ?? given.get('log.dir') ?? './data'
+  const { statics, ignored } = readStatics(given)
+  const layers: BrokerLayers = { dynamicBroker: {}, dynamicDefault: {}, statics }
+  const text = (name: string): string | undefined => brokerConfigEntries(name, layers)[0]?.value
+  const number = (name: string): number => parseNumber(text(name)!)
+  const flag = (name: string): boolean => parseBoolean(text(name)!)
+  const dataDirectory = text('log.dirs') ?? text('log.dir')!
   if (dataDirectory.includes(','))
     throw invalid('log.dirs', dataDirectory, 'this broker keeps its data in one directory')
-  const listeners = parseListeners('listeners', given.get('listeners') ?? 'PLAINTEXT://127.0.0.1:9092')
-  const advertisedText = given.get('advertised.listeners')
+  const advertisedText = text('advertised.listeners')
   const budget = number('queued.max.request.bytes')
   const config: BrokerConfig = {
     dataDirectory,
-    nodeId: number('node.id'),
-    listeners,
+    nodeId: nodeId(number('node.id'), number('broker.id'), statics),
+    listeners: parseListeners('listeners', text('listeners')!),
     advertised: advertisedText === undefined ? undefined : parseListeners('advertised.listeners', advertisedText),
-    rack: given.get('broker.rack') ?? null,
+    rack: text('broker.rack') ?? null,
     numPartitions: number('num.partitions'),
     replicationFactor: number('default.replication.factor'),
     autoCreateTopics: flag('auto.create.topics.enable'),
@@ -121,27 +65,42 @@ export function readBrokerConfig(given: ReadonlyMap<string, string>): { config: 
     maxConnections: number('max.connections'),
     idleTimeoutMs: number('connections.max.idle.ms'),
     fetchMaxBytes: number('fetch.max.bytes'),
+    fetchSessionCacheSlots: number('max.incremental.fetch.session.cache.slots'),
+    retentionCheckIntervalMs: number('log.retention.check.interval.ms'),
     producerExpirationMs: number('producer.id.expiration.ms'),
-    topicDefaults: readTopicDefaults(given),
+    topicDefaults: topicDefaults(layers).values,
+    statics,
   }
   checkReachable(config)
-  const known = (name: string) =>
-    texts.has(name) || [numbers, booleans, topicSynonyms].some(table => Object.hasOwn(table, name))
-  return { config, ignored: [...given.keys()].filter(name => !known(name)) }
+  return { config, ignored }
 }
 
-function readTopicDefaults(given: ReadonlyMap<string, string>): TopicConfigs {
-  const defaults: Record<string, string> = {}
-  // In the table's order the finer unit comes first, and wins.
-  for (const [name, { topic, factor }] of Object.entries(topicSynonyms)) {
-    const text = given.get(name)
-    if (text === undefined || topic in defaults) continue
-    const value = factor === undefined || text === '-1' ? text : String(Number(text) * factor)
-    const why = refuseTopicConfig(topic, value)
-    if (why !== undefined) throw invalid(name, text, why)
-    defaults[topic] = value
+function readStatics(given: ReadonlyMap<string, string>): { statics: Configs; ignored: string[] } {
+  const statics: Record<string, string> = {}
+  const ignored: string[] = []
+  for (const [name, text] of given) {
+    const definition = brokerDefinitions.get(name)
+    if (definition === undefined || (definition.fixed && text.trim() !== definition.default)) {
+      ignored.push(name)
+      continue
+    }
+    const refused = refuseBrokerConfig(name, text)
+    if (refused !== undefined) throw new MillraceError('INVALID_CONFIG', `${refused}.`)
+    const parsed = parseConfig(definition, text)
+    if (parsed.ok && !definition.fixed) statics[name] = parsed.value
   }
-  return defaults
+  const topic = new TopicSettings({}, topicDefaults({ dynamicBroker: {}, dynamicDefault: {}, statics }).values)
+  const conflict = refuseTogether(name => topic.text(name))
+  if (conflict !== undefined) throw new MillraceError('INVALID_CONFIG', `${conflict}.`)
+  return { statics, ignored }
+}
+
+/** node.id, or broker.id as it was called before; Kafka refuses two that differ. */
+function nodeId(id: number, brokerId: number, statics: Configs): number {
+  if (brokerId < 0) return id
+  if ('node.id' in statics && id !== brokerId)
+    throw invalid('broker.id', String(brokerId), `it must be node.id, which is ${id}, or be left out`)
+  return brokerId
 }
 
 /** `PLAINTEXT://host:port[,…]`. */

@@ -32,6 +32,34 @@ test('values out of range are refused by name', () => {
   refused({ 'log.dirs': '/a,/b' }, /one directory/)
 })
 
+test("what other parts read has Kafka's defaults, and what was given", () => {
+  const { config } = read()
+  assert.deepEqual([config.fetchSessionCacheSlots, config.retentionCheckIntervalMs], [1_000, 300_000])
+  const given = { 'max.incremental.fetch.session.cache.slots': '7', 'log.retention.check.interval.ms': ' +9 ' }
+  assert.deepEqual([read(given).config.fetchSessionCacheSlots, read(given).config.retentionCheckIntervalMs], [7, 9])
+  assert.deepEqual(read(given).config.statics, {
+    'max.incremental.fetch.session.cache.slots': '7',
+    'log.retention.check.interval.ms': '9',
+  })
+})
+
+test('a config whose value is fixed here is reported when it is given another', () => {
+  const same = { 'security.inter.broker.protocol': 'PLAINTEXT', 'authorizer.class.name': '' }
+  assert.deepEqual(read(same), { config: read().config, ignored: [] })
+  assert.deepEqual(read({ 'security.inter.broker.protocol': 'SSL' }).ignored, ['security.inter.broker.protocol'])
+})
+
+test('broker.id is the older name of node.id, and may not contradict it', () => {
+  assert.equal(read({ 'broker.id': '4' }).config.nodeId, 4)
+  assert.equal(read({ 'broker.id': '4', 'node.id': '4' }).config.nodeId, 4)
+  assert.equal(read({ 'broker.id': '-1' }).config.nodeId, 1)
+  refused({ 'broker.id': '4', 'node.id': '5' }, /broker\.id/)
+})
+
+test('configs that do not go together are refused', () => {
+  refused({ 'log.cleaner.min.compaction.lag.ms': '10', 'log.cleaner.max.compaction.lag.ms': '5' }, /conflict/)
+})
+
 test('the finer unit of a time wins, hours become milliseconds, -1 stays -1', () => {
   assert.equal(read({ 'log.retention.hours': '2' }).config.topicDefaults['retention.ms'], '7200000')
   const both = { 'log.retention.hours': '2', 'log.retention.minutes': '3', 'log.retention.ms': '5' }

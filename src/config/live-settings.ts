@@ -1,0 +1,86 @@
+import { brokerDefinitions } from './broker-definitions.ts'
+import {
+  type BrokerLayers,
+  brokerConfigEntries,
+  refuseBrokerConfig,
+  type TopicDefaults,
+  topicDefaults,
+} from './broker-layers.ts'
+import { type Configs, parseConfig, parseNumber } from './definition.ts'
+import { TopicSettings } from './topic-settings.ts'
+
+/** What the broker runs with at this moment, of what may change while it runs. */
+export interface LiveValues {
+  readonly topicDefaults: TopicDefaults
+  readonly maxConnections: number // max.connections
+  readonly producerExpirationMs: number // producer.id.expiration.ms
+}
+
+/** The two layers that change at run time. */
+export type DynamicLayer = 'dynamicBroker' | 'dynamicDefault'
+
+export type SettingsListener = (current: LiveValues, before: LiveValues) => void
+
+/**
+ * The broker's settings as they stand: what it was started with, and what was changed since, by Kafka's precedence. Whoever
+ * reads a setting each time it is used reads `current`; whoever keeps it subscribes.
+ */
+export class LiveSettings {
+  private layersNow: BrokerLayers
+  private values: LiveValues
+  private readonly listeners = new Set<SettingsListener>()
+
+  constructor(statics: Configs) {
+    this.layersNow = { dynamicBroker: {}, dynamicDefault: {}, statics }
+    this.values = valuesOf(this.layersNow)
+  }
+
+  get current(): LiveValues {
+    return this.values
+  }
+
+  get layers(): BrokerLayers {
+    return this.layersNow
+  }
+
+  /** Typed values of a topic that sets `configs` itself, as of now. */
+  topic(configs: Configs): TopicSettings {
+    const { values, sources } = this.values.topicDefaults
+    return new TopicSettings(configs, values, sources)
+  }
+
+  /** Puts `configs` in the place of a layer. Returns the names that are left out because this release refuses them. */
+  replace(layer: DynamicLayer, configs: Configs): string[] {
+    const taken: Record<string, string> = {}
+    const refused: string[] = []
+    for (const [name, text] of Object.entries(configs)) {
+      const definition = brokerDefinitions.get(name)
+      if (definition?.update !== 'cluster-wide' || refuseBrokerConfig(name, text) !== undefined) {
+        refused.push(name)
+        continue
+      }
+      const parsed = parseConfig(definition, text)
+      if (parsed.ok) taken[name] = parsed.value
+    }
+    const before = this.values
+    this.layersNow = { ...this.layersNow, [layer]: taken }
+    this.values = valuesOf(this.layersNow)
+    for (const listener of [...this.listeners]) listener(this.values, before)
+    return refused
+  }
+
+  /** Calls `listener` with each change, in the turn in which it happens, until the returned function is called. */
+  onChange(listener: SettingsListener): () => void {
+    this.listeners.add(listener)
+    return () => this.listeners.delete(listener)
+  }
+}
+
+function valuesOf(layers: BrokerLayers): LiveValues {
+  const number = (name: string): number => parseNumber(brokerConfigEntries(name, layers)[0]!.value)
+  return {
+    topicDefaults: topicDefaults(layers),
+    maxConnections: number('max.connections'),
+    producerExpirationMs: number('producer.id.expiration.ms'),
+  }
+}
