@@ -97,10 +97,10 @@ __attribute__((target("sse4.2,pclmul"))) inline uint64_t ThreeLanes(uint64_t crc
   return _mm_crc32_u64(c, LoadLittleEndian(third + kLaneBytes - 8) ^ moved);
 }
 
-__attribute__((target("sse4.2,pclmul"))) uint32_t ExtendThreeLanes(uint32_t crc,
-                                                                   const std::byte* data,
-                                                                   size_t size) {
-  uint64_t state = static_cast<uint32_t>(~crc);
+// The same on the inverted checksum, which is what the instruction works on.
+__attribute__((target("sse4.2,pclmul"))) inline uint32_t ContinueThreeLanes(uint64_t state,
+                                                                            const std::byte* data,
+                                                                            size_t size) {
   // Lane lengths for large batches, for about a kilobyte, and for small records.
   for (; size >= 3 * 2048; data += 3 * 2048, size -= 3 * 2048)
     state = ThreeLanes<2048>(state, data);
@@ -109,7 +109,58 @@ __attribute__((target("sse4.2,pclmul"))) uint32_t ExtendThreeLanes(uint32_t crc,
   for (; size >= 8; data += 8, size -= 8) state = _mm_crc32_u64(state, LoadLittleEndian(data));
   uint32_t tail = static_cast<uint32_t>(state);
   for (; size > 0; ++data, --size) tail = _mm_crc32_u8(tail, static_cast<uint8_t>(*data));
-  return ~tail;
+  return tail;
+}
+
+__attribute__((target("sse4.2,pclmul"))) uint32_t ExtendThreeLanes(uint32_t crc,
+                                                                   const std::byte* data,
+                                                                   size_t size) {
+  return ~ContinueThreeLanes(~crc, data, size);
+}
+
+// Folding keeps 256 bytes that have the checksum of all bytes so far: each 128-bit lane is moved
+// past the bytes behind it by two carry-less products, of its two halves. In a lane, bit 0 is the
+// highest power, and a product is one bit short, so that moving the half that lies `bits` and 64
+// more before its new place takes x^(bits + 64 - 33), the other x^(bits - 33).
+template <uint64_t kBits>
+__attribute__((target("avx512f,vpclmulqdq"))) inline __m512i Fold(__m512i lanes, __m512i behind) {
+  constexpr uint64_t kLow = PowerOfX(kBits + 64 - 33);
+  constexpr uint64_t kHigh = PowerOfX(kBits - 33);
+  const __m512i factors = _mm512_set4_epi64(kHigh, kLow, kHigh, kLow);
+  const __m512i low = _mm512_clmulepi64_epi128(lanes, factors, 0x00);
+  const __m512i high = _mm512_clmulepi64_epi128(lanes, factors, 0x11);
+  constexpr int kXorOfThree = 0x96;
+  return _mm512_ternarylogic_epi64(low, high, behind, kXorOfThree);
+}
+
+constexpr size_t kFoldBytes = 256;
+constexpr size_t kFoldFromBytes = 2 * kFoldBytes;  // below it, starting and ending cost more
+
+__attribute__((target("avx512f,vpclmulqdq,sse4.2,pclmul"))) uint32_t
+ExtendFolding(uint32_t crc, const std::byte* data, size_t size) {
+  if (size < kFoldFromBytes) return ExtendThreeLanes(crc, data, size);
+  const __m128i state = _mm_cvtsi32_si128(static_cast<int>(~crc));
+  __m512i a = _mm512_xor_si512(_mm512_loadu_si512(data), _mm512_zextsi128_si512(state));
+  __m512i b = _mm512_loadu_si512(data + 64);
+  __m512i c = _mm512_loadu_si512(data + 128);
+  __m512i d = _mm512_loadu_si512(data + 192);
+  data += kFoldBytes;
+  size -= kFoldBytes;
+  for (; size >= kFoldBytes; data += kFoldBytes, size -= kFoldBytes) {
+    a = Fold<8 * kFoldBytes>(a, _mm512_loadu_si512(data));
+    b = Fold<8 * kFoldBytes>(b, _mm512_loadu_si512(data + 64));
+    c = Fold<8 * kFoldBytes>(c, _mm512_loadu_si512(data + 128));
+    d = Fold<8 * kFoldBytes>(d, _mm512_loadu_si512(data + 192));
+  }
+  d = Fold<512>(Fold<512>(Fold<512>(a, b), c), d);
+  for (; size >= 64; data += 64, size -= 64) d = Fold<512>(d, _mm512_loadu_si512(data));
+  alignas(64) std::array<std::byte, 64> folded;
+  _mm512_store_si512(folded.data(), d);
+  uint64_t crc_of_folded = 0;
+  for (size_t at = 0; at < folded.size(); at += 8) {
+    crc_of_folded = _mm_crc32_u64(crc_of_folded, LoadLittleEndian(folded.data() + at));
+  }
+  return ~ContinueThreeLanes(crc_of_folded, data, size);
 }
 
 #elif defined(__aarch64__)
@@ -126,12 +177,15 @@ __attribute__((target("+crc"))) uint32_t ExtendArm(uint32_t crc, const std::byte
 
 // The ways that run here, written once before main's threads can ask (a function-local static).
 struct Ways {
-  std::array<Crc32cWay, 3> list;
+  std::array<Crc32cWay, 4> list;
   size_t count = 0;
 
   Ways() {
 #if defined(__x86_64__)
     __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("vpclmulqdq") &&
+        __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul"))
+      Add("avx512 folding", &ExtendFolding);
     if (__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul"))
       Add("sse4.2 x3", &ExtendThreeLanes);
 #elif defined(__aarch64__)
