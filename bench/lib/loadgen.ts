@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { endsWithBench } from './data-directory.ts'
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 const binary = here('../../build/bench/loadgen')
@@ -16,6 +17,8 @@ export interface Percentiles {
   readonly p99_9: number
   readonly p99_99: number
   readonly max: number
+  /** Percentile and microseconds: as many points as there were samples to tell apart. */
+  readonly curve: readonly (readonly [number, number])[]
 }
 
 /** What the generator prints. Rates and CPU are of its window: without warm-up, set-up and draining. */
@@ -31,11 +34,25 @@ export interface LoadResult {
   readonly records: number
   /** Of record batches as they are stored: headers included, request framing not. */
   readonly bytes: number
+  /** From the first request on, warm-up included. */
+  readonly sentBytes?: number
+  /** Absent with acks=0. */
   readonly ackMicros?: Percentiles
   readonly fetchMicros?: Percentiles
   /** Open loop: how late requests left the generator itself. Contained in `ackMicros`. */
   readonly lateMicros?: Percentiles
   readonly overloaded?: boolean
+  /** Open loop: everything was answered, and read by each consumer, when the wait for it ended. */
+  readonly keptUp?: boolean
+  readonly unanswered?: number
+  /** With consumers in the generator: from when a record was due to when one of them had it. */
+  readonly endToEndMicros?: Percentiles
+  /** Of record batches, by all consumers together. */
+  readonly readBytes?: number
+  readonly unreadRecords?: number
+  /** The acknowledgements by equal slices of the window. */
+  readonly slices?: readonly { readonly micros: Percentiles }[]
+  readonly acknowledgedRecords?: number
   readonly errors: Readonly<Record<string, number>>
   readonly ok: boolean
 }
@@ -63,8 +80,11 @@ const argumentsOf = (options: LoadOptions): string[] =>
     return [`--${name}`, String(value)]
   })
 
-const outputOf = async (mode: string, options: LoadOptions): Promise<unknown> => {
-  const child = spawn(binary, [mode, ...argumentsOf(options)], { stdio: ['ignore', 'pipe', 'pipe'] })
+const outputOf = async (mode: string, options: LoadOptions, input = ''): Promise<unknown> => {
+  const child = spawn(binary, [mode, ...argumentsOf(options)], { stdio: ['pipe', 'pipe', 'pipe'] })
+  endsWithBench(child)
+  // One that ends at once, for wrong usage, has not read it; its exit says why.
+  child.stdin.on('error', () => {}).end(input)
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -88,6 +108,18 @@ export const runLoad = async (mode: 'produce' | 'fetch', options: LoadOptions): 
 /** Writes that much memory once and gives it back; resolves with what could be had and the time it took. */
 export const touchMemory = async (bytes: number): Promise<{ bytes: number; seconds: number }> =>
   (await outputOf('touch', { bytes })) as { bytes: number; seconds: number }
+
+/** Writes the files below `folder` to the disk and drops them from the page cache, but for what a process has mapped. */
+export const evictFiles = async (folder: string): Promise<{ files: number; bytes: number }> => {
+  const { files, bytes } = (await outputOf('evict', { path: folder })) as { files: number; bytes: number }
+  return { files, bytes }
+}
+
+/** The percentiles of `nanoseconds` by the generator's own histogram. */
+export const percentilesOf = async (nanoseconds: readonly number[]): Promise<Percentiles> => {
+  const { micros } = (await outputOf('percentiles', {}, nanoseconds.join('\n'))) as { micros: Percentiles }
+  return micros
+}
 
 /** A started echo server; it ends with its standard input, so it cannot outlive this process. */
 export const spawnEcho = (replyBytes: number) =>

@@ -19,6 +19,7 @@ constexpr size_t kAbortedBytes = 16;
 void FetchScanner::Begin(Depth depth) {
   depth_ = depth;
   partitions_.clear();
+  stamps_.clear();
   frame_left_ = kHeadBytes;
   Expect(State::kHead, kHeadBytes);
 }
@@ -59,7 +60,7 @@ void FetchScanner::Skip(size_t count) {
   frame_left_ -= count;
   if (need_ > 0) return;
   if (state_ == State::kPayload) {
-    BatchEnd();
+    PayloadEnd();
   } else {
     NextPartition();
   }
@@ -116,6 +117,10 @@ bool FetchScanner::Gathered() {
     case State::kBatchHeader:
       if (!BatchHeader()) return false;
       break;
+    case State::kStamp:
+      stamps_.push_back(reader.Int64());
+      BatchEnd();
+      break;
     default:
       return false;
   }
@@ -145,9 +150,21 @@ bool FetchScanner::BatchHeader() {
     return true;
   }
   records_left_ -= payload;
+  if (depth_ == Depth::kStamps) {
+    if (payload < static_cast<int64_t>(batch::kStampBytes)) return false;
+    payload -= static_cast<int64_t>(batch::kStampBytes);
+  }
   Expect(State::kPayload, static_cast<size_t>(payload));
-  if (payload == 0) BatchEnd();
+  if (payload == 0) PayloadEnd();
   return true;
+}
+
+void FetchScanner::PayloadEnd() {
+  if (depth_ == Depth::kStamps) {
+    Expect(State::kStamp, batch::kStampBytes);
+  } else {
+    BatchEnd();
+  }
 }
 
 void FetchScanner::BatchEnd() {

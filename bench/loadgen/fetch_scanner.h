@@ -21,9 +21,9 @@ class FetchScanner {
     int64_t batch_bytes = 0;   // of whole batches, as are the records
     int64_t records = 0;
   };
-  // kVerify recomputes the CRC-32C of every whole batch; kFrameOnly looks at nothing but the size
-  // of the answer.
-  enum class Depth { kHeaders, kVerify, kFrameOnly };
+  // kVerify recomputes the CRC-32C of every whole batch; kStamps reads the time at each one's end
+  // (record_batch.h); kFrameOnly looks at nothing but the size of the answer.
+  enum class Depth { kHeaders, kVerify, kStamps, kFrameOnly };
 
   // Prepares for the next response.
   void Begin(Depth depth);
@@ -44,6 +44,8 @@ class FetchScanner {
   int32_t correlation_id() const { return correlation_id_; }
   int16_t error() const { return error_; }
   const std::vector<Partition>& partitions() const { return partitions_; }
+  // Of each whole batch of the response.
+  const std::vector<int64_t>& stamps() const { return stamps_; }
   int64_t verified_batches() const { return verified_batches_; }
   int64_t corrupt_batches() const { return corrupt_batches_; }
 
@@ -58,6 +60,7 @@ class FetchScanner {
     kRecordsLength,
     kBatchHeader,
     kPayload,
+    kStamp,
     kTruncated,
     kDone
   };
@@ -65,6 +68,7 @@ class FetchScanner {
   void Expect(State state, size_t need);
   bool Gathered();
   bool BatchHeader();
+  void PayloadEnd();
   void BatchEnd();
   void NextBatch();
   void NextPartition();
@@ -90,6 +94,7 @@ class FetchScanner {
   int32_t correlation_id_ = 0;
   int16_t error_ = 0;
   std::vector<Partition> partitions_;
+  std::vector<int64_t> stamps_;
   int64_t verified_batches_ = 0;
   int64_t corrupt_batches_ = 0;
 };

@@ -35,5 +35,9 @@ int main(int argc, char** argv) {
       return millrace::loadgen::RunEcho(options);
     case Mode::kTouch:
       return millrace::loadgen::RunTouch(options);
+    case Mode::kEvict:
+      return millrace::loadgen::RunEvict(options);
+    case Mode::kPercentiles:
+      return millrace::loadgen::RunPercentiles();
   }
 }

@@ -9,6 +9,8 @@ namespace millrace::loadgen {
 int RunProduce(const Options& options);
 int RunFetch(const Options& options);
 int RunTouch(const Options& options);
+int RunEvict(const Options& options);
+int RunPercentiles();
 // Prints `echo on HOST:PORT` and serves until its standard input ends.
 int RunEcho(const Options& options);
 

@@ -6,6 +6,8 @@
 #include <limits>
 #include <string_view>
 
+#include "record_batch.h"
+
 namespace millrace::loadgen {
 namespace {
 
@@ -14,16 +16,20 @@ constexpr char kUsage[] = R"(usage: loadgen MODE --target HOST:PORT [--OPTION VA
 modes
   produce   keep `depth` requests in flight on each connection; with --rate, send that many per second instead,
             and count each latency from the moment the request was due
-  fetch     read a topic from its beginning, again and again
+  fetch     read a topic from its beginning, again and again, or --once
   echo      serve on --target (port 0: any): answer every frame with --reply-bytes bytes; ends with its input
   touch     write --bytes of memory once and give it back
+  evict     write the files below --path to the disk and drop them from the page cache
+  percentiles  of the numbers on its standard input, as the other modes have them of their times
 
 all     --pid N (read that process's CPU time)  --raw (the target is an echo server)  --topic NAME  --connections 1
         --warmup 0  --duration 5 (seconds)
-produce --depth 1  --acks all|1  --request-bytes 0 (per request; 0: one record)  --record-bytes 100 (of the value)
+produce --depth 1  --acks all|1|0  --request-bytes 0 (per request; 0: one record)  --record-bytes 100 (of the value)
         --partitions 1  --partitions-per-request 1  --rate 0 (requests/s)  --total-bytes 0 (instead of a duration)
-        --topic-config NAME=VALUE  --keep-topic
+        --topic-config NAME=VALUE  --keep-topic  --readers 0 (consumers at the topic's end, each of all of it)
+        --slice 0 (seconds; latencies by slices of the time, too)
 fetch   --max-bytes 52428800  --partition-max-bytes 1048576  --verify-every 64 (responses; 0: never)  --keep-topic
+        --once (to the end, and no longer than --duration)
 )";
 
 [[noreturn]] void Usage(const char* problem, std::string_view what) {
@@ -63,13 +69,16 @@ Mode ModeNamed(std::string_view name) {
   if (name == "fetch") return Mode::kFetch;
   if (name == "echo") return Mode::kEcho;
   if (name == "touch") return Mode::kTouch;
+  if (name == "evict") return Mode::kEvict;
+  if (name == "percentiles") return Mode::kPercentiles;
   Usage("unknown mode", name);
 }
 
 int16_t AcksNamed(std::string_view text) {
   if (text == "all") return -1;
   if (text == "1") return 1;
-  Usage("acks must be all or 1, not", text);  // acks=0 has no answer that could be counted
+  if (text == "0") return 0;
+  Usage("acks must be all, 1 or 0, not", text);
 }
 
 TopicConfig ConfigFrom(std::string_view text) {
@@ -120,6 +129,10 @@ bool ParseProduce(std::string_view name, Arguments& arguments, Options& options)
     options.rate = arguments.NumberOf<double>(name, 0.1, 1e7);
   else if (name == "--total-bytes")
     options.total_bytes = arguments.NumberOf<int64_t>(name, 1);
+  else if (name == "--readers")
+    options.readers = arguments.NumberOf<int>(name, 0, 1'000);
+  else if (name == "--slice")
+    options.slice_seconds = arguments.NumberOf<double>(name, 0, kLongest);
   else if (name == "--topic-config")
     options.topic_configs.push_back(ConfigFrom(arguments.ValueOf(name)));
   else
@@ -132,6 +145,8 @@ bool ParseFetch(std::string_view name, Arguments& arguments, Options& options) {
     options.max_bytes = arguments.NumberOf<int32_t>(name, 1);
   else if (name == "--partition-max-bytes")
     options.partition_max_bytes = arguments.NumberOf<int32_t>(name, 1);
+  else if (name == "--once")
+    options.once = true;
   else if (name == "--verify-every")
     options.verify_every = arguments.NumberOf<int64_t>(name, 0);
   else
@@ -142,11 +157,25 @@ bool ParseFetch(std::string_view name, Arguments& arguments, Options& options) {
 bool ParseHelper(std::string_view name, Arguments& arguments, Options& options) {
   if (name == "--reply-bytes")
     options.reply_bytes = arguments.NumberOf<int64_t>(name, 0, kLargestRequest);
+  else if (name == "--path")
+    options.path = arguments.ValueOf(name);
   else if (name == "--bytes")
     options.touch_bytes = arguments.NumberOf<int64_t>(name, 1);
   else
     return false;
   return true;
+}
+
+void CheckProduce(const Options& options) {
+  if (options.partitions % options.partitions_per_request != 0)
+    Usage("--partitions must be a multiple of", "--partitions-per-request");
+  if (options.acks == 0 && (options.rate > 0 || options.raw || options.readers > 0))
+    Usage("nothing is known of single requests with", "--acks 0");
+  if (!options.stamped()) return;
+  if (options.raw) Usage("nothing can be read from", "--raw");
+  if (options.partitions_per_request > 1) Usage("--readers need", "--partitions-per-request 1");
+  if (options.record_bytes < static_cast<int64_t>(batch::kStampBytes))
+    Usage("--readers need a time in", "--record-bytes");
 }
 
 }  // namespace
@@ -164,12 +193,13 @@ Options ParseOptions(int argc, char** argv) {
     if (!known) known = ParseHelper(name, arguments, options);
     if (!known) Usage("unknown option", name);
   }
-  if (options.mode != Mode::kTouch && options.target.host.empty()) Usage("no", "--target");
+  bool serves_nobody = options.mode == Mode::kTouch || options.mode == Mode::kEvict ||
+                       options.mode == Mode::kPercentiles;
+  if (!serves_nobody && options.target.host.empty()) Usage("no", "--target");
   if (options.mode == Mode::kFetch && !options.raw && options.topic.empty()) Usage("no", "--topic");
   if (options.mode == Mode::kTouch && options.touch_bytes == 0) Usage("no", "--bytes");
-  if (options.partitions % options.partitions_per_request != 0) {
-    Usage("--partitions must be a multiple of", "--partitions-per-request");
-  }
+  if (options.mode == Mode::kEvict && options.path.empty()) Usage("no", "--path");
+  CheckProduce(options);
   return options;
 }
 

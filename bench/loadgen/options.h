@@ -9,7 +9,7 @@
 
 namespace millrace::loadgen {
 
-enum class Mode { kProduce, kFetch, kEcho, kTouch };
+enum class Mode { kProduce, kFetch, kEcho, kTouch, kEvict, kPercentiles };
 
 // What was asked for on the command line; main.cc prints the meaning of each.
 struct Options {
@@ -38,15 +38,22 @@ struct Options {
   int32_t partitions_per_request = 1;
   double rate = 0;
   int64_t total_bytes = 0;
+  // Consumers at the topic's end, in this process; each batch then carries its due time.
+  int readers = 0;
+  // Above 0, latencies are also reported by slices of so many seconds of the window.
+  double slice_seconds = 0;
+  bool stamped() const { return readers > 0; }
 
   // Fetch.
   int32_t max_bytes = 50 << 20;
   int32_t partition_max_bytes = 1 << 20;
   int64_t verify_every = 64;
+  bool once = false;
 
-  // Echo and touch.
+  // Echo, touch and evict.
   int64_t reply_bytes = 0;
   int64_t touch_bytes = 0;
+  std::string path;
 };
 
 // Ends the program with the usage and exit code 2 when the arguments make no sense.

@@ -15,11 +15,14 @@
 #include "modes.h"
 #include "produce_plan.h"
 #include "program.h"
+#include "slices.h"
+#include "tail_readers.h"
 #include "window.h"
 
 namespace millrace::loadgen {
 namespace {
 
+// A broker that fell behind a rate gets this long to catch up, so that how late it was is known.
 constexpr int64_t kDrainLimitNs = 10 * kNsPerSecond;
 constexpr int64_t kStoredLimitNs = 5 * kNsPerSecond;
 // An open loop that is this many requests behind measures nothing but its own queue.
@@ -31,7 +34,9 @@ class ProduceRun {
       : options_(options),
         plan_(options),
         window_(options.broker_pid),
-        channels_(ChannelCount(options)) {}
+        channels_(ChannelCount(options)),
+        readers_(static_cast<size_t>(options.readers)),
+        slices_(options.seconds, options.slice_seconds) {}
 
   int Run();
 
@@ -63,17 +68,27 @@ class ProduceRun {
   void Receive(Channel& channel);
   void Answered(Channel& channel, Bytes frame, int64_t now);
   void Flush(size_t index);
+  void Count(const ProducePlan::Request& request, int64_t stored);
+  void Arrived(const Sent& sent, int64_t now);
   void CountUnanswered(int64_t now);
   int64_t StoredRecords(Admin& admin);
   int Finish(Admin* admin);
 
   bool open_loop() const { return options_.rate > 0; }
+  // acks=0: a request is done with when the socket has taken it, and its rate is what the broker
+  // takes in. What it stored is compared at the end.
+  bool unacknowledged() const { return options_.acks == 0; }
+  bool Draining() const {
+    return outstanding_ > 0 ||
+           (readers_.count() > 0 && readers_.slowest_records() < acknowledged_records_);
+  }
 
   const Options& options_;
   ProducePlan plan_;
   EventLoop loop_;
   Window window_;
   std::vector<Channel> channels_;
+  TailReaders readers_;
   std::vector<char> buffer_ = std::vector<char>(256 << 10);
 
   bool sending_ = true;
@@ -94,6 +109,7 @@ class ProduceRun {
   int64_t bytes_ = 0;
   Histogram latency_;
   Histogram lateness_;
+  Slices slices_;
 };
 
 int ProduceRun::Run() {
@@ -103,6 +119,8 @@ int ProduceRun::Run() {
     admin->CreateTopic(options_.topic, options_.partitions, options_.topic_configs);
   }
   ConnectAll();
+  readers_.Start(options_.target, options_.topic, options_.partitions, loop_, channels_.size(),
+                 window_);
   Loop();
   return Finish(admin.get());
 }
@@ -131,12 +149,17 @@ void ProduceRun::Loop() {
   }
   for (size_t i = 0; i < channels_.size(); ++i) Flush(i);
 
-  while (sending_ || (outstanding_ > 0 && NowNs() < drain_until_)) {
+  while (sending_ || (Draining() && NowNs() < drain_until_)) {
     constexpr int64_t kLongestWaitNs = 10'000'000;
     for (const epoll_event& event : loop_.Wait(NowNs() + kLongestWaitNs)) {
       if (event.data.u64 == EventLoop::kTick) continue;
+      if (readers_.Owns(event.data.u64)) {
+        readers_.OnEvent(event);
+        continue;
+      }
       auto index = static_cast<size_t>(event.data.u64);
       if ((event.events & ~static_cast<uint32_t>(EPOLLOUT)) != 0) Receive(channels_[index]);
+      if (unacknowledged()) Fill(channels_[index], NowNs());
       Flush(index);
     }
     int64_t now = NowNs();
@@ -180,16 +203,26 @@ void ProduceRun::SendDue(int64_t now) {
 }
 
 void ProduceRun::Fill(Channel& channel, int64_t now) {
+  if (unacknowledged()) {
+    for (int i = 0; sending_ && channel.out.empty() && i < options_.depth; ++i) Send(channel, now);
+    return;
+  }
   while (sending_ && channel.in_flight.size() < static_cast<size_t>(options_.depth))
     Send(channel, now);
 }
 
 void ProduceRun::Send(Channel& channel, int64_t since) {
-  plan_.Send(channel.next_request, channel.next_correlation_id, channel.out);
-  channel.in_flight.push_back(Sent{since, channel.next_request});
-  sent_bytes_ += static_cast<int64_t>(plan_.requests()[channel.next_request].batch_bytes);
+  const ProducePlan::Request& request = plan_.requests()[channel.next_request];
+  plan_.Send(channel.next_request, channel.next_correlation_id, since, channel.out);
+  sent_bytes_ += static_cast<int64_t>(request.batch_bytes);
   ++channel.next_correlation_id;
-  ++outstanding_;
+  if (unacknowledged()) {
+    acknowledged_records_ += request.record_count;
+    if (window_.Contains(since)) Count(request, request.partition_count);
+  } else {
+    channel.in_flight.push_back(Sent{since, channel.next_request});
+    ++outstanding_;
+  }
   channel.next_request = (channel.next_request + 1) % plan_.requests().size();
   if (options_.total_bytes > 0 && sent_bytes_ >= options_.total_bytes) Advance(since);
 }
@@ -220,20 +253,30 @@ void ProduceRun::Answered(Channel& channel, Bytes frame, int64_t now) {
     Fatal("cannot read a produce response");
   }
   auto stored = static_cast<int64_t>(request.partition_count) - static_cast<int64_t>(failed);
-  int64_t records = request.record_count / request.partition_count * stored;
-  acknowledged_records_ += records;
-  if (window_.Contains(open_loop() ? sent.since : now)) latency_.Record(now - sent.since);
-  if (!window_.Contains(now)) return;
-  if (failed == 0) ++requests_;
-  records_ += records;
+  acknowledged_records_ += request.record_count / request.partition_count * stored;
+  if (window_.Contains(open_loop() ? sent.since : now)) Arrived(sent, now);
+  if (window_.Contains(now)) Count(request, stored);
+}
+
+// One request, of which `stored` partitions were stored, in the window's rates.
+void ProduceRun::Count(const ProducePlan::Request& request, int64_t stored) {
+  if (stored == request.partition_count) ++requests_;
+  records_ += request.record_count / request.partition_count * stored;
   bytes_ += static_cast<int64_t>(request.batch_bytes) / request.partition_count * stored;
+}
+
+void ProduceRun::Arrived(const Sent& sent, int64_t now) {
+  latency_.Record(now - sent.since);
+  slices_.Record(sent.since - window_.opened_at(), now - sent.since);
 }
 
 void ProduceRun::Flush(size_t index) {
   Channel& channel = channels_[index];
   if (!channel.out.Flush(channel.socket.get())) Fatal("the broker closed a connection");
-  if (channel.waits_for_room == !channel.out.empty()) return;
-  channel.waits_for_room = !channel.out.empty();
+  // Without answers, room in the socket is what asks for more.
+  bool wants_room = !channel.out.empty() || (unacknowledged() && sending_);
+  if (channel.waits_for_room == wants_room) return;
+  channel.waits_for_room = wants_room;
   loop_.Change(channel.socket.get(), index, channel.waits_for_room ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
@@ -243,13 +286,13 @@ void ProduceRun::CountUnanswered(int64_t now) {
   unanswered_ = static_cast<int64_t>(outstanding_);
   for (const Channel& channel : channels_) {
     for (const Sent& sent : channel.in_flight) {
-      if (window_.Contains(sent.since)) latency_.Record(now - sent.since);
+      if (window_.Contains(sent.since)) Arrived(sent, now);
     }
   }
 }
 
 // How many records consumers can read. acks=1 is answered before they may: the high watermark
-// follows.
+// follows. acks=0 is not answered at all.
 int64_t ProduceRun::StoredRecords(Admin& admin) {
   for (int64_t limit = NowNs() + kStoredLimitNs;;) {
     std::vector<Admin::Range> ranges = admin.Offsets(options_.topic, options_.partitions);
@@ -268,15 +311,29 @@ int ProduceRun::Finish(Admin* admin) {
   report.Count("requests", requests_).Count("records", records_).Count("bytes", bytes_);
   report.Count("requestBytes", static_cast<int64_t>(plan_.requests()[0].batch_bytes));
   report.Count("recordsPerRequest", plan_.requests()[0].record_count);
-  report.Latency("ackMicros", latency_);
+  report.Count("sentBytes", sent_bytes_);
+  if (!unacknowledged()) report.Latency("ackMicros", latency_);
   if (open_loop()) report.Latency("lateMicros", lateness_).Flag("overloaded", overloaded_);
+  if (options_.slice_seconds > 0) report.Slices("slices", slices_.all());
+  bool ok = errors_.empty() && readers_.errors().empty();
+  int64_t unread = 0;
+  if (readers_.count() > 0) {
+    unread = acknowledged_records_ - readers_.slowest_records();
+    report.Latency("endToEndMicros", readers_.latency());
+    report.Count("readBytes", readers_.window_bytes()).Count("unreadRecords", unread);
+    report.Errors("readErrors", readers_.errors());
+  }
   report.Errors("errors", errors_).Count("unanswered", unanswered_);
-  bool ok = errors_.empty() && unanswered_ == 0 && !overloaded_;
+  // A rate that was too high is a result; a request that got no answer otherwise is a failure.
+  bool kept_up = unanswered_ == 0 && unread <= 0 && !overloaded_;
+  if (open_loop()) report.Flag("keptUp", kept_up);
+  ok = ok && (kept_up || open_loop());
   if (admin != nullptr) {
     // Requests whose answer did not come may be stored or not; otherwise the counts agree exactly.
     int64_t stored = StoredRecords(*admin);
     report.Count("acknowledgedRecords", acknowledged_records_).Count("storedRecords", stored);
-    ok = ok && stored == acknowledged_records_;
+    ok = ok &&
+         (stored == acknowledged_records_ || (unanswered_ > 0 && stored > acknowledged_records_));
     if (!options_.keep_topic) admin->DeleteTopic(options_.topic);
   }
   report.Flag("ok", ok).Print();

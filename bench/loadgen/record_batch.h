@@ -23,6 +23,9 @@ inline constexpr size_t kAttributes = 21;
 inline constexpr size_t kLastOffsetDelta = 23;
 inline constexpr size_t kRecordCount = 57;
 inline constexpr size_t kHeaderBytes = 61;
+// What a stamped batch ends with: the last 8 bytes of its last value, which then are a time of
+// NowNs(), and the count of that record's headers, 0.
+inline constexpr size_t kStampBytes = 9;
 }  // namespace batch
 
 struct RecordBatch {

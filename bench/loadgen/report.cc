@@ -66,7 +66,32 @@ Report& Report::Latency(std::string_view name, const Histogram& histogram) {
     double microseconds = static_cast<double>(histogram.Percentile(point.percentile)) / 1e3;
     text_.append(",\"").append(point.name).append("\":").append(Fixed(microseconds, 1));
   }
-  text_ += ",\"max\":" + Fixed(static_cast<double>(histogram.max()) / 1e3, 1) + "}";
+  text_ += ",\"max\":" + Fixed(static_cast<double>(histogram.max()) / 1e3, 1);
+  // For plots: as many points as the count can tell apart.
+  constexpr double kCurve[] = {0,    10,    25,   50,    75,     90,    95,     97.5,  99,
+                               99.5, 99.75, 99.9, 99.95, 99.975, 99.99, 99.995, 99.999};
+  text_ += ",\"curve\":[";
+  const char* separator = "";
+  for (double percentile : kCurve) {
+    if ((100 - percentile) / 100 * static_cast<double>(histogram.count()) < 1) break;
+    double microseconds = static_cast<double>(histogram.Percentile(percentile)) / 1e3;
+    text_.append(separator).append("[").append(Fixed(percentile, 3)).append(",");
+    text_.append(Fixed(microseconds, 1)).append("]");
+    separator = ",";
+  }
+  text_ += "]}";
+  return *this;
+}
+
+Report& Report::Slices(std::string_view name, std::span<const Histogram> slices) {
+  Begin(name);
+  text_ += '[';
+  for (size_t i = 0; i < slices.size(); ++i) {
+    Report slice;
+    slice.Latency("micros", slices[i]);
+    text_.append(i > 0 ? "," : "").append(slice.text_).append("}");
+  }
+  text_ += ']';
   return *this;
 }
 

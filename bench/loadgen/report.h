@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,8 @@ class Report {
   Report& Flag(std::string_view name, bool value);
   // Percentiles in microseconds.
   Report& Latency(std::string_view name, const Histogram& histogram);
+  // One object `{"micros": ...}` for each.
+  Report& Slices(std::string_view name, std::span<const Histogram> slices);
   Report& Errors(std::string_view name, const ErrorCounts& errors);
 
   void Print() const;

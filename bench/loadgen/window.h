@@ -27,6 +27,7 @@ class Window {
   void Close(int64_t now);
   bool is_opened() const { return opened_at_ != 0; }
   bool is_closed() const { return closed_at_ != 0; }
+  int64_t opened_at() const { return opened_at_; }
   bool Contains(int64_t time) const {
     return is_opened() && time >= opened_at_ && (!is_closed() || time < closed_at_);
   }

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs from 'kafkajs'
-import { buildLoadgen, runLoad } from '../../bench/lib/loadgen.ts'
+import { buildLoadgen, evictFiles, percentilesOf, runLoad } from '../../bench/lib/loadgen.ts'
 import { BrokerUnderTest } from '../compat/lib/broker.ts'
 
 /** A server for the length of one test; its address. */
@@ -49,6 +52,27 @@ describe('the load generator', { timeout: 240_000 }, () => {
     broker = await BrokerUnderTest.start()
   })
   after(() => broker.destroy())
+
+  it('knows every percentile to three digits, from microseconds to minutes', async () => {
+    // Seven orders of magnitude, most of it small, in an order that has nothing to do with size.
+    const values = Array.from({ length: 50_000 }, (_, i) => Math.round(1_000 * 1.0004 ** ((i * 7_919) % 50_000)))
+    const sorted = [...values].sort((a, b) => a - b)
+    const exact = (percentile: number): number => (sorted[Math.ceil((percentile / 100) * sorted.length) - 1] ?? 0) / 1e3
+    const found = await percentilesOf(values)
+    assert.equal(found.count, values.length)
+    assert.ok(Math.abs(found.max - exact(100)) <= 0.05)
+    const points: [number, number][] = [
+      [50, found.p50],
+      [90, found.p90],
+      [99, found.p99],
+      [99.9, found.p99_9],
+      [99.99, found.p99_99],
+    ]
+    for (const [percentile, micros] of [...points, ...found.curve.slice(1)]) {
+      const off = Math.abs(micros - exact(percentile))
+      assert.ok(off <= exact(percentile) / 1000 + 0.05, `p${percentile}: ${micros} instead of ${exact(percentile)} us`)
+    }
+  })
 
   it('reports what the broker has, by a count of its own and by the broker offsets', async () => {
     const load = await runLoad('produce', {
@@ -122,6 +146,68 @@ describe('the load generator', { timeout: 240_000 }, () => {
     // A fifth of the requests fell into the stall, evenly: a tenth waited for half of it and more.
     assert.ok(ackMicros.p90 >= (stallMs / 2 - 50) * 1000, `p90 ${ackMicros.p90} us`)
     assert.ok(ackMicros.p50 < (stallMs / 4) * 1000, `p50 ${ackMicros.p50} us`)
+  })
+
+  it('takes the time from when a record was due to when each of its consumers had it', async () => {
+    const load = await runLoad('produce', {
+      target: broker.bootstrap,
+      topic: 'stamped',
+      partitions: 3,
+      connections: 2,
+      rate: 200,
+      'request-bytes': 30_000,
+      'record-bytes': 1000,
+      readers: 2,
+      warmup: 0.1,
+      duration: 1,
+      slice: 0.5,
+      'keep-topic': true,
+    })
+    const { ackMicros, endToEndMicros, slices } = load
+    assert.ok(ackMicros !== undefined && endToEndMicros !== undefined)
+    assert.equal(endToEndMicros.count, 2 * ackMicros.count, 'every batch, by each of two consumers')
+    assert.ok(endToEndMicros.p50 > 0 && endToEndMicros.max < 10_000_000, JSON.stringify(endToEndMicros))
+    assert.equal(load.unreadRecords, 0)
+    assert.equal(load.keptUp, true)
+    assert.equal(slices?.length, 2)
+    assert.equal(
+      slices?.reduce((sum, { micros }) => sum + micros.count, 0),
+      ackMicros.count,
+    )
+    // The time is written into each batch, and its checksum carried on over it.
+    const read = await runLoad('fetch', { target: broker.bootstrap, topic: 'stamped', 'verify-every': 1, once: true })
+    assert.equal(read.records, load.acknowledgedRecords)
+  })
+
+  it('compares what was sent without acknowledgements with what the broker stored', async () => {
+    const load = await runLoad('produce', {
+      target: broker.bootstrap,
+      topic: 'unacknowledged',
+      acks: '0',
+      partitions: 2,
+      connections: 3,
+      depth: 4,
+      'request-bytes': 20_000,
+      duration: 0.3,
+    })
+    assert.ok(load.requests > 0)
+    assert.equal(load.ackMicros, undefined)
+  })
+
+  it('says that a broker fell behind a rate, and how late it was', async test => {
+    const target = await listen(test, () => {})
+    const load = await runLoad('produce', { target, raw: true, rate: 50, duration: 0.3 })
+    assert.equal(load.keptUp, false)
+    assert.ok((load.ackMicros?.p50 ?? 0) > 5_000_000, 'as late as it was waited for')
+  })
+
+  it('drops files from the page cache, once they are on the disk', async test => {
+    const folder = await mkdtemp(join(tmpdir(), 'millrace-evict-'))
+    test.after(() => rm(folder, { recursive: true }))
+    await mkdir(join(folder, 'below'))
+    await writeFile(join(folder, 'below', 'file'), Buffer.alloc(300_000, 1))
+    assert.deepEqual(await evictFiles(folder), { files: 1, bytes: 300_000 })
+    await assert.rejects(evictFiles(join(folder, 'absent')), /cannot read/)
   })
 
   it('ends with the reason when the broker goes away or refuses', async test => {
