@@ -1,3 +1,4 @@
+import { type FeatureLevels, supportedFeatures } from '../metadata/features.ts'
 import { ErrorCode, type ResponseInput } from '../protocol/index.ts'
 import { apiVersions } from '../protocol/schema/api-versions.ts'
 import { LazyHandler, type ServedApi, servedKey } from './lazy.ts'
@@ -13,17 +14,13 @@ export interface BrokerIdentity {
   readonly nodeId: number
 }
 
-/** The release whose metadata this broker is equal to (4.0-IV3); tools read it to tell which functions there are. */
-const metadataVersion = 25
-const oldestMetadataVersion = 7
-const features = {
-  supportedFeatures: [{ name: 'metadata.version', minVersion: oldestMetadataVersion, maxVersion: metadataVersion }],
-  finalizedFeaturesEpoch: 0,
-  finalizedFeatures: [{ name: 'metadata.version', minVersionLevel: metadataVersion, maxVersionLevel: metadataVersion }],
-}
 const softwareName = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/
 
-export function serveApiVersions(handlers: () => readonly ServedApi[], identity: BrokerIdentity): ApiHandler {
+export function serveApiVersions(
+  handlers: () => readonly ServedApi[],
+  identity: BrokerIdentity,
+  features: Levels,
+): ApiHandler {
   return serve(apiVersions, { min: 0, max: 5 }, (request, { apiVersion }) => {
     if (apiVersion >= 3) {
       const { clientSoftwareName, clientSoftwareVersion } = request
@@ -34,7 +31,7 @@ export function serveApiVersions(handlers: () => readonly ServedApi[], identity:
       if (request.clusterId !== identity.clusterId || request.nodeId !== identity.nodeId)
         return { errorCode: ErrorCode.REBOOTSTRAP_REQUIRED, apiKeys: [] }
     }
-    return { errorCode: ErrorCode.NONE, apiKeys: advertised(handlers()), ...features }
+    return { errorCode: ErrorCode.NONE, apiKeys: advertised(handlers()), ...told(features, apiVersion) }
   })
 }
 
@@ -44,6 +41,25 @@ export function unsupportedApiVersions(): ResponseInput<typeof apiVersions> {
   return {
     errorCode: ErrorCode.UNSUPPORTED_VERSION,
     apiKeys: [{ apiKey: apiVersions.key, minVersion: min, maxVersion: max }],
+  }
+}
+
+type Levels = Pick<FeatureLevels, 'finalized' | 'epoch'>
+
+/** Clients before v4 take a lowest level of 0 for a broken answer. */
+const firstVersionOfLevelZero = 4
+
+function told(features: Levels, apiVersion: number) {
+  return {
+    supportedFeatures: supportedFeatures
+      .filter(({ min }) => min > 0 || apiVersion >= firstVersionOfLevelZero)
+      .map(({ name, min, max }) => ({ name, minVersion: min, maxVersion: max })),
+    finalizedFeaturesEpoch: features.epoch,
+    finalizedFeatures: features.finalized.map(({ name, level }) => ({
+      name,
+      minVersionLevel: level,
+      maxVersionLevel: level,
+    })),
   }
 }
 

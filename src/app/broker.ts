@@ -1,9 +1,8 @@
 import { serveApiVersions } from '../api/api-versions.ts'
-import { serveCreateTopics } from '../api/create-topics.ts'
-import { serveDeleteTopics } from '../api/delete-topics.ts'
+import type { ClusterView } from '../api/cluster-view.ts'
 import { serveFetch } from '../api/fetch.ts'
 import { serveInitProducerId } from '../api/init-producer-id.ts'
-import type { ServedApi } from '../api/lazy.ts'
+import { lazily, type ServedApi } from '../api/lazy.ts'
 import { serveListOffsets } from '../api/list-offsets.ts'
 import { serveMetadata } from '../api/metadata.ts'
 import { serveProduce } from '../api/produce.ts'
@@ -12,17 +11,17 @@ import type { World } from '../base/world.ts'
 import { type DataDirectory, metadataLogName, openDataDirectory } from '../log/data-directory.ts'
 import { Durability } from '../log/durability.ts'
 import { LogManager } from '../log/log-manager.ts'
-import { ClusterImage } from '../metadata/image.ts'
+import { FeatureLevels } from '../metadata/features.ts'
+import { ClusterImage, type TopicImage } from '../metadata/image.ts'
 import { LocalMetadataStore } from '../metadata/local-store.ts'
 import { ProducerIds } from '../metadata/producer-ids.ts'
+import { TopicSettings } from '../metadata/topic-config.ts'
 import { type Uuid, uuidFromBytes } from '../protocol/index.ts'
 import { PartitionTable } from '../replication/partition-table.ts'
 import { TopicLifecycle } from '../replication/topic-lifecycle.ts'
 import { Server } from '../server/server.ts'
 import type { BrokerConfig, Endpoint } from './config.ts'
 
-/** Partitions of one topic at most: each is a directory with files of its own. */
-const maxPartitionsPerTopic = 10_000
 /** Reply bytes, without file regions, that may wait for one client. */
 const connectionUnsentBytes = 64 << 20
 const connectionInflightBytes = 128 << 20
@@ -68,6 +67,7 @@ async function startOn(
     directory.trust,
   )
   undo.push(() => store.close())
+  const features = await FeatureLevels.open(store)
   const logs = new LogManager(world, directory, logger, config.producerExpirationMs)
   undo.push(() => logs.abandon())
   await logs.start()
@@ -83,7 +83,6 @@ async function startOn(
       nodeId: config.nodeId,
       numPartitions: config.numPartitions,
       replicationFactor: config.replicationFactor,
-      maxPartitions: maxPartitionsPerTopic,
     },
     topicDefaults: config.topicDefaults,
     newId,
@@ -93,9 +92,16 @@ async function startOn(
   if (logs.allOpened) await directory.markOpened()
   logger.info({ ...logs.totals }, 'logs opened')
 
+  const { clock, timers } = world
   const identity = { clusterId: directory.clusterId, nodeId: config.nodeId }
   /** By listener: what clients that come to it are told. */
   const advertised: Endpoint[] = []
+  const cluster: ClusterView = {
+    ...identity,
+    rack: config.rack,
+    advertised: connection => advertised[server.listener(connection)]!,
+  }
+  const settingsOf = (topic: TopicImage) => new TopicSettings(topic.configs, config.topicDefaults)
   const handlers: ServedApi[] = [
     serveProduce(table, () => world.clock.wallMs(), world.timers),
     serveFetch(table, world.timers, config.fetchMaxBytes),
@@ -104,16 +110,39 @@ async function startOn(
       image,
       table,
       topics,
-      ...identity,
-      rack: config.rack,
+      ...cluster,
       autoCreateTopics: config.autoCreateTopics,
-      advertised: connection => advertised[server.listener(connection)]!,
       logger,
     }),
-    serveApiVersions(() => handlers, identity),
-    serveCreateTopics(topics, config.topicDefaults, logger),
-    serveDeleteTopics(topics, config.deleteTopics, logger),
+    serveApiVersions(() => handlers, identity, features),
     serveInitProducerId(new ProducerIds(store), logger),
+    lazily({ key: 19, min: 2, max: 7 }, async () =>
+      (await import('../api/create-topics.ts')).serveCreateTopics(topics, settingsOf, clock, logger),
+    ),
+    lazily({ key: 20, min: 1, max: 6 }, async () =>
+      (await import('../api/delete-topics.ts')).serveDeleteTopics(topics, image, config.deleteTopics, clock, logger),
+    ),
+    lazily({ key: 21, min: 0, max: 2 }, async () => {
+      const { RecordDeletion } = await import('../replication/record-deletion.ts')
+      const deletion = new RecordDeletion(table, image, logs, settingsOf)
+      return (await import('../api/delete-records.ts')).serveDeleteRecords(deletion, timers, logger)
+    }),
+    lazily({ key: 23, min: 2, max: 4 }, async () =>
+      (await import('../api/offset-for-leader-epoch.ts')).serveOffsetForLeaderEpoch(table),
+    ),
+    lazily({ key: 37, min: 0, max: 3 }, async () =>
+      (await import('../api/create-partitions.ts')).serveCreatePartitions(topics, clock, logger),
+    ),
+    lazily({ key: 60, min: 0, max: 2 }, async () =>
+      (await import('../api/describe-cluster.ts')).serveDescribeCluster(cluster),
+    ),
+    lazily({ key: 75, min: 0, max: 0 }, async () =>
+      (await import('../api/describe-topic-partitions.ts')).serveDescribeTopicPartitions(
+        image,
+        table,
+        config.partitionsPerPage,
+      ),
+    ),
   ]
   const server = new Server(world, logger, handlers)
   undo.push(() => server.stop())

@@ -21,6 +21,7 @@ export interface BrokerConfig {
   readonly maxConnections: number // max.connections
   readonly idleTimeoutMs: number // connections.max.idle.ms
   readonly fetchMaxBytes: number // fetch.max.bytes
+  readonly partitionsPerPage: number // max.request.partition.size.limit
   readonly fetchSessionCacheSlots: number // max.incremental.fetch.session.cache.slots
   readonly retentionCheckIntervalMs: number // log.retention.check.interval.ms
   readonly producerExpirationMs: number // producer.id.expiration.ms
@@ -65,6 +66,7 @@ export function readBrokerConfig(given: ReadonlyMap<string, string>): { config: 
     maxConnections: number('max.connections'),
     idleTimeoutMs: number('connections.max.idle.ms'),
     fetchMaxBytes: number('fetch.max.bytes'),
+    partitionsPerPage: number('max.request.partition.size.limit'),
     fetchSessionCacheSlots: number('max.incremental.fetch.session.cache.slots'),
     retentionCheckIntervalMs: number('log.retention.check.interval.ms'),
     producerExpirationMs: number('producer.id.expiration.ms'),

@@ -98,6 +98,7 @@ export const brokerDefinitions = definitions<BrokerDefinition>([
   dynamic('max.connections', ConfigType.int, 10_000, atLeast(1)),
   topicLike('max.decompressed.message.bytes'),
   int('max.incremental.fetch.session.cache.slots', 1_000, atLeast(0)),
+  int('max.request.partition.size.limit', 2_000, atLeast(1)),
   topicLike('message.max.bytes', 'max.message.bytes'),
   topicLike('min.insync.replicas'),
   int('node.id', 1, atLeast(0)),

@@ -6,6 +6,12 @@ export interface EpochStart {
   startOffset: number
 }
 
+/** Exclusive, as all ends. */
+export interface EpochEnd {
+  readonly epoch: number
+  readonly endOffset: number
+}
+
 /** Which leader epoch began at which offset (KIP-101); kept in `leader-epoch-checkpoint`. Epochs and offsets only grow. */
 export class LeaderEpochs {
   private readonly starts: EpochStart[]
@@ -43,6 +49,21 @@ export class LeaderEpochs {
       if (start.startOffset <= offset) return start.epoch
     }
     return -1
+  }
+
+  /**
+   * The largest epoch that is not above `asked`, and where it ended, in a log whose leader is in epoch `current`; epoch and
+   * offset -1 when the log cannot tell. Before the first epoch that is known here, `asked` is said to end where that one
+   * begins: what it wrote is gone, and a follower or consumer may go on from there.
+   */
+  endOf(asked: number, current: number, logEnd: number): EpochEnd {
+    if (asked === current) return { epoch: asked, endOffset: logEnd }
+    if (asked === -1 || asked > current) return { epoch: -1, endOffset: -1 }
+    const above = this.starts.findIndex(start => start.epoch > asked)
+    // The present epoch begins at the log end as long as nothing was written in it.
+    const endOffset = above < 0 ? logEnd : this.starts[above]!.startOffset
+    const known = this.starts[(above < 0 ? this.starts.length : above) - 1]
+    return { epoch: known?.epoch ?? asked, endOffset }
   }
 
   /** Forgets what begins at or above `endOffset` (truncation, or a checkpoint newer than the log it belongs to). */

@@ -47,6 +47,13 @@ export class OffsetState {
     return moved
   }
 
+  /** The log begins at `logStart` now; everything below is as good as committed. */
+  trimmed(logStart: Offset): void {
+    this.start = logStart
+    if (this.stable < logStart) this.stable = logStart
+    this.check()
+  }
+
   private check(): void {
     assert(
       this.start <= this.stable && this.stable <= this.watermark && this.watermark <= this.end,

@@ -1,4 +1,5 @@
 import type { Uuid } from '../protocol/index.ts'
+import { SortedNames } from './sorted-names.ts'
 import type { TopicConfigs } from './topic-config.ts'
 
 /** Who leads and who follows one partition. */
@@ -23,10 +24,16 @@ export const clusterMetadataTopic = '__cluster_metadata'
 const internalTopics = new Set(['__consumer_offsets', '__transaction_state', '__share_group_state'])
 export const isInternalTopic = (name: string): boolean => internalTopics.has(name)
 
+/** '.' and '_' are one character in metric names. */
+const foldName = (name: string): string => name.replaceAll('.', '_')
+
 /** What this node knows of the cluster: the topics that can be served. */
 export class ClusterImage {
   private readonly byName = new Map<string, TopicImage>()
   private readonly byId = new Map<Uuid, TopicImage>()
+  private readonly sorted = new SortedNames()
+  /** Names that have a '.' or '_', by what they fold to. */
+  private readonly folded = new Map<string, Set<string>>()
 
   topic(name: string): TopicImage | undefined {
     return this.byName.get(name)
@@ -40,13 +47,47 @@ export class ClusterImage {
     return this.byName.values()
   }
 
-  put(topic: TopicImage): void {
-    this.byName.set(topic.name, topic)
-    this.byId.set(topic.id, topic)
+  /** Names in the order of their UTF-16 code units, from the first that is not less than `from`, at most `count`. */
+  namesFrom(from: string, count: number): string[] {
+    return this.sorted.from(from, count)
   }
 
-  remove(topic: TopicImage): void {
-    if (this.byName.get(topic.name) === topic) this.byName.delete(topic.name)
-    this.byId.delete(topic.id)
+  /** Another topic that differs from `name` in '.' and '_' alone. */
+  collision(name: string): string | undefined {
+    for (const rival of this.folded.get(foldName(name)) ?? []) if (rival !== name) return rival
+    return undefined
+  }
+
+  /** Adds a topic, or takes the place of what was known of it. */
+  put(topic: TopicImage): void {
+    const { name, id } = topic
+    const before = this.byName.get(name)
+    if (before === undefined) this.addName(name)
+    else if (before.id !== id) this.byId.delete(before.id)
+    this.byName.set(name, topic)
+    this.byId.set(id, topic)
+  }
+
+  remove({ name, id }: TopicImage): void {
+    this.byId.delete(id)
+    if (this.byName.get(name)?.id !== id) return
+    this.byName.delete(name)
+    this.removeName(name)
+  }
+
+  private addName(name: string): void {
+    this.sorted.add(name)
+    if (!/[._]/.test(name)) return
+    const fold = foldName(name)
+    const alike = this.folded.get(fold)
+    if (alike === undefined) this.folded.set(fold, new Set([name]))
+    else alike.add(name)
+  }
+
+  private removeName(name: string): void {
+    this.sorted.remove(name)
+    const fold = foldName(name)
+    const alike = this.folded.get(fold)
+    if (alike?.delete(name) && alike.size === 0) this.folded.delete(fold)
   }
 }

@@ -1,7 +1,8 @@
+import { assert } from '../base/assert.ts'
 import type { Uuid } from '../protocol/index.ts'
 import type { Partition } from './partition.ts'
 
-interface TopicPartitions {
+export interface TopicPartitions {
   readonly name: string
   readonly id: Uuid
   readonly partitions: readonly Partition[]
@@ -16,6 +17,13 @@ export class PartitionTable {
     const topic = { name, id, partitions }
     this.byName.set(name, topic)
     this.byId.set(id, topic)
+  }
+
+  /** Adds partitions behind those that a topic has. */
+  extend(id: Uuid, partitions: readonly Partition[]): void {
+    const topic = this.byId.get(id)
+    assert(topic !== undefined, 'only a topic that is there gets partitions', { id })
+    this.add(topic.name, id, [...topic.partitions, ...partitions])
   }
 
   /** Takes a topic out and returns its partitions. */

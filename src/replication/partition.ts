@@ -2,6 +2,7 @@ import { assert } from '../base/assert.ts'
 import { type LeaderEpoch, leaderEpoch, offset } from '../base/ids.ts'
 import { err, type Result } from '../base/result.ts'
 import { type AppendFailure, appendFailure } from '../log/append-failure.ts'
+import type { EpochEnd } from '../log/leader-epochs.ts'
 import { OffsetState } from '../log/offset-state.ts'
 import type { Appended, FrameRecords, PartitionLog } from '../log/partition-log.ts'
 import type { PartitionImage } from '../metadata/image.ts'
@@ -95,7 +96,7 @@ export class Partition {
   /** Why this partition cannot serve a client that knows it under `clientEpoch` (-1: no matter which); NONE if it can. */
   refusal(clientEpoch: number): ErrorCode {
     if (this.current === undefined) return this.gone === ErrorCode.NONE ? ErrorCode.LEADER_NOT_AVAILABLE : this.gone
-    if (clientEpoch < 0 || clientEpoch === this.epoch) return ErrorCode.NONE
+    if (clientEpoch === -1 || clientEpoch === this.epoch) return ErrorCode.NONE
     return clientEpoch < this.epoch ? ErrorCode.FENCED_LEADER_EPOCH : ErrorCode.UNKNOWN_LEADER_EPOCH
   }
 
@@ -142,6 +143,19 @@ export class Partition {
   /** The flush pool made everything below `durableOffset` durable. */
   onDurable(durableOffset: number): void {
     if (this.current !== undefined && !this.writeCaching) this.commit(durableOffset)
+  }
+
+  /** The log start was moved: who waits below it is told. */
+  logStartMoved(): void {
+    if (this.current === undefined) return
+    this.state?.trimmed(offset(this.current.logStart))
+    this.notifyReaders()
+  }
+
+  /** The largest epoch that is not above `asked`, and where it ended (KIP-101, KIP-279); see LeaderEpochs.endOf. */
+  endOfEpoch(asked: number): EpochEnd {
+    assert(this.current !== undefined, 'only a partition that serves is asked for its epochs')
+    return this.current.epochs.endOf(asked, this.epoch, this.current.logEnd)
   }
 
   /** The end of what a reader may see: the last stable offset for committed reads. */

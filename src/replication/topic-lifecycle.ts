@@ -3,8 +3,10 @@ import { err, ok, type Result } from '../base/result.ts'
 import { SerialQueue } from '../base/serial-queue.ts'
 import type { Durability } from '../log/durability.ts'
 import { directoryName, type LogManager } from '../log/log-manager.ts'
-import { type NewTopic, type PlacementDefaults, planTopic, type Refusal } from '../metadata/create-topic.ts'
+import { type MorePartitions, planMorePartitions } from '../metadata/create-partitions.ts'
+import { type NewTopic, partitionsAsked, planTopic } from '../metadata/create-topic.ts'
 import type { ClusterImage, TopicImage } from '../metadata/image.ts'
+import { type PlacementDefaults, type Refusal, refuse } from '../metadata/placement.ts'
 import type { MetadataStore } from '../metadata/store.ts'
 import { logSettings, type TopicConfigs, TopicSettings } from '../metadata/topic-config.ts'
 import { ErrorCode, type Uuid } from '../protocol/index.ts'
@@ -76,6 +78,16 @@ export class TopicLifecycle {
     for (const topic of topics) await this.open(topic)
   }
 
+  /** How many partitions a topic has; 0 when it is not there. */
+  partitionCount(name: string): number {
+    return this.image.topic(name)?.partitions.length ?? 0
+  }
+
+  /** How many partitions the creation of a topic asks for. */
+  partitionsAsked(request: NewTopic): number {
+    return partitionsAsked(request, this.placement)
+  }
+
   /** What `create` would do, without doing it. */
   plan(request: NewTopic): Result<TopicImage, Refusal> {
     return planTopic(this.image, request, this.placement, this.newId)
@@ -92,9 +104,36 @@ export class TopicLifecycle {
         put: [{ key: topicKey(topic.name), value: topic }],
         remove: [],
       })
-      if (!outcome.committed)
-        return err({ code: ErrorCode.TOPIC_ALREADY_EXISTS, message: `Topic '${topic.name}' already exists.` })
+      if (!outcome.committed) return refuse(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${topic.name}' already exists.`)
       await this.open(topic)
+      return ok(topic)
+    })
+  }
+
+  /** What `addPartitions` would do, without doing it. */
+  planPartitions(name: string, more: MorePartitions): Result<TopicImage, Refusal> {
+    const topic = this.image.topic(name)
+    if (topic === undefined) return err({ code: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, message: null })
+    return planMorePartitions(topic, more, this.placement)
+  }
+
+  /** Gives a topic more partitions; when it returns, they serve. */
+  addPartitions(name: string, more: MorePartitions): Promise<Result<TopicImage, Refusal>> {
+    return this.queue.run(async () => {
+      const planned = this.planPartitions(name, more)
+      if (!planned.ok) return planned
+      const topic = planned.value
+      const present = this.image.topic(name)!.partitions.length
+      const key = topicKey(name)
+      const { revision } = this.store.get(key)!
+      const outcome = await this.store.commit({
+        compare: [{ key, revision }],
+        put: [{ key, value: topic }],
+        remove: [],
+      })
+      if (!outcome.committed) return refuse(ErrorCode.UNKNOWN_SERVER_ERROR, `Topic '${name}' changed meanwhile.`)
+      this.table.extend(topic.id, await this.openPartitions(topic, present))
+      this.image.put(topic)
       return ok(topic)
     })
   }
@@ -129,22 +168,28 @@ export class TopicLifecycle {
     await this.store.commit({ compare: [], put: [], remove: [deletedKey(topic.id)] })
   }
 
-  /** Opens a topic's logs; a partition whose log cannot be opened stays offline, the others serve. */
   private async open(topic: TopicImage): Promise<void> {
+    this.table.add(topic.name, topic.id, await this.openPartitions(topic, 0))
+    this.image.put(topic)
+  }
+
+  /** Opens a topic's logs from partition `from` on; one whose log cannot be opened stays offline, the others serve. */
+  private async openPartitions(topic: TopicImage, from: number): Promise<Partition[]> {
     const settings = new TopicSettings(topic.configs, this.topicDefaults)
     const options = {
       writeCaching: settings.flag('write.caching'),
       minInSyncReplicas: settings.number('min.insync.replicas'),
     }
-    const partitions = topic.partitions.map((image, index) => new Partition(topic.name, index, image, options))
+    const partitions = topic.partitions
+      .slice(from)
+      .map((image, index) => new Partition(topic.name, from + index, image, options))
     let next = 0
     const openSome = async () => {
       for (let partition = partitions[next++]; partition !== undefined; partition = partitions[next++])
         await this.openPartition(topic, partition, settings)
     }
     await Promise.all(Array.from({ length: opensAtOnce }, openSome))
-    this.table.add(topic.name, topic.id, partitions)
-    this.image.put(topic)
+    return partitions
   }
 
   private async openPartition(topic: TopicImage, partition: Partition, settings: TopicSettings): Promise<void> {

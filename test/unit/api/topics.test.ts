@@ -212,12 +212,12 @@ test('a topic that is to be deleted twice stays, and is refused once', async t =
   assert.equal((await produceOne(client, 'kept', batchOf(['v']))).errorCode, ErrorCode.NONE)
 })
 
-test('explicit assignments cannot pass the limit of partitions', async t => {
+test('explicit assignments cannot pass the limit of partitions of a request', async t => {
   const broker = await testBroker(t)
   const assignments = Array.from({ length: 10_001 }, (_, partitionIndex) => ({ partitionIndex, brokerIds: [1] }))
   const wanted = topic('wide', { numPartitions: -1, replicationFactor: -1, assignments })
   const { topics } = await broker.connect().call(createTopics, 7, creation([wanted]))
-  assert.equal(topics[0]!.errorCode, ErrorCode.INVALID_PARTITIONS)
+  assert.equal(topics[0]!.errorCode, ErrorCode.POLICY_VIOLATION)
 })
 
 test('a stop is not clean while a log was refused, or the next start would believe that log', async () => {

@@ -4,13 +4,13 @@ import { type NewTopic, planTopic, refuseTopicName } from '../../../src/metadata
 import { ClusterImage } from '../../../src/metadata/image.ts'
 import { ErrorCode, type Uuid } from '../../../src/protocol/index.ts'
 
-const defaults = { nodeId: 1, numPartitions: 3, replicationFactor: 1, maxPartitions: 100 }
+const defaults = { nodeId: 1, numPartitions: 3, replicationFactor: 1 }
 const id = 'AAAAAAAAAAAAAAAAAAAAAQ' as Uuid
 const asked = (more: Partial<NewTopic> = {}): NewTopic => ({
   name: 't',
   numPartitions: -1,
   replicationFactor: -1,
-  assignments: new Map(),
+  assignments: [],
   configs: [],
   ...more,
 })
@@ -40,7 +40,7 @@ test('names that differ only in dots and underscores collide', () => {
 })
 
 test("the name of the broker's own log is refused", () => {
-  assert.equal(codeOf({ name: '__cluster_metadata' }), ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+  assert.equal(codeOf({ name: '__cluster_metadata' }), ErrorCode.INVALID_REQUEST)
 })
 
 test('counts come from the request, else from the broker, within bounds', () => {
@@ -48,20 +48,25 @@ test('counts come from the request, else from the broker, within bounds', () => 
   assert.ok(planned.ok)
   assert.equal(planned.value.partitions.length, 3)
   assert.deepEqual(planned.value.partitions[0], { leader: 1, leaderEpoch: 0, isr: [1], replicas: [1] })
-  for (const numPartitions of [0, -2, 101])
+  for (const numPartitions of [0, -2])
     assert.equal(codeOf({ numPartitions }), ErrorCode.INVALID_PARTITIONS, `${numPartitions}`)
+  assert.equal(codeOf({ numPartitions: 10_001 }), ErrorCode.POLICY_VIOLATION)
   for (const replicationFactor of [0, -2, 2])
     assert.equal(codeOf({ replicationFactor }), ErrorCode.INVALID_REPLICATION_FACTOR, `${replicationFactor}`)
 })
 
 test('assignments name each partition from 0 on, once, with brokers that are there', () => {
-  const codeFor = (...entries: [number, number[]][]) => codeOf({ assignments: new Map(entries) })
+  const assigned = (entries: readonly [number, number[]][]) =>
+    entries.map(([partitionIndex, brokerIds]) => ({ partitionIndex, brokerIds }))
+  const codeFor = (...entries: [number, number[]][]) => codeOf({ assignments: assigned(entries) })
   assert.equal(codeFor([0, [1]], [1, [1]]), ErrorCode.NONE)
   assert.equal(codeFor([1, [1]]), ErrorCode.INVALID_REPLICA_ASSIGNMENT)
+  assert.equal(codeFor([0, [1]], [0, [1]]), ErrorCode.INVALID_REPLICA_ASSIGNMENT)
+  assert.equal(codeFor([0, [1]], [-1, [1]]), ErrorCode.INVALID_REPLICA_ASSIGNMENT)
   assert.equal(codeFor([0, []]), ErrorCode.INVALID_REPLICA_ASSIGNMENT)
   assert.equal(codeFor([0, [1, 1]]), ErrorCode.INVALID_REPLICA_ASSIGNMENT)
   assert.equal(codeFor([0, [2]]), ErrorCode.INVALID_REPLICA_ASSIGNMENT)
-  const assignments = new Map([[0, [1]]])
+  const assignments = assigned([[0, [1]]])
   assert.equal(codeOf({ assignments, numPartitions: 1 }), ErrorCode.INVALID_REQUEST)
   assert.equal(codeOf({ assignments, replicationFactor: 1 }), ErrorCode.INVALID_REQUEST)
 })

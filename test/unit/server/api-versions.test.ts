@@ -7,25 +7,50 @@ import { requestFrame } from '../../support/test-client.ts'
 
 const client3 = { clientSoftwareName: 'a-client', clientSoftwareVersion: '1.0' }
 
+/** What Kafka 4.4 advertises, for those of its APIs that are served here. */
+const kafkaRanges: Readonly<Record<number, readonly [number, number]>> = {
+  0: [0, 13],
+  1: [4, 18],
+  2: [1, 11],
+  3: [0, 13],
+  18: [0, 5],
+  19: [2, 7],
+  20: [1, 6],
+  21: [0, 2],
+  22: [0, 5],
+  23: [2, 4],
+  32: [1, 4],
+  33: [0, 2],
+  37: [0, 3],
+  44: [0, 1],
+  60: [0, 2],
+  74: [0, 1],
+  75: [0, 0],
+}
+
 for (let version = 0; version <= 5; version++)
-  test(`ApiVersions v${version} lists what is served, by key`, async t => {
+  test(`ApiVersions v${version} lists what is served, by key, in Kafka's ranges`, async t => {
     const broker = await testBroker(t)
     const client = broker.connect()
     const answer = await client.call(apiVersions, version, version >= 3 ? client3 : {})
     assert.equal(answer.errorCode, ErrorCode.NONE)
+    const keys = answer.apiKeys.map(({ apiKey }) => apiKey)
     assert.deepEqual(
-      answer.apiKeys.map(({ apiKey, minVersion, maxVersion }) => [apiKey, minVersion, maxVersion]),
-      [
-        [0, 0, 13],
-        [1, 4, 18],
-        [2, 1, 11],
-        [3, 0, 13],
-        [18, 0, 5],
-        [19, 2, 7],
-        [20, 1, 6],
-        [22, 0, 5],
-      ],
+      keys,
+      [...keys].sort((a, b) => a - b),
     )
+    for (const key of [0, 1, 2, 3, 18, 19, 20, 21, 22, 23, 37, 60, 75]) assert.ok(keys.includes(key), `key ${key}`)
+    for (const { apiKey, minVersion, maxVersion } of answer.apiKeys)
+      assert.deepEqual([minVersion, maxVersion], kafkaRanges[apiKey], `key ${apiKey}`)
+  })
+
+for (const version of [3, 4, 5])
+  test(`ApiVersions v${version} tells the release by its metadata version, and promises no coordinator`, async t => {
+    const broker = await testBroker(t)
+    const answer = await broker.connect().call(apiVersions, version, client3)
+    assert.deepEqual(answer.supportedFeatures, [{ name: 'metadata.version', minVersion: 7, maxVersion: 33 }])
+    assert.deepEqual(answer.finalizedFeatures, [{ name: 'metadata.version', minVersionLevel: 33, maxVersionLevel: 33 }])
+    assert.ok(answer.finalizedFeaturesEpoch > 0)
   })
 
 test('a version from the future gets UNSUPPORTED_VERSION in the layout of v0, with its own range, in its place', async t => {

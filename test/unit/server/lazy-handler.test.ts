@@ -19,7 +19,8 @@ function lazyServer(t: TestContext, versions = { min: 0, max: 13 }) {
     { key: metadata.key, min: 0, max: 13 },
     () => new Promise((resolve, reject) => loads.push({ resolve, reject })),
   )
-  const handlers: ServedApi[] = [lazy, serveApiVersions(() => handlers, { clusterId: 'c', nodeId: 1 })]
+  const identity = { clusterId: 'c', nodeId: 1 }
+  const handlers: ServedApi[] = [lazy, serveApiVersions(() => handlers, identity, { finalized: [], epoch: 0 })]
   const server = new Server(world, logger, handlers)
   server.start({} as never)
   world.network.listen('127.0.0.1', 0)

@@ -1,0 +1,101 @@
+import { MillraceError } from '../base/error.ts'
+import type { MetadataStore } from './store.ts'
+
+/** Levels of one of Kafka's features that this broker can work at. */
+export interface SupportedFeature {
+  readonly name: string
+  readonly min: number
+  readonly max: number
+}
+
+export interface FinalizedFeature {
+  readonly name: string
+  readonly level: number
+}
+
+/**
+ * Kafka 4.4's features, at the levels whose behaviour this broker has. One that it can only work without (0 to 0) is not
+ * told to clients, who would take it for the promise of a coordinator. `initial` is what a new cluster begins with.
+ */
+const features: readonly (SupportedFeature & { readonly initial: number })[] = [
+  // 4.4-IV2: tools read the release from it. Nothing here depends on the level.
+  { name: 'metadata.version', min: 7, max: 33, initial: 33 },
+  { name: 'kraft.version', min: 0, max: 0, initial: 0 },
+  { name: 'transaction.version', min: 0, max: 0, initial: 0 },
+  { name: 'group.version', min: 0, max: 0, initial: 0 },
+  { name: 'eligible.leader.replicas.version', min: 0, max: 0, initial: 0 },
+  { name: 'share.version', min: 0, max: 0, initial: 0 },
+  { name: 'streams.version', min: 0, max: 0, initial: 0 },
+]
+
+export const supportedFeatures: readonly SupportedFeature[] = features.filter(({ max }) => max > 0)
+
+const prefix = 'features/'
+const keyOf = (name: string): string => `${prefix}${name}`
+
+interface FeatureLevel {
+  readonly level: number
+}
+
+/**
+ * The levels that the cluster has agreed on, kept in the metadata store: whoever changes them there (key `features/<name>`,
+ * value `{ level }`, 0 for none) changes what all brokers answer from then on.
+ */
+export class FeatureLevels {
+  private readonly levels = new Map<string, number>()
+  private newest = 0
+
+  /** Reads and follows the store; a new cluster gets its first levels. Rejects when the levels are beyond this broker. */
+  static async open(store: MetadataStore): Promise<FeatureLevels> {
+    const missing = features.filter(({ name }) => store.get(keyOf(name)) === undefined)
+    if (missing.length > 0)
+      await store.commit({
+        compare: missing.map(({ name }) => ({ key: keyOf(name), revision: 0 })),
+        put: missing.map(({ name, initial }) => ({
+          key: keyOf(name),
+          value: { level: initial } satisfies FeatureLevel,
+        })),
+        remove: [],
+      })
+    const levels = new FeatureLevels()
+    for (const [key, { value, revision }] of store.list(prefix)) levels.note(key, value as FeatureLevel, revision)
+    levels.check()
+    store.watch(prefix, ({ key, entry }) => {
+      if (entry !== undefined) levels.note(key, entry.value as FeatureLevel, entry.revision)
+    })
+    return levels
+  }
+
+  private constructor() {}
+
+  /** 0: the cluster works without it. */
+  level(name: string): number {
+    return this.levels.get(name) ?? 0
+  }
+
+  /** By name. */
+  get finalized(): readonly FinalizedFeature[] {
+    return [...this.levels].filter(([, level]) => level > 0).map(([name, level]) => ({ name, level }))
+  }
+
+  /** Grows with each change; clients keep the answer with the highest one. */
+  get epoch(): number {
+    return this.newest
+  }
+
+  private note(key: string, { level }: FeatureLevel, revision: number): void {
+    this.levels.set(key.slice(prefix.length), level)
+    this.newest = Math.max(this.newest, revision)
+  }
+
+  private check(): void {
+    for (const [name, level] of this.levels) {
+      const { min, max } = features.find(feature => feature.name === name) ?? { min: 0, max: 0 }
+      if (level >= min && level <= max) continue
+      throw new MillraceError(
+        'UNSUPPORTED_FEATURE',
+        `The data directory is at level ${level} of ${name}, and this release knows ${min} to ${max}: start the release that wrote it.`,
+      )
+    }
+  }
+}
