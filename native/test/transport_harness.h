@@ -198,6 +198,9 @@ class Server {
   std::deque<HeldFrame> frames;
   std::map<uint64_t, Event> closed;
   std::vector<uint64_t> drained;
+  std::vector<uint64_t> congested;
+  std::map<RefuseReason, int64_t> refused;
+  std::string refused_peer;  // of the last report
 
  private:
   void Take(const Event& event) {
@@ -222,6 +225,13 @@ class Server {
         break;
       case EventKind::kDrained:
         drained.push_back(event.connection);
+        break;
+      case EventKind::kCongested:
+        congested.push_back(event.connection);
+        break;
+      case EventKind::kRefused:
+        refused[static_cast<RefuseReason>(event.a)] += event.b;
+        refused_peer = transport_->peer_address(event.connection);
         break;
     }
   }

@@ -291,6 +291,7 @@ TEST_CASE("limits: idle connections are closed, active ones are not, nor those w
   TransportOptions options;
   options.now_ms = [&now] { return now; };
   options.idle_timeout_ms = 60'000;
+  options.body_progress_timeout_ms = 120'000;
   options.control_reserve_bytes = 0;
   options.max_frame_bytes = kMegabyte;
   options.frame_budget_bytes = kMegabyte;
@@ -340,23 +341,69 @@ TEST_CASE("limits: the epoll descriptor becomes readable when a timeout is due")
   CHECK(server.closed_for(id, CloseReason::kIdle));
 }
 
-TEST_CASE("limits: connections above the allowed number are closed at once") {
+TEST_CASE("limits: connections above the allowed number wait until others go") {
   TransportOptions options;
   options.max_connections = 3;
   Server server(options);
   std::deque<Peer> peers;
   for (int i = 0; i < 5; ++i) peers.emplace_back(server.port);
+  for (Peer& peer : peers) peer.Send(Framed("is anybody there"));
+  server.Until([&] { return server.frames.size() == 3; });
+  for (int i = 0; i < 20; ++i) server.Turn();
+  CHECK(server.opened.size() == 3);
+  CHECK(server.refused[RefuseReason::kMaxConnections] == 1);
+  peers[0].Close();
+  server.Until([&] { return server.frames.size() == 4; });
+  peers[1].Reset();
+  server.Until([&] { return server.frames.size() == 5; });
+  CHECK(server->stats().rejected == 0);
+  server.ReleaseAll();
+}
+
+TEST_CASE("limits: connections above the allowed number of an address are closed at once") {
+  TransportOptions options;
+  options.max_connections_per_ip = 2;
+  Server server(options);
+  std::deque<Peer> peers;
+  for (int i = 0; i < 4; ++i) peers.emplace_back(server.port);
   server.Until([&] {
     for (Peer& peer : peers) peer.Read();
-    return peers[3].ended && peers[4].ended;
+    return peers[2].ended && peers[3].ended;
   });
-  CHECK(server.opened.size() == 3);
+  CHECK(server.opened.size() == 2);
   CHECK(server->stats().rejected == 2);
+  CHECK(server.refused[RefuseReason::kMaxConnectionsPerIp] == 1);  // the other one within a second
+  CHECK(server.refused_peer.rfind("127.0.0.1:", 0) == 0);
   peers[0].Close();
   server.Until([&] { return server.closed.size() == 1; });
   Peer again(server.port);
   again.Send(Framed("welcome now"));
   server.Until([&] { return server.frames.size() == 1; });
+  server.ReleaseAll();
+}
+
+TEST_CASE("limits: connections leave descriptors for files") {
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit few = before;
+  few.rlim_cur = 200;
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &few) == 0);
+  {
+    Server server;
+    std::deque<Peer> peers;
+    // Each takes a descriptor at both ends, until one of ours would be above 200 - 25.
+    while (server->stats().rejected == 0) {
+      peers.emplace_back(server.port);
+      server.Turn(1);
+      REQUIRE(peers.size() < 100);
+    }
+    CHECK(server.opened.size() >= 50);
+    server.Until([&] { return peers.back().Read(), peers.back().ended; });
+    CHECK(server.refused[RefuseReason::kNoDescriptor] == 1);
+    const UniqueFd file(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    CHECK(file.valid());
+  }
+  REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
 }
 
 TEST_CASE("limits: without free descriptors clients are refused rather than left waiting") {
@@ -365,19 +412,18 @@ TEST_CASE("limits: without free descriptors clients are refused rather than left
   // Their connections complete in the backlog; accepting them needs a descriptor each.
   for (int i = 0; i < 6; ++i) peers.emplace_back(server.port);
   FewDescriptors descriptors;
-  descriptors.Leave(2);
+  descriptors.Leave(0);
   server.Until([&] {
-    for (Peer& peer : peers) peer.Read();
-    return server.opened.size() == 2 && server->stats().rejected == 4;
+    bool all_ended = true;
+    for (Peer& peer : peers) {
+      peer.Read();
+      all_ended = all_ended && peer.ended;
+    }
+    return all_ended;
   });
-  CHECK(server->stats().accept_failures == 4);
-  // The two that got in are served.
-  for (Peer& peer : peers) {
-    if (!peer.ended) peer.Send(Framed("still served"));
-  }
-  server.Until([&] { return server.frames.size() == 2; });
-  server->Close(server.opened[0], false);
-  server->Close(server.opened[1], false);
+  CHECK(server->stats().rejected == 6);
+  CHECK(server->stats().accept_failures == 6);
+  CHECK(server.refused[RefuseReason::kNoDescriptor] == 1);
   descriptors.Restore();
   Peer later(server.port);
   server.Accepted();

@@ -48,6 +48,7 @@ class FrameReader {
   bool in_body() const { return place_.bytes != nullptr; }
   // No byte of a frame was seen.
   bool between_frames() const { return size_bytes_ == 0; }
+  bool in_size() const { return size_bytes_ > 0 && size_bytes_ < size_.size(); }
   // Bytes that are missing before the size of the next frame is known.
   size_t missing_size_bytes() const { return size_.size() - size_bytes_; }
   uint32_t length() const { return length_; }    // of the current body

@@ -63,6 +63,17 @@ bool SocketAddress::is_any_ipv6() const {
   return family() == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&ipv6_.sin6_addr);
 }
 
+SocketAddress::IpBytes SocketAddress::Ip() const {
+  IpBytes bytes{};
+  if (family() == AF_INET) {
+    bytes[10] = bytes[11] = 0xff;
+    std::memcpy(&bytes[12], &ipv4_.sin_addr, sizeof ipv4_.sin_addr);
+  } else if (family() == AF_INET6) {
+    std::memcpy(bytes.data(), &ipv6_.sin6_addr, bytes.size());
+  }
+  return bytes;
+}
+
 std::string SocketAddress::Host() const {
   std::array<char, INET6_ADDRSTRLEN> text{};
   if (family() == AF_INET) {

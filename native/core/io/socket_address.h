@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -26,6 +27,8 @@ class SocketAddress {
   uint16_t port() const;
   void set_port(uint16_t port);
   bool is_any_ipv6() const;
+  using IpBytes = std::array<uint8_t, 16>;
+  IpBytes Ip() const;            // without the port; IPv4 in its form of IPv6
   std::string Host() const;      // "127.0.0.1", "::1"
   std::string ToString() const;  // "127.0.0.1:9092", "[::1]:9092"
 

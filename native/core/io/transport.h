@@ -25,12 +25,18 @@ struct TransportOptions {
   uint32_t connection_inflight_bytes = 128u << 20;
   // Reply bytes (not regions) queued before the connection is dropped.
   uint32_t connection_unsent_bytes = 64u << 20;
-  uint32_t max_connections = 10'000;  // at most 65,535
+  // Reply bytes queued for all connections together. Above it the connection goes that holds the
+  // most and has read nothing for longest.
+  uint64_t total_unsent_bytes = 128u << 20;
+  // At most 65,535. Further ones wait in the backlog until one goes.
+  uint32_t max_connections = 10'000;
+  uint32_t max_connections_per_ip = UINT32_MAX;  // further ones are closed at once
   uint32_t arena_bytes = 4u << 20;
   uint32_t own_mapping_above_bytes = 1u << 20;  // larger frames get a mapping of their own
   uint64_t spare_mapping_bytes = 32u << 20;  // unused memory that is not given back to the kernel
   int64_t idle_timeout_ms = 600'000;         // connections.max.idle.ms
-  // A granted body must grow by a 64th of its length in each such span of time.
+  // A frame's size must be whole in such a span of time, and a granted body grow by a 64th of its
+  // length in each; by more while others wait for the budget (transport_limits.h).
   int64_t body_progress_timeout_ms = 30'000;
   uint32_t sender_threads = 1;               // send regions that are in the page cache
   uint32_t cold_sender_threads = 1;          // read regions from the disk, then send them
@@ -44,6 +50,18 @@ enum class EventKind : int32_t {
   kFrame = 2,    // connection; a = arena, b = position in it, c = length (without the size field)
   kClosed = 3,   // connection; a = CloseReason, b = errno. The last event of a connection.
   kDrained = 4,  // connection: everything submitted was handed to the kernel (see NotifyDrained)
+  // connection: a megabyte of reply bytes is unsent, its peer does not read. Once; kDrained follows
+  // when all of it is sent.
+  kCongested = 5,
+  // a = RefuseReason, b = how many since the last report. `connection` is no connection's id;
+  // peer_address gives the address of the last one.
+  kRefused = 6,
+};
+
+enum class RefuseReason : int32_t {
+  kMaxConnections = 1,       // not accepted yet: it waits until another one goes
+  kMaxConnectionsPerIp = 2,  // closed
+  kNoDescriptor = 3,         // closed: what is left is kept for files
 };
 
 enum class CloseReason : int32_t {
@@ -52,7 +70,7 @@ enum class CloseReason : int32_t {
   kFrameTooLarge = 2,
   kFrameInvalid = 3,  // negative or impossibly small size
   kIdle = 4,          // nothing moved in either direction
-  kStalledBody = 5,
+  kStalledBody = 5,    // a size or a body that came too slowly
   kUnsentLimit = 6,    // the peer does not read
   kRegionInvalid = 7,  // a region was truncated underneath
   kIoError = 8,
@@ -126,7 +144,7 @@ class Transport {
     uint64_t connections, frames, frame_bytes_held, arena_bytes, replies_queued_bytes, bytes_in,
         bytes_out, parked;
     uint64_t accepted;         // since the start, like frames and bytes
-    uint64_t rejected;         // closed at once: max_connections, or no descriptor was free
+    uint64_t rejected;         // closed at once: see RefuseReason
     uint64_t accept_failures;  // accept gave an error (EMFILE and the like); accepting paused
     uint64_t replies;          // submitted, since the start
     uint64_t carried_bytes;    // read from sockets, waiting for the budget

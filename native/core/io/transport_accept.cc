@@ -1,7 +1,10 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <utility>
@@ -10,6 +13,17 @@
 #include "core/io/transport_limits.h"
 
 namespace millrace {
+namespace {
+
+// The kernel gives out the lowest number that is free, so a high one says that few are left.
+bool LeavesDescriptorsForFiles(int fd) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return true;
+  const uint64_t all = limit.rlim_cur;
+  return static_cast<uint64_t>(fd) < all - std::min<uint64_t>(all / 8, kDescriptorReserve);
+}
+
+}  // namespace
 
 Result<uint32_t> TransportImpl::Listen(const std::string& address, uint16_t port, int backlog) {
   Result<Listener> listener = Listener::Open(address, port, backlog);
@@ -47,11 +61,19 @@ void TransportImpl::StopListening() {
   for (ListeningSocket& socket : listening_) socket.fd = -1;
 }
 
+// Kafka's rules: above max.connections nobody is accepted until somebody goes, and above
+// max.connections.per.ip a connection is closed as soon as it is accepted.
 void TransportImpl::AcceptWaiting(size_t index) {
   if (index >= listening_.size()) return;
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     const ListeningSocket listening = listening_[index];
     if (listening.fd < 0 || !accepting_) return;
+    if (stats_.connections >= options_.max_connections) {
+      accepting_ = false;  // until Forget
+      SetAcceptInterest(0);
+      Refused(RefuseReason::kMaxConnections, SocketAddress());
+      return;
+    }
     UniqueFd fd;
     SocketAddress peer;
     switch (acceptor_.Accept(listening.fd, &fd, &peer)) {
@@ -63,6 +85,7 @@ void TransportImpl::AcceptWaiting(size_t index) {
       case Acceptor::Answer::kRefused:
         ++stats_.rejected;
         ++stats_.accept_failures;
+        Refused(RefuseReason::kNoDescriptor, SocketAddress());
         break;
       case Acceptor::Answer::kFailed:
         ++stats_.accept_failures;
@@ -74,14 +97,27 @@ void TransportImpl::AcceptWaiting(size_t index) {
 
 void TransportImpl::Adopt(UniqueFd fd, const SocketAddress& peer, uint32_t listener) {
   ++stats_.accepted;
-  const int on = 1;
-  setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-  Connection* c = stats_.connections < options_.max_connections
-                      ? connections_.Add(std::move(fd), peer)
-                      : nullptr;
+  if (!LeavesDescriptorsForFiles(fd.get())) {
+    ++stats_.rejected;
+    return Refused(RefuseReason::kNoDescriptor, peer);
+  }
+  const bool counted = options_.max_connections_per_ip != UINT32_MAX;
+  if (counted && !peers_.Add(peer, options_.max_connections_per_ip)) {
+    ++stats_.rejected;
+    return Refused(RefuseReason::kMaxConnectionsPerIp, peer);
+  }
+  const auto set = [&fd](int level, int option, int value) {
+    setsockopt(fd.get(), level, option, &value, sizeof value);
+  };
+  set(IPPROTO_TCP, TCP_NODELAY, 1);
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveIdleSeconds);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, kKeepAliveIntervalSeconds);
+  set(IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes);
+  Connection* c = connections_.Add(std::move(fd), peer);
   if (c == nullptr) {
     ++stats_.rejected;
+    if (counted) peers_.Remove(peer);
     return;
   }
   epoll_event event{};
@@ -89,6 +125,7 @@ void TransportImpl::Adopt(UniqueFd fd, const SocketAddress& peer, uint32_t liste
   event.data.u64 = c->id;
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, c->fd.get(), &event) != 0) {
     ++stats_.rejected;
+    if (counted) peers_.Remove(peer);
     c->closed = true;
     c->fd.Reset();
     connections_.Remove(*c);
@@ -99,6 +136,22 @@ void TransportImpl::Adopt(UniqueFd fd, const SocketAddress& peer, uint32_t liste
   c->timer_ms = INT64_MAX;
   ScheduleTimer(*c);
   events_.Push({.kind = EventKind::kOpened, .connection = c->id, .a = listener});
+}
+
+// Reported as it begins, then once a second at most: whoever is refused tries again at once.
+void TransportImpl::Refused(RefuseReason reason, const SocketAddress& peer) {
+  const auto kind = static_cast<uint64_t>(reason);
+  Refusals& refusals = refusals_[kind];
+  ++refusals.count;
+  if (now_ms_ < refusals.report_ms) return;
+  // Connections' ids are larger than any slot.
+  static_assert(ConnectionTable::kMaxConnections > std::tuple_size_v<decltype(refusals_)>);
+  farewells_.insert_or_assign(kind, peer);
+  events_.Push({.kind = EventKind::kRefused,
+                .connection = kind,
+                .a = static_cast<int64_t>(kind),
+                .b = refusals.count});
+  refusals = {.count = 0, .report_ms = now_ms_ + kRefusalReportMs};
 }
 
 // Until one of our descriptors is free again, or a while has passed: others may give back theirs.

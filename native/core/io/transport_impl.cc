@@ -93,7 +93,9 @@ size_t TransportImpl::Poll(std::span<Event> into, int timeout_ms) {
   if (events_.size() < into.size()) RunTurn(into.size(), timeout_ms);
   const size_t count = events_.Take(into);
   for (const Event& event : into.first(count)) {
-    if (event.kind == EventKind::kClosed) said_farewell_.push_back(event.connection);
+    if (event.kind == EventKind::kClosed || event.kind == EventKind::kRefused) {
+      said_farewell_.push_back(event.connection);
+    }
   }
   in_poll_ = false;
   EndCall();
@@ -212,17 +214,25 @@ void TransportImpl::RunTimers() {
   due_.clear();
 }
 
+// At the deadline of a frame that began.
+bool TransportImpl::TooSlow(const Connection& c) const {
+  if (c.reader.in_size()) return true;
+  if (!c.reader.in_body()) return false;  // its size was whole in time; now it waits for us
+  const uint32_t length = c.reader.length();
+  const uint32_t expected = budget_.waiting() > 0
+                                ? std::max(kContendedBodyBytes, length / kContendedBodySteps)
+                                : std::max<uint32_t>(1, length / kBodySteps);
+  return c.reader.received() - c.body_mark < expected;
+}
+
 void TransportImpl::HandleTimer(Connection& c) {
   c.timer_ms = INT64_MAX;
   if (c.lingering) {
     if (now_ms_ >= c.linger_deadline_ms) return CloseNow(c, c.close_reason, 0);
-  } else if (c.reader.in_body() && !c.paused && now_ms_ >= c.body_deadline_ms) {
-    const uint32_t expected = std::max<uint32_t>(1, c.reader.length() / kBodySteps);
-    if (c.reader.received() - c.body_mark < expected) {
-      return CloseNow(c, CloseReason::kStalledBody, 0);
-    }
+  } else if (c.body_deadline_ms != 0 && !c.paused && now_ms_ >= c.body_deadline_ms) {
+    if (TooSlow(c)) return CloseNow(c, CloseReason::kStalledBody, 0);
     c.body_mark = c.reader.received();
-    c.body_deadline_ms = now_ms_ + options_.body_progress_timeout_ms;
+    c.body_deadline_ms = c.reader.in_body() ? now_ms_ + options_.body_progress_timeout_ms : 0;
   }
   // Whom we keep waiting ourselves, without owing us the reading of a reply, is not idle.
   const bool our_turn = c.output_empty() && !c.lingering && !WantsInput(c);
@@ -237,7 +247,7 @@ void TransportImpl::ScheduleTimer(Connection& c) {
   int64_t at = INT64_MAX;
   if (options_.idle_timeout_ms > 0) at = c.last_active_ms + options_.idle_timeout_ms;
   if (c.lingering) at = std::min(at, c.linger_deadline_ms);
-  if (c.reader.in_body() && !c.paused) at = std::min(at, c.body_deadline_ms);
+  if (c.body_deadline_ms != 0 && !c.paused) at = std::min(at, c.body_deadline_ms);
   // An earlier one looks again when it fires, so activity need not move it.
   if (at >= c.timer_ms) return;
   c.timer_ms = at;
@@ -299,6 +309,8 @@ void TransportImpl::CloseNow(Connection& c, CloseReason reason, int error) {
                 .b = error});
   farewells_.emplace(c.id, c.peer);
   --stats_.connections;
+  CountUnsent(c);
+  if (options_.max_connections_per_ip != UINT32_MAX) peers_.Remove(c.peer);
   if (reason == CloseReason::kUnsentLimit || reason == CloseReason::kRegionInvalid ||
       reason == CloseReason::kStalledBody) {
     // A reset: the kernel need not keep what the peer does not read, and a reply that was cut short

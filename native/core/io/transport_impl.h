@@ -15,6 +15,7 @@
 #include "core/io/frame_budget.h"
 #include "core/io/frame_memory.h"
 #include "core/io/listener.h"
+#include "core/io/peer_counts.h"
 #include "core/io/sender_pool.h"
 #include "core/io/timer_wheel.h"
 #include "core/io/transport.h"
@@ -35,8 +36,8 @@ namespace millrace {
 // job is back: no sender ever writes to a descriptor that means something else by now.
 //
 // Memory is bounded: frames by the budget (frame_budget.h), bytes read ahead of it by
-// kCarryLimitBytes for all connections together, replies by connection_unsent_bytes and, with
-// regions and frames, connection_inflight_bytes per connection.
+// kCarryLimitBytes for all connections together, replies by connection_unsent_bytes per connection
+// and total_unsent_bytes, and, with regions and frames, connection_inflight_bytes per connection.
 class TransportImpl final : public Transport {
  public:
   TransportImpl(const TransportOptions& options, UniqueFd epoll, UniqueFd wake, UniqueFd timer,
@@ -73,6 +74,7 @@ class TransportImpl final : public Transport {
   void HandleConnectionEvent(Connection& c, uint32_t events);
   void RunReady();
   void RunTimers();
+  bool TooSlow(const Connection& c) const;
   void HandleTimer(Connection& c);
   void ScheduleTimer(Connection& c);
   void ArmTimer();
@@ -91,6 +93,7 @@ class TransportImpl final : public Transport {
   void AcceptWaiting(size_t index);
   void Adopt(UniqueFd fd, const SocketAddress& peer, uint32_t listener);
   void PauseAccepting();
+  void Refused(RefuseReason reason, const SocketAddress& peer);
   void ResumeAccepting();
   void SetAcceptInterest(uint32_t events);
 
@@ -101,7 +104,7 @@ class TransportImpl final : public Transport {
   void ReadOn(Connection& c);
   // False when the connection cannot take more now, or is closed.
   bool Feed(Connection& c, std::span<const std::byte>* bytes);
-  void WatchBody(Connection& c);
+  void WatchFrame(Connection& c);
   void DropInput(Connection& c);
   void ServeGrants();
   void GotRoom(Connection& c);
@@ -112,6 +115,8 @@ class TransportImpl final : public Transport {
   void Lend(Connection& c, bool cold);
   void CollectJobs();
   void OutputDone(Connection& c);
+  void CountUnsent(Connection& c);
+  void DropSlowReaders();
   void StartLinger(Connection& c);
 
   const TransportOptions options_;
@@ -136,6 +141,13 @@ class TransportImpl final : public Transport {
   uint64_t turn_ = 0;           // counts calls of Poll
   uint64_t turn_bytes_ = 0;     // read in the current turn
   uint64_t carried_bytes_ = 0;  // in all connections' carries
+  uint64_t unsent_bytes_ = 0;   // of all connections, as CountUnsent saw them
+  PeerCounts peers_;            // while max_connections_per_ip limits them
+  struct Refusals {
+    int64_t count = 0;
+    int64_t report_ms = 0;  // not before
+  };
+  std::array<Refusals, 4> refusals_;  // by RefuseReason, since the last report
   std::vector<uint64_t> ready_;
   std::vector<uint64_t> going_on_;  // the part of ready_ that is being worked off
   std::vector<uint32_t> due_;

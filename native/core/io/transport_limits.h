@@ -21,7 +21,21 @@ constexpr int64_t kAcceptPauseMs = 100;
 // Bytes of all connections that were read ahead of the budget. At the limit only what has a place
 // is read: sizes, four bytes at a time, and granted bodies.
 constexpr uint64_t kCarryLimitBytes = 8u << 20;
-constexpr uint32_t kBodySteps = 64;  // a body grows by this part of its length per progress timeout
+// A body grows by this part of its length per progress timeout, however slow its sender is. While
+// others wait for the memory it holds it has to be faster: a control frame arrives whole in that
+// time, a large one in 8 times that.
+constexpr uint32_t kBodySteps = 64;
+constexpr uint32_t kContendedBodySteps = 8;
+constexpr uint32_t kContendedBodyBytes = 64u << 10;
+// Reply bytes above which a connection is reported as congested, until they are all sent.
+constexpr uint64_t kCongestedBytes = 1u << 20;
+// A peer that vanished is noticed after 60 s + 6 * 10 s.
+constexpr int kKeepAliveIdleSeconds = 60;
+constexpr int kKeepAliveIntervalSeconds = 10;
+constexpr int kKeepAliveProbes = 6;
+// Descriptors that connections leave to files: an eighth of the process' limit, at most so many.
+constexpr uint64_t kDescriptorReserve = 1024;
+constexpr int64_t kRefusalReportMs = 1000;  // refusals of a kind are reported once in such a time
 constexpr int64_t kLingerMs = 1000;
 
 // Epoll data; connection ids are below 2^53.

@@ -64,6 +64,7 @@ class TransportImpl::Sink final : public FrameSink {
       t_.ServeGrants();
       return Answer::kFailed;
     }
+    c_.body_deadline_ms = 0;  // the size was whole in time; the body has its own
     c_.held_bytes += charge;
     t_.stats_.frame_bytes_held += charge;
     *place = *made;
@@ -134,7 +135,7 @@ void TransportImpl::ReadSocket(Connection& c) {
     // Less than asked for: the socket is empty, and epoll says when it is not.
     if (received < asked || share == 0) break;
   }
-  WatchBody(c);
+  WatchFrame(c);
   UpdateInterest(c);
 }
 
@@ -150,7 +151,7 @@ void TransportImpl::ReadOn(Connection& c) {
   if (c.closed) return;
   carried_bytes_ -= before - bytes.size();
   c.carry.DropAllBut(bytes.size());
-  WatchBody(c);
+  WatchFrame(c);
   UpdateInterest(c);
 }
 
@@ -174,9 +175,10 @@ bool TransportImpl::Feed(Connection& c, std::span<const std::byte>* bytes) {
   return false;
 }
 
-// A body that is not complete has a deadline from now on.
-void TransportImpl::WatchBody(Connection& c) {
-  if (c.closed || !c.reader.in_body() || c.body_deadline_ms != 0) return;
+// A size or a body that is not complete has a deadline from now on.
+void TransportImpl::WatchFrame(Connection& c) {
+  if (c.closed || c.body_deadline_ms != 0) return;
+  if (!c.reader.in_body() && !c.reader.in_size()) return;
   c.body_deadline_ms = now_ms_ + options_.body_progress_timeout_ms;
   c.body_mark = c.reader.received();
   ScheduleTimer(c);
@@ -259,7 +261,7 @@ void TransportImpl::Resume(uint64_t connection) {
   c->paused = false;
   c->last_active_ms = now_ms_;
   c->body_deadline_ms = 0;  // the time it was paused is not the peer's
-  WatchBody(*c);
+  WatchFrame(*c);
   MarkReady(*c);
   EndCall();
 }

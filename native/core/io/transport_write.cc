@@ -42,11 +42,17 @@ void TransportImpl::Submit(std::span<ReplyPart> parts) {
     if (each->closed) continue;
     if (each->unsent_bytes() > options_.connection_unsent_bytes) {
       CloseNow(*each, CloseReason::kUnsentLimit, 0);
-    } else {
-      each->output.OwnBorrowed();
+      continue;
+    }
+    each->output.OwnBorrowed();
+    CountUnsent(*each);
+    if (each->unsent_bytes() > kCongestedBytes && !each->congested) {
+      each->congested = each->notify_drained = true;
+      events_.Push({.kind = EventKind::kCongested, .connection = each->id});
     }
   }
   touched_.clear();
+  DropSlowReaders();
   EndCall();
 }
 
@@ -58,6 +64,33 @@ void TransportImpl::Flush(Connection& c) {
                                   .wait_for_disk = false});
   stats_.bytes_out += result.sent;
   AfterWrite(c, result);
+}
+
+// Of a connection that is closed nothing is counted any more.
+void TransportImpl::CountUnsent(Connection& c) {
+  const uint64_t unsent = c.closed ? 0 : c.unsent_bytes();
+  unsent_bytes_ += unsent - c.counted_unsent_bytes;
+  c.counted_unsent_bytes = unsent;
+}
+
+// Rare, so it may look at all connections.
+void TransportImpl::DropSlowReaders() {
+  while (unsent_bytes_ > options_.total_unsent_bytes) {
+    Connection* worst = nullptr;
+    uint64_t worst_score = 0;
+    for (uint32_t slot = 0; slot < connections_.slots(); ++slot) {
+      Connection* c = connections_.At(slot);
+      if (c == nullptr || c->closed) continue;
+      const auto quiet_ms = static_cast<uint64_t>(now_ms_ - c->last_active_ms);
+      const uint64_t score = c->counted_unsent_bytes * (quiet_ms + 1);
+      if (score > worst_score) {
+        worst = c;
+        worst_score = score;
+      }
+    }
+    if (worst == nullptr) return;
+    CloseNow(*worst, CloseReason::kUnsentLimit, 0);
+  }
 }
 
 void TransportImpl::AfterWrite(Connection& c, const WriteResult& result) {
@@ -80,6 +113,7 @@ void TransportImpl::AfterWrite(Connection& c, const WriteResult& result) {
     case WriteStop::kError:
       return CloseNow(c, ReasonOf(result.error), result.error);
   }
+  CountUnsent(c);
   if (c.output_empty()) OutputDone(c);
   if (!c.closed) GotRoom(c);
 }
@@ -117,7 +151,7 @@ void TransportImpl::CollectJobs() {
 // Nothing is left to send. May close the connection.
 void TransportImpl::OutputDone(Connection& c) {
   if (c.notify_drained) {
-    c.notify_drained = false;
+    c.notify_drained = c.congested = false;
     events_.Push({.kind = EventKind::kDrained, .connection = c.id});
   }
   if (c.closing) {
