@@ -5,6 +5,7 @@
 #include "binding/call_args.h"
 #include "binding/engine.h"
 #include "binding/environment.h"
+#include "binding/log_upkeep.h"
 #include "binding/process_calls.h"
 #include "binding/status_to_js.h"
 
@@ -12,7 +13,7 @@ namespace millrace {
 namespace {
 
 // Raised with every change to what the addon exports; src/native refuses to load any other.
-constexpr int32_t kAddonAbi = 2;
+constexpr int32_t kAddonAbi = 3;
 
 // Every status by name: src/native/status.ts is compared with it.
 napi_value StatusTable(napi_env env) {
@@ -30,6 +31,7 @@ napi_value StatusTable(napi_env env) {
 // Once for each environment: the main thread and every worker thread that loads the addon have
 // engines of their own.
 NAPI_MODULE_INIT() {
+  using millrace::AppendFileLimit;
   using millrace::AppendProcessCalls;
   using millrace::Engine;
   using millrace::Environment;
@@ -45,6 +47,7 @@ NAPI_MODULE_INIT() {
       Method("createEngine", Engine::Create, environment),
   };
   AppendProcessCalls(properties, environment);
+  AppendFileLimit(properties);
   napi_define_properties(env, exports, properties.size(), properties.data());
   return exports;
 }

@@ -6,6 +6,7 @@
 #include "binding/call_args.h"
 #include "binding/call_block.h"
 #include "binding/environment.h"
+#include "binding/log_upkeep.h"
 #include "binding/status_to_js.h"
 
 namespace millrace {
@@ -68,6 +69,7 @@ napi_value Engine::MakeObject(napi_env env) {
   array("producerIds", producer_ids_);
   AppendLogCalls(properties, this);
   AppendLogLifecycle(properties, this);
+  AppendLogUpkeep(properties, this);
   AppendNetworkCalls(properties, this);
   napi_value object;
   if (napi_create_object(env, &object) != napi_ok ||

@@ -16,12 +16,13 @@ namespace {
 struct Settings {
   LogConfig config;
   AppendOptions options;
+  int64_t flush_ms = 0;
 };
 
 // Settings lie in the block from kArgument: segment bytes, segment ms, index interval bytes, index
 // bytes, max message bytes, timestamp before max ms, timestamp after max ms, append time, require
-// keys.
-constexpr size_t kSettings = 9;
+// keys, flush ms.
+constexpr size_t kSettings = 10;
 
 std::optional<Settings> ReadSettings(BlockReader& reader) {
   Settings settings;
@@ -34,6 +35,7 @@ std::optional<Settings> ReadSettings(BlockReader& reader) {
   settings.options.timestamp_after_max_ms = reader.Saturated(kArgument + 6);
   if (reader.Flag(kArgument + 7)) settings.options.flags |= kAppendLogAppendTime;
   if (reader.Flag(kArgument + 8)) settings.options.flags |= kAppendRequireKeys;
+  settings.flush_ms = reader.Saturated(kArgument + 9);
   if (!reader.ok()) return {};
   return settings;
 }
@@ -66,6 +68,7 @@ class OpenCall : public AsyncCall {
         engine_.logs().Add(LogEntry{std::move(log_), settings_.options});
     if (!id.has_value()) return Status(Code::kTooManyFiles);
     engine_.flush_pool().Add(*id, log);
+    engine_.flush_pool().SetMaxAge(*id, settings_.flush_ms);
     // What recovery found in the page cache is not known to be on the disk.
     if (log->durable_offset() < log->log_end_offset()) engine_.flush_pool().Dirty(*id, 0);
     const double numbers[] = {static_cast<double>(*id),
@@ -183,6 +186,8 @@ napi_value ConfigureLog(napi_env env, napi_callback_info info) {
   if (!settings) return engine.Answer(env, Status(Code::kInvalidArgument));
   entry->options = settings->options;
   entry->log->Configure(settings->config);
+  const auto id = static_cast<uint64_t>(engine.block().numbers()[kLog]);
+  engine.flush_pool().SetMaxAge(id, settings->flush_ms);
   return engine.Answer(env, Status::Ok());
 }
 

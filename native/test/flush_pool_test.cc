@@ -72,6 +72,51 @@ TEST_CASE("nothing dirty, nothing synced") {
   CHECK(fixture.pool->stats().passes == 0);
 }
 
+TEST_CASE("a log with an age of its own is synced within it, and the others within theirs") {
+  Fixture fixture({.max_age_ms = 100});
+  fixture.Add(1);
+  fixture.Add(2);
+  fixture.Add(3);
+  fixture.pool->SetMaxAge(2, 20);
+  fixture.pool->SetMaxAge(3, 5000);  // the pool's own bound is the lower one
+  fixture.Run(1000);
+  fixture.Append(1);
+  fixture.Append(2);
+  fixture.Append(3);
+  CHECK(fixture.Run(1019).empty());
+  CHECK(fixture.Run(1020) == Events{"sync 2"});
+  fixture.Append(2);
+  CHECK(fixture.Run(1040) == Events{"sync 2"});
+  CHECK(fixture.Run(1099).empty());
+  CHECK(fixture.Run(1100) == Events{"start 1", "start 3", "sync 1", "sync 3"});
+  fixture.pool->SetMaxAge(2, 0);
+  fixture.Append(2);
+  CHECK(fixture.Run(1100) == Events{"sync 2"});
+}
+
+TEST_CASE("a shorter age wakes the thread that sleeps for a longer one") {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool synced = false;
+  FakeLog slow, hasty;
+  hasty.on_flush = [&] {
+    std::lock_guard lock(mutex);
+    synced = true;
+    changed.notify_all();
+  };
+  auto pool = *FlushPool::Create({.threads = 2, .max_age_ms = 3'600'000});
+  pool->Add(1, &slow);
+  pool->Add(2, &hasty);
+  pool->SetMaxAge(2, 1);
+  slow.end = 1;
+  pool->Dirty(1, 100);
+  hasty.end = 1;
+  pool->Dirty(2, 100);
+  std::unique_lock lock(mutex);
+  CHECK(changed.wait_for(lock, std::chrono::seconds(60), [&] { return synced; }));
+  CHECK(slow.flushes == 0);
+}
+
 TEST_CASE("dirty bytes are synced when they come of age, once") {
   Fixture fixture({.max_age_ms = 100});
   fixture.Add(1);

@@ -75,6 +75,16 @@ export interface LogSettings {
   timestampAfterMaxMs: number
   logAppendTime: boolean
   requireKeys: boolean
+  /** An unflushed record waits no longer, and no longer than storage lets any wait. */
+  flushMs: number
+  /** So many unflushed records, and the next answer waits until they are flushed. */
+  flushMessages: number
+  /** Up to so much earlier than segmentMs a segment is rolled, by chance. */
+  segmentJitterMs: number
+  /** Whether retention removes anything (cleanup.policy); its bounds are -1 for none. */
+  deletes: boolean
+  retentionMs: number
+  retentionBytes: number
 }
 
 export interface OpenReport {
@@ -97,6 +107,11 @@ export interface Storage {
     recoveryPoint: number,
     logStartOffset: number,
   ): Promise<{ log: StoredLog; report: OpenReport }>
+  /**
+   * Sets how many files that nobody uses stay open: a share of what the system allows this process, less `reserved`
+   * descriptors for others. Returns that number.
+   */
+  limitOpenFiles(reserved: number): number
   /** Gives back a region that will not be submitted to the network. */
   releaseRegion(region: number): void
   /** Copies bytes of a region, from `from` within it; returns how many. For in-process readers, never for the wire. */
@@ -173,6 +188,10 @@ export interface StoredLog {
   resetTo(offset: number): number
   advanceStart(offset: number): number
   roll(): number
+  /** Facts of up to `count` segments, oldest first, the active one included; without `times` no file is asked. */
+  segments(count: number, times: boolean): SegmentFacts[]
+  /** Lets go of what serves appending, until the next append, if everything is durable; false: ask again later. */
+  rest(): boolean
   /** Somebody waits for the log's present end to become durable. */
   requestFlush(): void
   logStartOffset(): number
@@ -184,6 +203,15 @@ export interface StoredLog {
   close(clean: boolean): Promise<void>
   /** Closes and removes the directory. */
   delete(): Promise<void>
+}
+
+export interface SegmentFacts {
+  baseOffset: number
+  sizeBytes: number
+  /** Of its records; -1 when none has one, or times were not asked for. */
+  maxTimestampMs: number
+  /** Wall clock at which its file was last written. */
+  modifiedMs: number
 }
 
 export interface TimestampPosition {

@@ -36,6 +36,12 @@ const settings: LogSettings = {
   timestampAfterMaxMs: Number.MAX_SAFE_INTEGER,
   logAppendTime: false,
   requireKeys: false,
+  flushMs: Number.MAX_SAFE_INTEGER,
+  flushMessages: Number.MAX_SAFE_INTEGER,
+  segmentJitterMs: 0,
+  deletes: false,
+  retentionMs: -1,
+  retentionBytes: -1,
 }
 
 const utf8 = new TextEncoder()

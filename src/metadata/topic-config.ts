@@ -31,5 +31,11 @@ export function logSettings(topic: TopicSettings): LogSettings {
     timestampAfterMaxMs: topic.number('message.timestamp.after.max.ms'),
     logAppendTime: topic.text('message.timestamp.type') === 'LogAppendTime',
     requireKeys: topic.list('cleanup.policy').includes('compact'),
+    flushMs: topic.number('flush.ms'),
+    flushMessages: topic.number('flush.messages'),
+    segmentJitterMs: topic.number('segment.jitter.ms'),
+    deletes: topic.list('cleanup.policy').includes('delete'),
+    retentionMs: topic.number('retention.ms'),
+    retentionBytes: topic.number('retention.bytes'),
   }
 }

@@ -8,6 +8,8 @@ export interface Addon {
   readonly statuses: Readonly<Record<string, number>>
   createEngine(flushThreads: number, maxAgeMs: number, maxUnflushedBytes: number): RawEngine
   crc32c(bytes: Uint8Array): number
+  /** How many files that nobody uses stay open from now on. */
+  limitOpenFiles(reserved: number): number
   /** The lock's number, or -1 when it is taken. */
   lockFile(path: string): number
   unlockFile(lock: number): void
@@ -16,7 +18,7 @@ export interface Addon {
 }
 
 /** Raised with every change to what the addon exports (native/binding/addon.cc). */
-export const addonAbi = 2
+export const addonAbi = 3
 
 /** Functions without a comment take all arguments from `block` and return a status. */
 export interface RawEngine {
@@ -51,6 +53,10 @@ export interface RawEngine {
   advanceLogStart(): number
   rollLog(): number
   requestFlush(): number
+  /** `SegmentField.count` numbers a segment in `headers`, how many in `block`. */
+  listSegments(log: number, count: number, times: boolean): number
+  /** False: there is something left to let go of. */
+  restLog(log: number): boolean
   logState(): number
   /** Returns how many bytes were copied. */
   readRegion(region: number, from: number, into: Uint8Array): number
@@ -122,6 +128,8 @@ export const HeaderField = {
 } as const
 /** Numbers of a record fault, which stand where headers do. */
 export const FaultField = { index: 0, kind: 1, timestamp: 2, count: 3 } as const
+/** Numbers of a segment in `headers`. */
+export const SegmentField = { baseOffset: 0, sizeBytes: 1, maxTimestamp: 2, modifiedMs: 3, count: 4 } as const
 /** Places in what `stats` returns. */
 export const EngineStat = {
   liveRegions: 0,

@@ -3,6 +3,7 @@ import { CompletionField, Slot } from './addon.ts'
 import { type DeliverySink, type Engine, guarded } from './engine.ts'
 import { fromNative } from './errors.ts'
 import { BlockLastAppend } from './last-append.ts'
+import { loadAddon } from './load-addon.ts'
 import { NativeLog, settingsCount, storeSettings } from './stored-log.ts'
 
 type DurableListener = (log: StoredLog, durableOffset: number) => void
@@ -64,6 +65,10 @@ class NativeStorage implements Storage, DeliverySink {
         cutFromOffset: opened[7]!,
       },
     }
+  }
+
+  limitOpenFiles(reserved: number): number {
+    return loadAddon().limitOpenFiles(reserved)
   }
 
   releaseRegion(region: number): void {

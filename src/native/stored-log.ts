@@ -3,11 +3,12 @@ import type {
   LogSettings,
   RecordFault,
   RecordFaultKind,
+  SegmentFacts,
   StoredBatchHeader,
   StoredLog,
   TimestampPosition,
 } from '../base/world.ts'
-import { FaultField, HeaderField, type RawEngine, Slot } from './addon.ts'
+import { FaultField, HeaderField, type RawEngine, SegmentField, Slot } from './addon.ts'
 import { fromNative, statusError } from './errors.ts'
 import { StatusCode } from './status.ts'
 
@@ -148,6 +149,24 @@ export class NativeLog implements StoredLog {
     return this.#raw.rollLog()
   }
 
+  segments(count: number, times: boolean): SegmentFacts[] {
+    this.#check('list the segments of', this.#raw.listSegments(this.number, count, times))
+    const numbers = this.#raw.headers
+    return Array.from({ length: this.#block[Slot.headerCount]! }, (_, index) => {
+      const at = index * SegmentField.count
+      return {
+        baseOffset: numbers[at + SegmentField.baseOffset]!,
+        sizeBytes: numbers[at + SegmentField.sizeBytes]!,
+        maxTimestampMs: numbers[at + SegmentField.maxTimestamp]!,
+        modifiedMs: numbers[at + SegmentField.modifiedMs]!,
+      }
+    })
+  }
+
+  rest(): boolean {
+    return this.#raw.restLog(this.number)
+  }
+
   /** Of a log that failed or was closed nothing is announced any more: `onFailed` has told, or nobody listens. */
   requestFlush(): void {
     this.#block[Slot.log] = this.number
@@ -242,7 +261,7 @@ export class NativeLog implements StoredLog {
 }
 
 /** Where `openLog` and `configureLog` look for the settings (native/binding/log_lifecycle.cc). */
-export const settingsCount = 9
+export const settingsCount = 10
 
 export function storeSettings(block: Float64Array, settings: LogSettings): void {
   block[argument] = settings.segmentBytes
@@ -254,6 +273,7 @@ export function storeSettings(block: Float64Array, settings: LogSettings): void 
   block[argument + 6] = settings.timestampAfterMaxMs
   block[argument + 7] = settings.logAppendTime ? 1 : 0
   block[argument + 8] = settings.requireKeys ? 1 : 0
+  block[argument + 9] = settings.flushMs
 }
 
 function unpackHeader(numbers: Float64Array, producerIds: BigInt64Array, index: number): StoredBatchHeader {

@@ -5,6 +5,7 @@ import type {
   OpenReport,
   OpenTrust,
   RecordFault,
+  SegmentFacts,
   Storage,
   StoredBatchHeader,
   StoredLog,
@@ -33,6 +34,8 @@ export class MemoryStorage implements Storage {
   readonly machine: Machine
   readonly openings: Opening[] = []
   holdFlushes = false
+  /** What `limitOpenFiles` was last told. */
+  reservedFiles = 0
   /** Makes `openLog` reject, by directory. */
   damaged: (directory: string) => boolean = () => false
   private readonly timers: Timers
@@ -90,6 +93,11 @@ export class MemoryStorage implements Storage {
 
   onFailed(listener: (log: StoredLog, code: number, systemError: number) => void): void {
     this.failedListeners.push(listener)
+  }
+
+  limitOpenFiles(reserved: number): number {
+    this.reservedFiles = reserved
+    return 1_000
   }
 
   releaseRegion(region: number): void {
@@ -180,6 +188,9 @@ export class MemoryLog implements StoredLog {
   failed = false
   /** The next appends answer with this status, and change nothing. */
   refuseAppends: number = StatusCode.ok
+  /** By base offset: the times of segment files. */
+  readonly modifiedMs = new Map<number, number>()
+  rests = 0
   private readonly storage: MemoryStorage
   private settings: LogSettings
   private closed = false
@@ -298,6 +309,28 @@ export class MemoryLog implements StoredLog {
     return StatusCode.ok
   }
 
+  segments(count: number, times: boolean): SegmentFacts[] {
+    this.checkOpen()
+    const { segments, batches, endOffset } = this.content
+    return segments.slice(0, count).map((baseOffset, index) => {
+      const end = segments[index + 1] ?? endOffset
+      const inside = batches.filter(batch => batch.baseOffset >= baseOffset && batch.baseOffset < end)
+      return {
+        baseOffset,
+        sizeBytes: inside.reduce((sum, batch) => sum + batch.bytes.length, 0),
+        maxTimestampMs: times ? Math.max(-1, ...inside.map(batch => batch.maxTimestamp)) : -1,
+        modifiedMs: times ? (this.modifiedMs.get(baseOffset) ?? 0) : 0,
+      }
+    })
+  }
+
+  /** Counts calls; like the real one it rests only when all is durable. */
+  rest(): boolean {
+    this.checkOpen()
+    this.rests++
+    return this.content.durableOffset === this.content.endOffset
+  }
+
   requestFlush(): void {
     this.checkOpen()
     if (!this.failed && this.content.durableOffset < this.content.endOffset) this.storage.askFlush(this)
@@ -345,6 +378,7 @@ export class MemoryLog implements StoredLog {
     if (rolled) content.segments.push(content.endOffset)
     const batch = stamp(bytes.slice(), content.endOffset, leaderEpoch, this.settings.logAppendTime ? nowMs : undefined)
     content.batches.push(batch)
+    this.modifiedMs.set(this.activeBaseOffset(), nowMs)
     content.endOffset = batch.lastOffset + 1
     const { baseOffset, lastOffset, maxTimestamp } = batch
     Object.assign(this.lastAppend, { baseOffset, lastOffset, maxTimestamp, rolled })

@@ -47,6 +47,8 @@ class File {
   // the kernel may call pages clean that never got there, and would serve them to whoever verifies.
   virtual void DropCache() = 0;
   virtual Result<uint64_t> Size() = 0;
+  // When its content last changed, in milliseconds since the epoch.
+  virtual Result<int64_t> ModifiedMs() = 0;
   virtual Result<std::unique_ptr<Mapping>> Map(uint64_t length, bool writable) = 0;
   // The descriptor for sendfile(2), or -1 where there is none (simulated disks).
   virtual int descriptor() const = 0;

@@ -128,6 +128,12 @@ class PosixFile final : public File {
     return static_cast<uint64_t>(facts.st_size);
   }
 
+  Result<int64_t> ModifiedMs() override {
+    struct stat facts;
+    if (::fstat(fd_.get(), &facts) != 0) return LastError();
+    return int64_t{facts.st_mtim.tv_sec} * 1000 + facts.st_mtim.tv_nsec / 1'000'000;
+  }
+
   Result<std::unique_ptr<Mapping>> Map(uint64_t length, bool writable) override {
     int protection = PROT_READ | (writable ? PROT_WRITE : 0);
     void* address = ::mmap(nullptr, length, protection, MAP_SHARED, fd_.get(), 0);

@@ -37,15 +37,16 @@ void DirtyFiles::Add(DirtySegment segment) {
   segments_.push_back(std::move(segment));
 }
 
-void DirtyFiles::Forget(Offset from_base, Offset before_base) {
-  std::vector<DirtySegment> closing;  // outlives the lock
+std::vector<DirtySegment> DirtyFiles::Forget(Offset from_base, Offset before_base) {
+  std::vector<DirtySegment> forgotten;
   std::lock_guard lock(mutex_);
   auto gone =
       std::stable_partition(segments_.begin(), segments_.end(), [&](const DirtySegment& dirty) {
         return dirty.base_offset < from_base || dirty.base_offset >= before_base;
       });
-  std::move(gone, segments_.end(), std::back_inserter(closing));
+  std::move(gone, segments_.end(), std::back_inserter(forgotten));
   segments_.erase(gone, segments_.end());
+  return forgotten;
 }
 
 void DirtyFiles::NamesChanged(bool parent) {

@@ -42,11 +42,16 @@ class DirtyFiles {
   void Begin(Offset offset);
   void SetEnd(Offset end) { end_.store(end, std::memory_order_release); }
   void Add(DirtySegment segment);  // takes the place of what is known under its base offset
-  void Forget(Offset from_base,
-              Offset before_base);  // the files are gone, or were synced by the caller
+  // The files are gone, or were synced by the caller. Whoever drops what it returns may be the one
+  // who closes them.
+  std::vector<DirtySegment> Forget(Offset from_base, Offset before_base);
   void NamesChanged(bool parent);
   // While it is held, no flush runs: for truncating and closing, which wait for the disk anyway.
   std::unique_lock<std::mutex> StopFlush() { return std::unique_lock(pass_mutex_); }
+  // The same, unless a flush is running.
+  std::unique_lock<std::mutex> TryStopFlush() {
+    return std::unique_lock(pass_mutex_, std::try_to_lock);
+  }
   // With StopFlush: the log ends at `end` now.
   void Rewind(Offset end);
   // With StopFlush: what Flush does.

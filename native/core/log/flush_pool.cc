@@ -64,6 +64,11 @@ class FlushPoolImplementation final : public FlushPool {
     schedule_.Add(log_id, log);
   }
 
+  void SetMaxAge(uint64_t log_id, int64_t max_age_ms) override {
+    Lock lock(mutex_);
+    if (EntryPtr entry = schedule_.Find(log_id)) schedule_.SetMaxAge(entry, max_age_ms);
+  }
+
   void Remove(uint64_t log_id) override {
     Lock lock(mutex_);
     EntryPtr entry = schedule_.Remove(log_id, NowMs());
@@ -81,6 +86,13 @@ class FlushPoolImplementation final : public FlushPool {
         break;
       case FlushSchedule::Wants::kTimekeeper:
         KeepTime();
+        break;
+      case FlushSchedule::Wants::kSoonerTimekeeper:
+        if (timekeeper_) {
+          timer_.notify_one();  // it may sleep until a later deadline
+        } else {
+          KeepTime();
+        }
         break;
       case FlushSchedule::Wants::kThread:
         CallThread();

@@ -49,6 +49,9 @@ class FlushPool {
 
   // `log_id` is not in use; `log` stays alive until Remove has returned.
   virtual void Add(uint64_t log_id, Log* log) = 0;
+  // From the next append on: an unflushed byte of this log waits no longer than `max_age_ms`, nor
+  // than the pool's own bound.
+  virtual void SetMaxAge(uint64_t log_id, int64_t max_age_ms) = 0;
   // Returns once no thread touches the log any more. Its completions that were not drained are
   // gone.
   virtual void Remove(uint64_t log_id) = 0;

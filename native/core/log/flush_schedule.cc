@@ -17,6 +17,11 @@ void FlushSchedule::Add(uint64_t id, Log* log) {
   if (!inserted) std::abort();
   found->second->id = id;
   found->second->log = log;
+  found->second->max_age_ms = max_age_ms_;
+}
+
+void FlushSchedule::SetMaxAge(const EntryPtr& entry, int64_t max_age_ms) {
+  entry->max_age_ms = std::clamp<int64_t>(max_age_ms, 0, max_age_ms_);
 }
 
 FlushSchedule::EntryPtr FlushSchedule::Remove(uint64_t id, int64_t now_ms) {
@@ -42,10 +47,7 @@ FlushSchedule::Wants FlushSchedule::Dirty(const EntryPtr& entry, uint32_t bytes,
   entry->unflushed_bytes += bytes;
   Wants wants = Wants::kNothing;
   if (!entry->dirty_since_ms.has_value()) {
-    DropStale();
-    if (aging_.empty()) wants = Wants::kTimekeeper;
-    entry->dirty_since_ms = now_ms;
-    aging_.push_back({entry, ++entry->dirty_epoch, now_ms});
+    wants = StartAging(entry, now_ms);
   }
   bool is_large = entry->unflushed_bytes >= max_unflushed_bytes_;
   if (!is_large || was_large || entry->state != State::kIdle) return wants;
@@ -70,21 +72,50 @@ bool FlushSchedule::Wait(const EntryPtr& entry) {
   return false;
 }
 
-// Aging entries that were synced since, or are about to be, no longer set a deadline.
-void FlushSchedule::DropStale() {
-  while (!aging_.empty()) {
-    const Aging& front = aging_.front();
-    const Entry& entry = *front.entry;
-    if (!entry.removed && entry.dirty_since_ms.has_value() && entry.dirty_epoch == front.epoch)
-      return;
-    aging_.pop_front();
+FlushSchedule::Wants FlushSchedule::StartAging(const EntryPtr& entry, int64_t now_ms) {
+  const std::optional<int64_t> first = NextDeadline();
+  entry->dirty_since_ms = now_ms;
+  Aging aging{entry, ++entry->dirty_epoch, now_ms};
+  if (entry->max_age_ms == max_age_ms_) {
+    aging_.push_back(std::move(aging));
+    return first.has_value() ? Wants::kNothing : Wants::kTimekeeper;
   }
+  // A bound that is stretched is stretched for all.
+  const int64_t age = stats_.age_bound_ms > max_age_ms_ ? stats_.age_bound_ms : entry->max_age_ms;
+  hasty_.emplace(now_ms + age, std::move(aging));
+  return !first.has_value() || now_ms + age < *first ? Wants::kSoonerTimekeeper : Wants::kNothing;
+}
+
+// Aging entries that were synced since, or are about to be, no longer set a deadline.
+bool FlushSchedule::Stale(const Aging& aging) {
+  const Entry& entry = *aging.entry;
+  return entry.removed || !entry.dirty_since_ms.has_value() || entry.dirty_epoch != aging.epoch;
+}
+
+void FlushSchedule::DropStale() {
+  while (!aging_.empty() && Stale(aging_.front())) aging_.pop_front();
+  while (!hasty_.empty() && Stale(hasty_.begin()->second)) hasty_.erase(hasty_.begin());
 }
 
 std::optional<int64_t> FlushSchedule::NextDeadline() {
   DropStale();
-  if (aging_.empty()) return std::nullopt;
-  return aging_.front().since_ms + stats_.age_bound_ms;
+  std::optional<int64_t> deadline;
+  if (!aging_.empty()) deadline = aging_.front().since_ms + stats_.age_bound_ms;
+  if (!hasty_.empty()) deadline = std::min(deadline.value_or(INT64_MAX), hasty_.begin()->first);
+  return deadline;
+}
+
+FlushSchedule::EntryPtr FlushSchedule::PopDue(int64_t now_ms) {
+  DropStale();
+  EntryPtr due;
+  if (!hasty_.empty() && hasty_.begin()->first <= now_ms) {
+    due = std::move(hasty_.begin()->second.entry);
+    hasty_.erase(hasty_.begin());
+  } else if (!aging_.empty() && aging_.front().since_ms + stats_.age_bound_ms <= now_ms) {
+    due = std::move(aging_.front().entry);
+    aging_.pop_front();
+  }
+  return due;
 }
 
 void FlushSchedule::Take(const EntryPtr& entry, const std::shared_ptr<Pass>& pass,
@@ -110,10 +141,7 @@ std::vector<FlushSchedule::EntryPtr> FlushSchedule::TakeWaiters(int64_t now_ms) 
 std::vector<FlushSchedule::EntryPtr> FlushSchedule::TakeBackground(int64_t now_ms) {
   std::vector<EntryPtr> taken;
   auto pass = std::make_shared<Pass>(Pass{now_ms, 0, true});
-  for (std::optional<int64_t> deadline = NextDeadline();
-       deadline.has_value() && *deadline <= now_ms; deadline = NextDeadline()) {
-    EntryPtr entry = std::move(aging_.front().entry);
-    aging_.pop_front();
+  while (EntryPtr entry = PopDue(now_ms)) {
     if (entry->state == State::kIdle) {
       Take(entry, pass, &taken);
     } else if (entry->state == State::kSyncing) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -41,6 +42,7 @@ class FlushSchedule {
     bool answers = false;          // the running sync answers somebody who waits
     bool failed = false;           // for good; not synced again
     uint64_t unflushed_bytes = 0;  // appended since the last sync began
+    int64_t max_age_ms = 0;        // at most the pool's
     std::optional<int64_t> dirty_since_ms;
     uint64_t dirty_epoch = 0;  // counts the times it became dirty
     bool overdue = false;      // came of age while it was being synced
@@ -58,9 +60,11 @@ class FlushSchedule {
                   int64_t now_ms);  // null when unknown; it may still be starting or syncing
   EntryPtr Find(uint64_t id) const;
 
-  // What a call changed for threads that sleep: nothing, the first deadline is set, or there is
-  // work.
-  enum class Wants { kNothing, kTimekeeper, kThread };
+  void SetMaxAge(const EntryPtr& entry, int64_t max_age_ms);
+
+  // What a call changed for threads that sleep: nothing, there is a deadline to keep, there is one
+  // before those that were, or there is work.
+  enum class Wants { kNothing, kTimekeeper, kSoonerTimekeeper, kThread };
   Wants Dirty(const EntryPtr& entry, uint32_t bytes, int64_t now_ms);
   bool Wait(const EntryPtr& entry);  // true when there is work
 
@@ -87,6 +91,9 @@ class FlushSchedule {
     int64_t since_ms;
   };
 
+  static bool Stale(const Aging& aging);
+  Wants StartAging(const EntryPtr& entry, int64_t now_ms);
+  EntryPtr PopDue(int64_t now_ms);
   EntryPtr Next(std::deque<EntryPtr>* queue, bool urgent);
   void Take(const EntryPtr& entry, const std::shared_ptr<Pass>& pass, std::vector<EntryPtr>* taken);
   void LeavePass(Entry* entry, int64_t now_ms);
@@ -99,6 +106,8 @@ class FlushSchedule {
   std::deque<EntryPtr> waiting_;  // idle and waited for; stale where neither
   std::deque<EntryPtr> due_;      // idle and due by bytes, or overdue
   std::deque<Aging> aging_;  // in the order in which they became dirty; stale where synced since
+  // The same for logs that wait less than others, by deadline.
+  std::multimap<int64_t, Aging> hasty_;
   std::deque<EntryPtr> urgent_;  // queued; stale where not, or where queued in the other
   std::deque<EntryPtr> background_;
   FlushPoolStats stats_;

@@ -90,6 +90,14 @@ struct DurablePoint {
   Offset offset = 0;
 };
 
+// What retention goes by.
+struct SegmentFacts {
+  Offset base_offset = 0;
+  uint64_t size_bytes = 0;
+  int64_t max_timestamp = -1;  // of its records; -1 when none has one
+  int64_t modified_ms = 0;     // when its file was last written
+};
+
 // One partition's log: an ordered list of segments in a directory of its own, in Kafka's file
 // formats.
 //
@@ -152,14 +160,19 @@ class Log {
   // Drops everything and continues at `offset`. The caller has persisted `offset` as log start, and
   // a recovery point at or below it, before.
   virtual Status ResetTo(Offset offset) = 0;
-  // Moves the log start and removes whole segments below it (regions that were handed out stay
-  // readable). The caller has persisted the new start before.
+  // Moves the log start; whole segments below it are no longer there, and their files go in the
+  // background (regions that were handed out stay readable). The caller has persisted the new start
+  // before.
   virtual Status AdvanceStart(Offset offset) = 0;
   virtual Status Roll() = 0;
+  // Facts of up to `into.size()` segments, oldest first, the active one included; returns how many.
+  // Without `times` only offsets and sizes, which ask no file.
+  virtual Result<size_t> ListSegments(bool times, std::span<SegmentFacts> into) = 0;
   // Lets go of the mappings and descriptors that serve appending, and of preallocated space, when
-  // everything is durable (else it changes nothing); the next append takes them again. For
-  // partitions that were not written for a while.
-  virtual void Rest() = 0;
+  // everything is durable and no flush runs (else it changes nothing); the next append takes them
+  // again. For partitions that were not written for a while. True when nothing is left to let go
+  // of.
+  virtual bool Rest() = 0;
 
   virtual Offset log_start_offset() const = 0;
   virtual Offset log_end_offset() const = 0;

@@ -42,7 +42,8 @@ LogImpl::LogImpl(Disk& disk, LogServices* services, std::string directory, const
       directory_(std::move(directory)),
       config_(config),
       dirty_(disk, services_.files(), directory_),
-      prepared_(disk, services_, directory_) {}
+      prepared_(disk, services_, directory_),
+      removals_(disk, services_) {}
 
 LogImpl::~LogImpl() { LetGo(); }
 
@@ -173,6 +174,22 @@ Result<std::shared_ptr<File>> LogImpl::NextFile(const std::string& path, uint64_
   return file;
 }
 
+Result<size_t> LogImpl::ListSegments(bool times, std::span<SegmentFacts> into) {
+  const size_t count = std::min(into.size(), segments_.size());
+  for (size_t i = 0; i < count; ++i) {
+    Segment& segment = *segments_[i];
+    into[i] = SegmentFacts{.base_offset = segment.base_offset(), .size_bytes = segment.length()};
+    if (!times) continue;
+    Result<TimestampOffset> largest = segment.MaxTimestamp();
+    if (!largest.ok()) return largest.status();
+    Result<int64_t> modified_ms = segment.ModifiedMs();
+    if (!modified_ms.ok()) return modified_ms.status();
+    into[i].max_timestamp = largest->timestamp;
+    into[i].modified_ms = *modified_ms;
+  }
+  return count;
+}
+
 uint64_t LogImpl::size_bytes() const {
   uint64_t size = 0;
   for (const auto& segment : segments_) size += segment->length();
@@ -183,13 +200,15 @@ Offset LogImpl::active_base_offset() const {
   return segments_.empty() ? dirty_.end() : active().base_offset();
 }
 
-void LogImpl::Rest() {
-  if (!CheckUsable().ok() || !active().writing() || !dirty_.clean()) return;
-  const auto stopped = dirty_.StopFlush();
+bool LogImpl::Rest() {
+  if (!CheckUsable().ok() || !active().writing()) return true;
+  const auto stopped = dirty_.TryStopFlush();
+  if (!stopped.owns_lock() || !dirty_.clean()) return false;
   prepared_.Discard();
-  if (Status status = active().Rest(); !status.ok()) return;  // as it was, or with less mapped
+  if (Status status = active().Rest(); !status.ok()) return false;  // or with less mapped
   dirty_.Forget(active().base_offset(), INT64_MAX);
   active_listed_ = false;
+  return true;
 }
 
 Status LogImpl::Close(bool clean) {
@@ -202,6 +221,7 @@ Status LogImpl::Close(bool clean) {
 // After the flush has trimmed and synced the rolled segments, the active one is left.
 Status LogImpl::CloseClean() {
   prepared_.Discard();
+  (void)removals_.Finish();  // what cannot be removed now the next start removes
   const auto stopped = dirty_.StopFlush();
   if (Result<DurablePoint> flushed = dirty_.FlushStopped(); !flushed.ok()) return flushed.status();
   if (Status status = active().Rest(); !status.ok()) return status;
@@ -212,6 +232,7 @@ Status LogImpl::CloseClean() {
 
 void LogImpl::LetGo() {
   prepared_.Discard();
+  removals_.Abandon();
   segments_.clear();
   dirty_.Forget(0, INT64_MAX);
 }

@@ -8,6 +8,7 @@
 #include "core/log/log.h"
 #include "core/log/log_services.h"
 #include "core/log/prepared_segment.h"
+#include "core/log/removal_queue.h"
 #include "core/log/segment.h"
 
 namespace millrace {
@@ -30,7 +31,8 @@ class LogImpl final : public Log {
   Status Validate(std::span<const std::byte> batch, const AppendOptions& options,
                   Appended* verdict) const override;
   Status Roll() override;
-  void Rest() override;
+  Result<size_t> ListSegments(bool times, std::span<SegmentFacts> into) override;
+  bool Rest() override;
   Status Close(bool clean) override;
 
   Result<FileRegion> Read(Offset offset, uint64_t max_bytes, Offset limit,
@@ -72,7 +74,8 @@ class LogImpl final : public Log {
   Result<TimestampPosition> SearchBatch(BatchCursor& cursor, int64_t timestamp, Offset limit);
   Result<TimestampOffset> LargestBelow(Segment& segment, Offset limit);
 
-  // Removes the files of `segment`; open ones are closed in the background.
+  // Removes the files of `segment`, whose names are then free; blocks are given back in the
+  // background.
   Status Remove(Segment& segment);
   Status CutTo(Offset offset);
   Status StartOver(Offset offset);
@@ -88,6 +91,7 @@ class LogImpl final : public Log {
   bool active_listed_ = false;  // dirty_ has the active segment's open file
   DirtyFiles dirty_;
   PreparedSegment prepared_;
+  RemovalQueue removals_;
 };
 
 }  // namespace millrace

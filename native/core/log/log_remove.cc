@@ -32,25 +32,14 @@ Status RemoveDirectoryAndFiles(Disk& disk, const std::string& directory) {
 }  // namespace
 
 Status LogImpl::Remove(Segment& segment) {
-  std::shared_ptr<File> log;
-  // Dropping a large file's pages takes long; whoever lets go of it last does that, so the
-  // background does.
-  if (Result<std::shared_ptr<File>> opened = segment.Open(); opened.ok()) log = std::move(*opened);
-  for (const std::string* path :
-       {&segment.file()->file().path(), &segment.offset_index().file().file()->path(),
-        &segment.time_index().file().file()->path()}) {
-    Status status = disk_.Unlink(*path);
-    if (!status.ok() && status.code() != Code::kNotFound) return status;
-  }
-  segment.file()->file().Forget();
-  if (log != nullptr) services_.Run([log = std::move(log)] {});
-  return Status::Ok();
+  return RemovalQueue::Remove(disk_, services_, segment.files());
 }
 
 Status LogImpl::TruncateTo(Offset offset) {
   if (Status status = CheckUsable(); !status.ok()) return status;
   if (offset >= dirty_.end()) return Status::Ok();
   if (offset < log_start_) return ResetTo(offset);
+  if (Status status = removals_.Finish(); !status.ok()) return status;
   const auto stopped = dirty_.StopFlush();
   if (dirty_.failed()) return Status(Code::kFailed);
   prepared_.Discard();
@@ -84,6 +73,8 @@ Status LogImpl::CutTo(Offset offset) {
 Status LogImpl::ResetTo(Offset offset) {
   if (Status status = CheckUsable(); !status.ok()) return status;
   if (offset < 0) return Status(Code::kInvalidArgument);
+  // The names of segments that went may be needed again.
+  if (Status status = removals_.Finish(); !status.ok()) return status;
   const auto stopped = dirty_.StopFlush();
   if (dirty_.failed()) return Status(Code::kFailed);
   prepared_.Discard();
@@ -122,16 +113,13 @@ Status LogImpl::AdvanceStart(Offset offset) {
   if (offset <= log_start_) return Status::Ok();
   log_start_ = offset;
   size_t gone = 0;
-  Status status;
-  // Oldest first, so that a crash leaves no hole above the start.
-  while (gone + 1 < segments_.size() && segments_[gone + 1]->base_offset() <= offset) {
-    status = Remove(*segments_[gone]);
-    if (!status.ok()) break;  // the next start of the process removes the rest
-    ++gone;
-  }
+  while (gone + 1 < segments_.size() && segments_[gone + 1]->base_offset() <= offset)
+    removals_.Add(segments_[gone++]->files());
   segments_.erase(segments_.begin(), segments_.begin() + static_cast<ptrdiff_t>(gone));
-  dirty_.Forget(0, segments_.front()->base_offset());
-  return status;
+  // Somebody has to close what was not flushed yet, and that can be a large file.
+  std::vector<DirtySegment> forgotten = dirty_.Forget(0, segments_.front()->base_offset());
+  if (!forgotten.empty()) services_.Run([forgotten = std::move(forgotten)] {});
+  return Status::Ok();
 }
 
 Status LogImpl::Delete() {

@@ -1,5 +1,7 @@
 #include "core/log/log_services.h"
 
+#include <algorithm>
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -7,6 +9,11 @@ namespace millrace {
 
 // Until the broker knows its limits and calls SetCapacity.
 constexpr size_t kDefaultOpenFiles = 1024;
+constexpr uint64_t kRetireStepBytes = 32 << 20;
+// Between two steps others get the disk: a file of 1 GB is gone after a fifth of a second.
+constexpr auto kRetirePause = std::chrono::milliseconds(5);
+// Readers may hold a retired file for as long as its region is being sent.
+constexpr auto kRetireRetry = std::chrono::milliseconds(500);
 
 LogServices& LogServices::Process() {
   // Never destroyed: at exit other threads may still close files.
@@ -31,8 +38,24 @@ void LogServices::Run(std::function<void()> task) {
   }
   std::lock_guard lock(mutex_);
   tasks_.push_back(std::move(task));
+  StartThread();
+}
+
+void LogServices::Retire(std::shared_ptr<File> file) {
+  if (background_ == Background::kInline) return;
+  std::lock_guard lock(mutex_);
+  retired_.push_back(std::move(file));
+  StartThread();
+}
+
+void LogServices::StartThread() {
   if (!thread_.joinable()) thread_ = std::thread([this] { Work(); });
   changed_.notify_all();
+}
+
+size_t LogServices::retiring() const {
+  std::lock_guard lock(mutex_);
+  return retired_.size();
 }
 
 void LogServices::Drain() {
@@ -41,20 +64,50 @@ void LogServices::Drain() {
 }
 
 void LogServices::Work() {
-  std::unique_lock lock(mutex_);
+  Lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
-    if (tasks_.empty()) return;
-    std::function<void()> task = std::move(tasks_.front());
-    tasks_.pop_front();
-    running_ = true;
-    lock.unlock();
-    task();
-    task = nullptr;  // what it holds is closed here, on this thread
-    lock.lock();
-    running_ = false;
-    changed_.notify_all();
+    if (!tasks_.empty()) {
+      RunTask(lock);
+    } else if (stopping_) {
+      return;
+    } else if (!retired_.empty()) {
+      ShrinkRetired(lock);
+    } else {
+      changed_.wait(lock);
+    }
   }
+}
+
+void LogServices::RunTask(Lock& lock) {
+  std::function<void()> task = std::move(tasks_.front());
+  tasks_.pop_front();
+  running_ = true;
+  lock.unlock();
+  task();
+  task = nullptr;  // what it holds is closed here, on this thread
+  lock.lock();
+  running_ = false;
+  changed_.notify_all();
+}
+
+// One step of the first file that nobody else holds. It has no name, so nobody can come to hold it.
+void LogServices::ShrinkRetired(Lock& lock) {
+  auto free = std::find_if(retired_.begin(), retired_.end(),
+                           [](const std::shared_ptr<File>& file) { return file.use_count() == 1; });
+  const bool found = free != retired_.end();
+  if (found) {
+    std::shared_ptr<File> file = std::move(*free);
+    retired_.erase(free);
+    lock.unlock();
+    const Result<uint64_t> size = file->Size();
+    const bool more =
+        size.ok() && *size > kRetireStepBytes && file->Truncate(*size - kRetireStepBytes).ok();
+    if (!more) file.reset();
+    lock.lock();
+    if (more) retired_.push_front(std::move(file));
+  }
+  changed_.wait_for(lock, found ? kRetirePause : kRetireRetry,
+                    [this] { return stopping_ || !tasks_.empty(); });
 }
 
 }  // namespace millrace

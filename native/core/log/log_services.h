@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -34,16 +35,28 @@ class LogServices {
   void Run(std::function<void()> task);
   // Returns once everything that was queued before has run. Any thread but the background's own.
   void Drain();
+  // Takes a file whose name is gone, and gives its blocks back in steps once nobody else holds it:
+  // at once, a large file would keep the file system's journal, and whoever waits for it, for long.
+  // Tasks go first. Any thread.
+  void Retire(std::shared_ptr<File> file);
+  // Files that were retired and are not closed yet.
+  size_t retiring() const;
 
  private:
+  using Lock = std::unique_lock<std::mutex>;
+
   void Work();
+  void RunTask(Lock& lock);
+  void ShrinkRetired(Lock& lock);
+  void StartThread();
 
   OpenFiles files_;
   const Background background_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   // Guarded by mutex_.
   std::deque<std::function<void()>> tasks_;
+  std::deque<std::shared_ptr<File>> retired_;
   bool running_ = false;  // a task is being run
   bool stopping_ = false;
   std::thread thread_;  // started under mutex_, joined by the destructor

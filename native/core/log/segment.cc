@@ -97,6 +97,7 @@ Status Segment::Reserve(uint64_t size, const LogConfig& config) {
     if (!log.ok()) return log.status();
     open_ = std::move(*log);
     allocated_ = length_;
+    modified_ms_.reset();
   }
   if (Status status = offset_index_.file().Reserve(1); !status.ok()) return status;
   if (Status status = time_index_.file().Reserve(2); !status.ok()) return status;

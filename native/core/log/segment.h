@@ -9,6 +9,7 @@
 #include "core/log/dirty_files.h"
 #include "core/log/log.h"
 #include "core/log/offset_index.h"
+#include "core/log/removal_queue.h"
 #include "core/log/segment_file.h"
 #include "core/log/segment_scan.h"
 #include "core/log/time_index.h"
@@ -65,6 +66,9 @@ class Segment {
   OffsetIndex& offset_index() { return offset_index_; }
   TimeIndex& time_index() { return time_index_; }
   Result<std::shared_ptr<File>> Open() const;  // of the .log
+  RemovalQueue::Segment files() {
+    return {file_, offset_index_.file().file(), time_index_.file().file()};
+  }
 
   // Appending (segment.cc).
   // Whether a batch of these facts has to go to a new segment: Kafka's rules.
@@ -102,6 +106,8 @@ class Segment {
   // The last place at or below `limit` where a batch begins, looking from `from`, where one begins.
   Result<uint64_t> BoundaryBelow(uint64_t from, uint64_t limit);
   Result<TimestampOffset> MaxTimestamp();
+  // When the .log was last written; known without asking once nothing is written any more.
+  Result<int64_t> ModifiedMs();
   // What the end of the file looks like up to `size`. Changes nothing, neither here nor on the
   // disk.
   Result<SegmentTail> ReadTail(uint64_t size);
@@ -141,6 +147,7 @@ class Segment {
   uint32_t index_interval_bytes_;       // as last configured; for rebuilding
   std::array<Boundary, 4> boundaries_;  // lately used, any order: readers go on where they stopped
   size_t next_boundary_ = 0;
+  std::optional<int64_t> modified_ms_;  // while it is not written
 
   // While the segment is written.
   std::shared_ptr<File> open_;

@@ -161,6 +161,15 @@ Result<TimestampOffset> Segment::MaxTimestamp() {
   return progress_->max;
 }
 
+Result<int64_t> Segment::ModifiedMs() {
+  if (open_ == nullptr && modified_ms_.has_value()) return *modified_ms_;
+  Result<std::shared_ptr<File>> log = Open();
+  if (!log.ok()) return log.status();
+  Result<int64_t> modified_ms = (*log)->ModifiedMs();
+  if (modified_ms.ok() && open_ == nullptr) modified_ms_ = *modified_ms;
+  return modified_ms;
+}
+
 Result<SegmentTail> Segment::ReadTail(uint64_t size) {
   SegmentTail tail;
   Result<std::shared_ptr<File>> log = Open();

@@ -50,7 +50,8 @@ class FakeLog final : public Log {
   Status ResetTo(Offset) override { std::abort(); }
   Status AdvanceStart(Offset) override { std::abort(); }
   Status Roll() override { std::abort(); }
-  void Rest() override { std::abort(); }
+  Result<size_t> ListSegments(bool, std::span<SegmentFacts>) override { std::abort(); }
+  bool Rest() override { std::abort(); }
   Offset log_start_offset() const override { std::abort(); }
   Offset log_end_offset() const override { std::abort(); }
   uint64_t size_bytes() const override { std::abort(); }

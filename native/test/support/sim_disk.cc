@@ -79,6 +79,12 @@ class SimFile final : public File {
     return data_->size();
   }
 
+  Result<int64_t> ModifiedMs() override {
+    std::lock_guard<std::mutex> lock(state_->mutex);
+    if (Status status = state_->Begin(SimCallKind::kSize, path_); !status.ok()) return status;
+    return data_->modified_ms();
+  }
+
   Result<std::unique_ptr<Mapping>> Map(uint64_t length, bool writable) override {
     std::lock_guard<std::mutex> lock(state_->mutex);
     if (Status status = state_->Begin(SimCallKind::kMap, path_, 0, length); !status.ok())
@@ -115,6 +121,11 @@ void SimDisk::FailCall(uint64_t n, int system_error) {
 void SimDisk::SetCapacity(uint64_t bytes) {
   std::lock_guard<std::mutex> lock(state_->mutex);
   state_->space->capacity = bytes;
+}
+
+void SimDisk::SetTime(int64_t now_ms) {
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  state_->space->now_ms = now_ms;
 }
 
 bool SimDisk::crashed() const {

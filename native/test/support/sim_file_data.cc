@@ -89,6 +89,7 @@ Status SimFileData::Write(uint64_t position, std::span<const std::byte> bytes) {
       ::pwrite(cache_.get(), bytes.data(), bytes.size(), static_cast<off_t>(position));
   Require(written == static_cast<ssize_t>(bytes.size()));
   size_ = std::max(size_, end);
+  modified_ms_ = space_->now_ms;
   for (uint64_t page = position / kPage; page < PagesOf(end); ++page) {
     touched_.insert(page);
     given_up_.erase(page);  // dirty again, also when the bytes are the same
@@ -114,6 +115,7 @@ Status SimFileData::Truncate(uint64_t size) {
     touched_.insert(page);
   Require(::ftruncate(cache_.get(), static_cast<off_t>(size)) == 0);
   size_ = size;
+  modified_ms_ = space_->now_ms;
   uint64_t kept = std::min(allocated_, PagesOf(size) * kPage);
   space_->used -= allocated_ - kept;
   allocated_ = kept;
@@ -232,6 +234,7 @@ std::shared_ptr<SimFileData> SimFileData::AfterPowerLoss(CrashFate& fate,
   uint64_t size = fate.Between(durable_size_, size_);
   Require(::ftruncate(after->cache_.get(), static_cast<off_t>(size)) == 0);
   after->size_ = after->durable_size_ = size;
+  after->modified_ms_ = modified_ms_;
   after->allocated_ = PagesOf(size) * kPage;
   after->space_->used += after->allocated_;
   for (const auto& [index, page] : durable_) after->StorePage(index, page, size);
@@ -264,6 +267,7 @@ std::shared_ptr<SimFileData> SimFileData::AfterProcessDeath(Random& random,
   auto after = std::make_shared<SimFileData>(std::move(space));
   Require(::ftruncate(after->cache_.get(), static_cast<off_t>(size_)) == 0);
   after->size_ = size_;
+  after->modified_ms_ = modified_ms_;
   after->allocated_ = allocated_;
   after->space_->used += allocated_;
   after->touched_ = touched_;

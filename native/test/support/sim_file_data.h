@@ -42,6 +42,7 @@ class CrashFate {
 struct SimSpace {
   uint64_t capacity = UINT64_MAX / 4;
   uint64_t used = 0;
+  int64_t now_ms = 0;
 };
 
 // A file as two images. The cache is what processes see: a memfd, so that mappings of it are real
@@ -58,6 +59,7 @@ class SimFileData {
   ~SimFileData();
 
   uint64_t size() const { return size_; }
+  int64_t modified_ms() const { return modified_ms_; }
   size_t Read(uint64_t position, std::span<std::byte> into) const;
   Status Write(uint64_t position, std::span<const std::byte> bytes);
   Status Allocate(uint64_t end);
@@ -96,6 +98,7 @@ class SimFileData {
   const std::shared_ptr<SimSpace> space_;
   UniqueFd cache_;
   uint64_t size_ = 0;
+  int64_t modified_ms_ = 0;           // survives whatever happens
   uint64_t allocated_ = 0;            // bytes backed by blocks: a prefix
   std::map<uint64_t, Page> durable_;  // absent: zeros
   uint64_t durable_size_ = 0;

@@ -18,6 +18,12 @@ export const settings: LogSettings = {
   timestampAfterMaxMs: Number.MAX_SAFE_INTEGER,
   logAppendTime: false,
   requireKeys: false,
+  flushMs: Number.MAX_SAFE_INTEGER,
+  flushMessages: Number.MAX_SAFE_INTEGER,
+  segmentJitterMs: 0,
+  deletes: true,
+  retentionMs: -1,
+  retentionBytes: -1,
 }
 export const idA = 'aaaaaaaaaaaaaaaaaaaaaa'
 export const idB = 'bbbbbbbbbbbbbbbbbbbbbb'

@@ -23,6 +23,12 @@ export const logSettings: LogSettings = {
   timestampAfterMaxMs: 2 ** 63,
   logAppendTime: false,
   requireKeys: false,
+  flushMs: Number.MAX_SAFE_INTEGER,
+  flushMessages: Number.MAX_SAFE_INTEGER,
+  segmentJitterMs: 0,
+  deletes: true,
+  retentionMs: -1,
+  retentionBytes: -1,
 }
 
 export const networkSettings: NetworkSettings = {

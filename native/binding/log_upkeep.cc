@@ -1,0 +1,97 @@
+// What a broker does with logs between requests: looking at their segments, letting idle ones rest,
+// bounding the files that stay open.
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "binding/call_args.h"
+#include "binding/call_block.h"
+#include "binding/engine.h"
+#include "binding/log_upkeep.h"
+#include "binding/status_to_js.h"
+#include "core/log/log_services.h"
+
+namespace millrace {
+namespace {
+
+constexpr size_t kMostSegments = 64;
+constexpr size_t kSegmentNumbers = 4;
+constexpr rlim_t kFewestIdleFiles = 64;
+constexpr rlim_t kMostIdleFiles = 1 << 20;
+
+// listSegments(log, count, times): base offset, size, largest timestamp and file time of each in
+// the array of headers, oldest first; how many in kHeaderCount.
+napi_value ListSegments(napi_env env, napi_callback_info info) {
+  CallArgs<3> args(env, info);
+  Engine& engine = args.Owner<Engine>();
+  const auto id = args.Number(0);
+  const auto count = args.Uint32(1);
+  const auto times = args.Boolean(2);
+  if (!id || !count || !times)
+    return ThrowArgument(env, "listSegments takes a log, a count and a boolean");
+  if (!engine.open()) return ToJs(env, static_cast<int32_t>(Code::kClosed));
+  LogEntry* entry = engine.FindLog(*id);
+  if (entry == nullptr) return engine.Answer(env, Status(Code::kClosed));
+  static_assert(kMostSegments * kSegmentNumbers <=
+                Engine::kHeadersPerCall * Engine::kHeaderNumbers);
+  std::array<SegmentFacts, kMostSegments> facts;
+  const Result<size_t> listed = entry->log->ListSegments(
+      *times, std::span(facts).first(std::min<size_t>(*count, facts.size())));
+  if (!listed.ok()) return engine.Answer(env, listed.status());
+  double* to = engine.headers().numbers();
+  for (const SegmentFacts& segment : std::span(facts).first(*listed)) {
+    *to++ = static_cast<double>(segment.base_offset);
+    *to++ = static_cast<double>(segment.size_bytes);
+    *to++ = static_cast<double>(segment.max_timestamp);
+    *to++ = static_cast<double>(segment.modified_ms);
+  }
+  engine.block().numbers()[kHeaderCount] = static_cast<double>(*listed);
+  return engine.Answer(env, Status::Ok());
+}
+
+// restLog(log): false when something is left to let go of. A log that is gone has nothing.
+napi_value RestLog(napi_env env, napi_callback_info info) {
+  CallArgs<1> args(env, info);
+  Engine& engine = args.Owner<Engine>();
+  const auto id = args.Number(0);
+  if (!id) return ThrowArgument(env, "restLog takes a log");
+  LogEntry* entry = engine.open() ? engine.FindLog(*id) : nullptr;
+  napi_value rested;
+  if (napi_get_boolean(env, entry == nullptr || entry->log->Rest(), &rested) != napi_ok)
+    return nullptr;
+  return rested;
+}
+
+// limitOpenFiles(reserved): half of the descriptors that are not reserved may stay open although
+// nobody uses them; the other half is for logs being written, readers and syncs. At least half of
+// all counts as not reserved.
+napi_value LimitOpenFiles(napi_env env, napi_callback_info info) {
+  CallArgs<1> args(env, info);
+  const auto reserved = args.Number(0);
+  if (!reserved || !(*reserved >= 0)) return ThrowArgument(env, "limitOpenFiles takes a count");
+  rlimit limit;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    return ThrowStatus(env, Status::FromErrno(errno), "ask for the limit of open files");
+  const rlim_t all = limit.rlim_cur;
+  const rlim_t half = all / 2;
+  const rlim_t others =
+      *reserved < static_cast<double>(half) ? static_cast<rlim_t>(*reserved) : half;
+  const rlim_t idle = std::clamp((all - others) / 2, kFewestIdleFiles, kMostIdleFiles);
+  LogServices::Process().files().SetCapacity(static_cast<size_t>(idle));
+  return ToJs(env, static_cast<double>(idle));
+}
+
+}  // namespace
+
+void AppendLogUpkeep(std::vector<napi_property_descriptor>& properties, Engine* engine) {
+  properties.push_back(Method("listSegments", ListSegments, engine));
+  properties.push_back(Method("restLog", RestLog, engine));
+}
+
+void AppendFileLimit(std::vector<napi_property_descriptor>& properties) {
+  properties.push_back(Method("limitOpenFiles", LimitOpenFiles, nullptr));
+}
+
+}  // namespace millrace
