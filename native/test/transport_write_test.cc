@@ -188,6 +188,7 @@ class MemoryFile final : public File {
   void StartWriteBack(uint64_t, uint64_t) override {}
   void DropCache() override {}
   Result<uint64_t> Size() override { return uint64_t{content_.size()}; }
+  Result<int64_t> ModifiedMs() override { return Status(Code::kClosed); }
   Result<std::unique_ptr<Mapping>> Map(uint64_t, bool) override { return Status(Code::kClosed); }
 
   std::function<void(uint64_t position)> before_read;  // on the thread that sends
