@@ -19,7 +19,7 @@ napi_value NotStarted(napi_env env) {
 }
 
 // startTransport: max frame bytes, frame budget bytes, in-flight bytes and unsent bytes of a
-// connection, max connections, idle timeout, sender threads.
+// connection, max connections, idle timeout, sender threads, max connections of an address.
 napi_value StartTransport(napi_env env, napi_callback_info info) {
   Engine& engine = CallOwner<Engine>(env, info);
   if (!engine.open()) return ToJs(env, static_cast<int32_t>(Code::kClosed));
@@ -34,6 +34,7 @@ napi_value StartTransport(napi_env env, napi_callback_info info) {
   options.max_connections = reader.Uint32(kArgument + 4);
   options.idle_timeout_ms = reader.Saturated(kArgument + 5);
   options.sender_threads = reader.Uint32(kArgument + 6);
+  options.max_connections_per_ip = reader.Uint32(kArgument + 7);
   if (!reader.ok()) return engine.Answer(env, Status(Code::kInvalidArgument));
   return engine.Answer(env, engine.StartTransport(options));
 }

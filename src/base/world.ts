@@ -241,7 +241,10 @@ export interface NetworkSettings {
   frameBudgetBytes: number
   connectionInflightBytes: number
   connectionUnsentBytes: number
+  /** Further connections wait until one goes. */
   maxConnections: number
+  /** Further connections of one address are closed at once. Without it there is no limit. */
+  maxConnectionsPerIp?: number
   idleTimeoutMs: number
   senderThreads: number
 }
@@ -252,8 +255,15 @@ export interface NetworkListener {
   /** A whole frame without its size field. Its bytes are `arenaView(arena)` from `position`, until `releaseFrame`. */
   onFrame(connection: number, arena: number, position: number, length: number): void
   onClose(connection: number, reason: CloseReason, systemError: number): void
+  /** The client leaves a megabyte of replies unread (`true`), or has taken them all by now. */
+  onCongestion(connection: number, congested: boolean): void
+  /** Clients were turned away; at most once a second for each reason. `peer` is the last one, if it is known. */
+  onRefused(reason: RefuseReason, count: number, peer: string): void
   onTurnEnd(): void
 }
+
+export const RefuseReason = { maxConnections: 1, maxConnectionsPerIp: 2, noDescriptor: 3 } as const
+export type RefuseReason = (typeof RefuseReason)[keyof typeof RefuseReason]
 
 export const CloseReason = {
   peer: 0,

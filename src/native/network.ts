@@ -5,6 +5,7 @@ import type {
   NetworkListener,
   NetworkSettings,
   NetworkStats,
+  RefuseReason,
   RegionSplit,
 } from '../base/world.ts'
 import { EngineStat, EventField, EventKind, Slot } from './addon.ts'
@@ -13,6 +14,7 @@ import { ReplyQueue } from './reply-queue.ts'
 
 /** Connections that the kernel completes while this process is busy. */
 const backlog = 1024
+const uint32Max = 0xffff_ffff
 
 export const openNetwork = (engine: Engine): Network => new NativeNetwork(engine)
 
@@ -41,6 +43,7 @@ class NativeNetwork implements Network, DeliverySink {
     block[Slot.argument + 4] = settings.maxConnections
     block[Slot.argument + 5] = settings.idleTimeoutMs
     block[Slot.argument + 6] = settings.senderThreads
+    block[Slot.argument + 7] = settings.maxConnectionsPerIp ?? uint32Max
     this.#engine.check('start the network', raw.startTransport())
     this.#listener = listener
     this.#engine.onEvents(this, () => guarded(() => listener.onTurnEnd()))
@@ -147,7 +150,7 @@ class NativeNetwork implements Network, DeliverySink {
       const listener = this.#listener
       if (listener === undefined) return // Stopped by what came before in this batch.
       try {
-        deliverOne(listener, events, index * EventField.count)
+        this.#deliverOne(listener, events, index * EventField.count)
       } catch (error) {
         // Uncaught, but the other connections' events still arrive.
         queueMicrotask(() => {
@@ -156,21 +159,30 @@ class NativeNetwork implements Network, DeliverySink {
       }
     }
   }
-}
 
-function deliverOne(listener: NetworkListener, events: Float64Array, at: number): void {
-  const connection = events[at + EventField.connection]!
-  const a = events[at + EventField.a]!
-  const b = events[at + EventField.b]!
-  switch (events[at + EventField.kind]) {
-    case EventKind.frame:
-      listener.onFrame(connection, a, b, events[at + EventField.c]!)
-      break
-    case EventKind.opened:
-      listener.onOpen(connection, a)
-      break
-    case EventKind.closed:
-      listener.onClose(connection, a as CloseReason, b)
-      break
+  #deliverOne(listener: NetworkListener, events: Float64Array, at: number): void {
+    const connection = events[at + EventField.connection]!
+    const a = events[at + EventField.a]!
+    const b = events[at + EventField.b]!
+    switch (events[at + EventField.kind]) {
+      case EventKind.frame:
+        listener.onFrame(connection, a, b, events[at + EventField.c]!)
+        break
+      case EventKind.opened:
+        listener.onOpen(connection, a)
+        break
+      case EventKind.closed:
+        listener.onClose(connection, a as CloseReason, b)
+        break
+      case EventKind.congested:
+        listener.onCongestion(connection, true)
+        break
+      case EventKind.drained:
+        listener.onCongestion(connection, false)
+        break
+      case EventKind.refused:
+        listener.onRefused(a as RefuseReason, b, this.peerAddress(connection))
+        break
+    }
   }
 }

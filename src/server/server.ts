@@ -1,7 +1,7 @@
 import { type ServedApi, servedKey } from '../api/lazy.ts'
 import { assert } from '../base/assert.ts'
 import type { Logger } from '../base/logger.ts'
-import { CloseReason, type NetworkListener, type NetworkSettings, type World } from '../base/world.ts'
+import { CloseReason, type NetworkListener, type NetworkSettings, RefuseReason, type World } from '../base/world.ts'
 import { apiName, Reader, Writer } from '../protocol/index.ts'
 import { Connection, type ConnectionServices, type ResponseWriter } from './connection.ts'
 import { LineLimit } from './line-limit.ts'
@@ -16,6 +16,7 @@ const flushAboveBytes = 1 << 20
 /** Output that one response made grow beyond this is given back. */
 const keptOutputBytes = 4 << 20
 
+const refuseReasonNames = new Map<number, string>(Object.entries(RefuseReason).map(([name, value]) => [value, name]))
 const closeReasonNames = new Map<number, string>(Object.entries(CloseReason).map(([name, value]) => [value, name]))
 /** Ends of a connection that are nobody's fault. */
 const ordinaryEnds = new Set<number>([CloseReason.peer, CloseReason.requested, CloseReason.idle, CloseReason.shutdown])
@@ -88,6 +89,10 @@ export class Server implements NetworkListener, ConnectionServices {
 
   onCongestion(connection: number, congested: boolean): void {
     this.connections.get(connection)?.onCongestion(congested)
+  }
+
+  onRefused(reason: RefuseReason, count: number, peer: string): void {
+    this.logger.warn({ reason: refuseReasonNames.get(reason) ?? reason, count, peer }, 'connections were turned away')
   }
 
   onTurnEnd(): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
-import { CloseReason } from '../../../src/base/world.ts'
+import { CloseReason, RefuseReason } from '../../../src/base/world.ts'
 import { NativeError } from '../../../src/native/errors.ts'
 import { openNetwork } from '../../../src/native/network.ts'
 import {
@@ -250,3 +250,51 @@ test(
     assert.throws(() => network.start(networkSettings, recorder), /started once/)
   },
 )
+
+test('a client that leaves its replies unread is reported, and again when it has read them', bounded, async t => {
+  const { engine } = openEngine(t)
+  const { network, recorder, port } = startNetwork(t, engine)
+  const client = await Client.connect(t, port)
+  client.socket.pause()
+  await recorder.signal.until(() => recorder.opened.length === 1)
+  const connection = recorder.opened[0]!
+  const reply = Buffer.alloc(30 << 20, 7)
+  network.reply(connection, reply, 0, reply.length, [], 0, 0)
+  network.flush()
+  await recorder.signal.until(() => recorder.congestion.length === 1)
+  assert.ok(network.stats().repliesQueuedBytes > 1 << 20)
+  client.socket.resume()
+  assert.equal((await client.read(reply.length)).length, reply.length)
+  await recorder.signal.until(() => recorder.congestion.length === 2)
+  assert.deepEqual(recorder.congestion, [
+    { connection, congested: true },
+    { connection, congested: false },
+  ])
+})
+
+test('connections of one address beyond their number are closed and reported, others wait', bounded, async t => {
+  const { engine } = openEngine(t)
+  const { recorder, port } = startNetwork(t, engine, { maxConnectionsPerIp: 2 })
+  const clients = await Promise.all([1, 2, 3].map(() => Client.connect(t, port)))
+  await recorder.signal.until(() => recorder.refused.length === 1)
+  assert.equal(recorder.opened.length, 2)
+  const [refused] = recorder.refused
+  assert.equal(refused!.reason, RefuseReason.maxConnectionsPerIp)
+  assert.equal(refused!.count, 1)
+  assert.ok(clients.some(({ socket }) => refused!.peer === `127.0.0.1:${socket.localPort}`))
+})
+
+test('connections beyond their number wait for one that goes', bounded, async t => {
+  const { engine } = openEngine(t)
+  const { recorder, port } = startNetwork(t, engine, { maxConnections: 2 })
+  const first = await Client.connect(t, port)
+  for (let i = 0; i < 2; i++) await Client.connect(t, port)
+  await recorder.signal.until(() => recorder.refused.length === 1)
+  assert.deepEqual(
+    recorder.refused.map(({ reason }) => reason),
+    [RefuseReason.maxConnections],
+  )
+  assert.equal(recorder.opened.length, 2)
+  first.socket.destroy()
+  await recorder.signal.until(() => recorder.opened.length === 3)
+})

@@ -7,7 +7,14 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import type { CloseReason, LogSettings, Network, NetworkListener, NetworkSettings } from '../../../src/base/world.ts'
+import type {
+  CloseReason,
+  LogSettings,
+  Network,
+  NetworkListener,
+  NetworkSettings,
+  RefuseReason,
+} from '../../../src/base/world.ts'
 import { Engine } from '../../../src/native/engine.ts'
 import { openNetwork } from '../../../src/native/network.ts'
 import { openStorage } from '../../../src/native/storage.ts'
@@ -130,6 +137,8 @@ export class Recorder implements NetworkListener {
   readonly opened: number[] = []
   readonly frames: SeenFrame[] = []
   readonly closed: { connection: number; reason: CloseReason }[] = []
+  readonly congestion: { connection: number; congested: boolean }[] = []
+  readonly refused: { reason: RefuseReason; count: number; peer: string }[] = []
   turns = 0
   readonly signal = new Signal()
   frame: (frame: SeenFrame) => void = () => {}
@@ -145,6 +154,12 @@ export class Recorder implements NetworkListener {
   }
   onClose(connection: number, reason: CloseReason): void {
     this.closed.push({ connection, reason })
+  }
+  onCongestion(connection: number, congested: boolean): void {
+    this.congestion.push({ connection, congested })
+  }
+  onRefused(reason: RefuseReason, count: number, peer: string): void {
+    this.refused.push({ reason, count, peer })
   }
   onTurnEnd(): void {
     this.turns++
