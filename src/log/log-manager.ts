@@ -16,6 +16,10 @@ const checkpointBytes = 64 << 20
 const producerCheckIntervalMs = 600_000
 /** Logs looked at before other work gets its turn. */
 const logsPerSlice = 500
+/** Seconds without an append after which a log rests. */
+const restAfterTicks = 10
+/** Each log that rests costs three truncations. */
+const restSliceMs = 1
 
 export interface LogKey {
   topic: string
@@ -36,6 +40,10 @@ interface OpenLog {
   readonly files: PartitionFiles
   /** It is in the list of logs whose recovery point is behind. */
   behind: boolean
+  /** Its files are open and mapped for appending, as far as this side knows. */
+  awake: boolean
+  /** The count of ticks when it was last written. */
+  writtenTick: number
 }
 
 /** All partition logs of one data directory: opening, checkpoints, deletion. */
@@ -43,13 +51,17 @@ export class LogManager {
   private readonly world: World
   private readonly directory: DataDirectory
   private readonly logger: Logger
-  private readonly producerExpirationMs: number
+  private readonly producerExpirationMs: () => number
   private readonly open = new Map<string, OpenLog>()
   private readonly directories: PartitionDirectories
   private readonly recoveryPoints: OffsetCheckpoint
   private readonly logStarts: OffsetCheckpoint
   /** Logs that were written since their recovery point was noted: an idle log costs a checkpoint nothing. */
   private behind: OpenLog[] = []
+  private awake: OpenLog[] = []
+  /** Counts checkpoint intervals. */
+  private tick = 0
+  private resting = false
   private checkpointing: Promise<void> = Promise.resolve()
   private timers: Timer[] = []
   private anyFailed = false
@@ -58,7 +70,7 @@ export class LogManager {
   private bytesSinceCheckpoint = 0
   readonly totals: OpenTotals = { logs: 0, recovered: 0, scannedBytes: 0 }
 
-  constructor(world: World, directory: DataDirectory, logger: Logger, producerExpirationMs: number) {
+  constructor(world: World, directory: DataDirectory, logger: Logger, producerExpirationMs: () => number) {
     this.world = world
     this.directory = directory
     this.logger = logger
@@ -80,8 +92,17 @@ export class LogManager {
         repeat(delayMs, slot, work)
       })
     }
-    repeat(checkpointIntervalMs, 0, () => void this.checkpoint())
+    repeat(checkpointIntervalMs, 0, () => {
+      this.tick++
+      void this.checkpoint()
+      void this.restIdle()
+    })
     repeat(producerCheckIntervalMs, 1, () => this.expireProducers())
+  }
+
+  /** Every open log; those that come or go meanwhile may or may not be among them. */
+  *openLogs(): IterableIterator<{ readonly key: LogKey; readonly log: PartitionLog }> {
+    yield* this.open.values()
   }
 
   pathOf(key: LogKey): string {
@@ -121,7 +142,7 @@ export class LogManager {
       await stored.close(false)
       throw error
     })
-    const opened: OpenLog = { key, log, files, behind: false }
+    const opened: OpenLog = { key, log, files, behind: false, awake: false, writtenTick: 0 }
     this.open.set(name, opened)
     if (report.logStartOffset > 0) this.logStarts.set(name, report.logStartOffset)
     this.noteBehind(opened)
@@ -140,7 +161,7 @@ export class LogManager {
   ): Promise<PartitionLog> {
     const epochs = await files.loadEpochs(logEndOffset)
     const { producers } = await files.loadProducers(stored, logStartOffset, logEndOffset, epochs, () => this.pause())
-    return new PartitionLog(stored, producers, epochs, settings, files)
+    return new PartitionLog(stored, producers, epochs, settings, files, () => this.world.random.next())
   }
 
   /** A sync failed: the next start must not believe the page cache. */
@@ -259,6 +280,11 @@ export class LogManager {
 
   private noteAppended(opened: OpenLog, bytes: number): void {
     this.noteBehind(opened)
+    opened.writtenTick = this.tick
+    if (!opened.awake) {
+      opened.awake = true
+      this.awake.push(opened)
+    }
     this.bytesSinceCheckpoint += bytes
     if (this.bytesSinceCheckpoint < checkpointBytes) return
     this.bytesSinceCheckpoint = 0
@@ -267,7 +293,27 @@ export class LogManager {
 
   private expireProducers(): void {
     const nowMs = this.world.clock.wallMs()
-    for (const { log } of this.open.values()) log.producers.expire(nowMs, this.producerExpirationMs)
+    for (const { log } of this.open.values()) log.producers.expire(nowMs, this.producerExpirationMs())
+  }
+
+  /** Logs that were not written for a while give back mappings, descriptors and preallocated space. */
+  private async restIdle(): Promise<void> {
+    if (this.resting) return
+    this.resting = true
+    const looked = this.awake
+    this.awake = []
+    const { clock } = this.world
+    let sliceEndMs = clock.monotonicMs() + restSliceMs
+    for (const opened of looked) {
+      const idle = this.tick - opened.writtenTick >= restAfterTicks
+      if (idle && this.open.get(directoryName(opened.key)) !== opened) continue
+      opened.awake = !(idle && opened.log.stored.rest())
+      if (opened.awake) this.awake.push(opened)
+      if (!idle || clock.monotonicMs() < sliceEndMs) continue
+      await this.pause()
+      sliceEndMs = clock.monotonicMs() + restSliceMs
+    }
+    this.resting = false
   }
 
   private async writeCheckpoints(): Promise<void> {

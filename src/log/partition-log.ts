@@ -34,6 +34,8 @@ export interface Appended {
   readonly endOffset: number
   /** -1 unless the topic stamps append time. */
   readonly logAppendTimeMs: number
+  /** flush.messages asks that it be durable here before it is acknowledged, whatever acks says. */
+  readonly flushFirst: boolean
 }
 
 /** What the log asks of the files around it; all are written behind the appends. */
@@ -52,20 +54,29 @@ export class PartitionLog {
   readonly producers: ProducerStates
   readonly epochs: LeaderEpochs
   private readonly sideFiles: SideFiles
-  private settings: LogSettings
+  private readonly chance: () => number
+  private current: LogSettings
 
+  /** `chance` draws from [0, 1): how much earlier than segment.ms a segment is rolled. */
   constructor(
     stored: StoredLog,
     producers: ProducerStates,
     epochs: LeaderEpochs,
     settings: LogSettings,
     sideFiles: SideFiles,
+    chance: () => number = () => 0,
   ) {
     this.stored = stored
     this.producers = producers
     this.epochs = epochs
-    this.settings = settings
+    this.current = settings
     this.sideFiles = sideFiles
+    this.chance = chance
+    this.drawJitter()
+  }
+
+  get settings(): LogSettings {
+    return this.current
   }
 
   get logStart(): number {
@@ -79,8 +90,17 @@ export class PartitionLog {
   }
 
   configure(settings: LogSettings): void {
-    this.settings = settings
+    this.current = settings
     this.stored.configure(settings)
+    this.drawJitter()
+  }
+
+  /** Begins a new segment, unless the one being written is empty. Returns a native status. */
+  roll(): number {
+    const before = this.stored.activeBaseOffset()
+    const status = this.stored.roll()
+    if (status === StatusCode.ok && this.stored.activeBaseOffset() !== before) this.rolled(this.logEnd)
+    return status
   }
 
   /**
@@ -131,11 +151,32 @@ export class PartitionLog {
     const { baseOffset, lastOffset } = last
     assert(baseOffset === expectedOffset, 'an append begins at the log end', { baseOffset, expectedOffset })
     // The snapshot of a new segment tells the state below it, so it is taken before this batch is applied.
-    if (last.rolled) this.sideFiles.saveProducers(baseOffset, this.producers)
+    if (last.rolled) this.rolled(baseOffset)
     if (producer !== undefined) this.producers.apply(producer, baseOffset, nowMs)
     if (this.epochs.begin(leaderEpoch, baseOffset)) this.sideFiles.saveEpochs(this.epochs)
     this.sideFiles.appended(length)
-    return { baseOffset, endOffset: lastOffset + 1, logAppendTimeMs: this.settings.logAppendTime ? nowMs : -1 }
+    const logAppendTimeMs = this.settings.logAppendTime ? nowMs : -1
+    const endOffset = lastOffset + 1
+    return { baseOffset, endOffset, logAppendTimeMs, flushFirst: this.flushFirst(endOffset) }
+  }
+
+  /** As in Kafka, the append with which so many records are unflushed waits for them. */
+  private flushFirst(endOffset: number): boolean {
+    const { flushMessages } = this.settings
+    return flushMessages <= endOffset && endOffset - this.durableEnd >= flushMessages
+  }
+
+  private rolled(baseOffset: number): void {
+    this.sideFiles.saveProducers(baseOffset, this.producers)
+    this.drawJitter()
+  }
+
+  /** Each segment has its own, so that logs made together do not roll together. */
+  private drawJitter(): void {
+    const { settings } = this
+    if (settings.segmentJitterMs <= 0) return
+    const jitterMs = Math.floor(this.chance() * Math.min(settings.segmentJitterMs, settings.segmentMs))
+    this.stored.configure({ ...settings, segmentMs: settings.segmentMs - jitterMs })
   }
 
   private answerVerdict(
@@ -156,7 +197,8 @@ export class PartitionLog {
     if (status !== StatusCode.ok) return err(failureOfStatus(status, this.stored.lastAppend.firstBadRecord))
     const { baseOffset, lastOffset, timestampMs } = verdict.original
     const logAppendTimeMs = this.settings.logAppendTime ? timestampMs : -1
-    return ok({ baseOffset, endOffset: lastOffset + 1, logAppendTimeMs })
+    const endOffset = lastOffset + 1
+    return ok({ baseOffset, endOffset, logAppendTimeMs, flushFirst: this.flushFirst(endOffset) })
   }
 
   /** A batch whose bytes are wrong is told so first; only then what is wrong with its place. */

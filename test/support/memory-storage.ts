@@ -194,6 +194,11 @@ export class MemoryLog implements StoredLog {
   private readonly storage: MemoryStorage
   private settings: LogSettings
   private closed = false
+
+  /** What it was last told. */
+  get configured(): LogSettings {
+    return this.settings
+  }
   private faults: RecordFault[] = []
 
   constructor(storage: MemoryStorage, directory: string, content: LogContent, settings: LogSettings) {

@@ -35,7 +35,7 @@ export async function startLogs(machine: Machine, given: Partial<LogSettings> = 
   const logger = new RecordingLogger()
   const directory = await openDataDirectory(world, logger, { path, nodeId: 1, newId: () => 'id' })
   await directory.markOpened()
-  const logs = new LogManager(world, directory, logger, 86_400_000)
+  const logs = new LogManager(world, directory, logger, () => 86_400_000)
   await logs.start()
   const settle = async <T>(work: Promise<T>): Promise<T> => {
     work.catch(() => {})
@@ -54,6 +54,8 @@ export function appendFrame(world: FakeWorld, log: PartitionLog, batch: Uint8Arr
   world.network.start({} as never, {
     onOpen() {},
     onClose() {},
+    onCongestion() {},
+    onRefused() {},
     onTurnEnd() {},
     onFrame(_, arena, position, length) {
       const view = new DataView(world.network.arenaBytes(arena).buffer)
