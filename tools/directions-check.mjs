@@ -32,6 +32,7 @@ const worldModules = new Set(
 const worldHomes = new Map([
   ['app', worldModules],
   ['native', new Set(['fs'])], // To find the addon.
+  ['records', new Set(['worker_threads'])], // To decompress: a function of bytes, like what zlib does on Node's pool.
 ])
 
 const folderOf = path => (path.includes('/') ? path.slice(0, path.indexOf('/')) : path)

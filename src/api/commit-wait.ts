@@ -2,51 +2,88 @@ import type { Timer, Timers } from '../base/world.ts'
 import { ErrorCode } from '../protocol/index.ts'
 import type { CommitWaiter, Partition } from '../replication/partition.ts'
 
-/** Waits until every append of one request is committed, has failed, or the request's time is up; then calls `done`. */
+/** What was appended to one partition, on its way to being committed. */
+export abstract class PendingCommit implements CommitWaiter {
+  /** Undefined where there is nothing to wait for. */
+  partition: Partition | undefined
+  /** Everything below it must be committed. */
+  endOffset = -1
+  private wait: CommitWait | undefined
+
+  /** It is not committed, and why. */
+  protected abstract commitFailed(code: ErrorCode): void
+
+  get waiting(): boolean {
+    return this.wait !== undefined
+  }
+
+  begin(wait: CommitWait): void {
+    this.wait = wait
+  }
+
+  onCommitted(code: ErrorCode): void {
+    const { wait } = this
+    if (wait === undefined) return
+    this.wait = undefined
+    if (code !== ErrorCode.NONE) this.commitFailed(code)
+    wait.settled()
+  }
+
+  /** Nobody waits any more. */
+  giveUp(code?: ErrorCode): void {
+    if (this.wait === undefined) return
+    this.wait = undefined
+    this.partition?.dropCommitWaiter(this)
+    if (code !== undefined) this.commitFailed(code)
+  }
+}
+
+/** Waits until all appends of one request are committed, have failed, or the request's time is up. */
 export class CommitWait {
-  private readonly open = new Map<CommitWaiter, { partition: Partition; fail: (code: ErrorCode) => void }>()
   private readonly timers: Timers
-  private readonly timeoutMs: number
-  private readonly done: () => void
+  private readonly commits: readonly PendingCommit[]
+  private open = 0
   private timer: Timer | undefined
+  private done: (() => void) | undefined
 
-  constructor(timers: Timers, timeoutMs: number, done: () => void) {
+  constructor(timers: Timers, commits: readonly PendingCommit[]) {
     this.timers = timers
-    this.timeoutMs = timeoutMs
+    this.commits = commits
+  }
+
+  /** False when there is nothing to wait for; else `done` is called, in a later turn. */
+  start(timeoutMs: number, done: () => void): boolean {
+    // One more than there are, so that none of those that are committed at once is the last.
+    this.open = 1
+    for (const commit of this.commits) {
+      const { partition } = commit
+      if (partition === undefined) continue
+      this.open++
+      commit.begin(this)
+      partition.whenCommitted(commit)
+    }
+    if (--this.open === 0) return false
     this.done = done
-  }
-
-  /** `fail` is told why, when what was appended below `endOffset` is not committed. */
-  add(partition: Partition, endOffset: number, fail: (code: ErrorCode) => void): void {
-    const waiter: CommitWaiter = { endOffset, onCommitted: code => this.settle(waiter, code) }
-    this.open.set(waiter, { partition, fail })
-  }
-
-  start(): void {
-    this.timer = this.timers.after(Math.max(this.timeoutMs, 0), () => this.expire())
-    for (const [waiter, { partition }] of [...this.open]) partition.whenCommitted(waiter)
+    this.timer = this.timers.after(Math.max(timeoutMs, 0), () => this.expire())
+    return true
   }
 
   /** Nobody is there to be answered: `done` is not called. */
   abandon(): void {
+    this.done = undefined
     this.timer?.cancel()
-    for (const [waiter, { partition }] of this.open) partition.dropCommitWaiter(waiter)
-    this.open.clear()
+    for (const commit of this.commits) commit.giveUp()
   }
 
-  private settle(waiter: CommitWaiter, code: ErrorCode): void {
-    const wait = this.open.get(waiter)
-    if (wait === undefined) return
-    this.open.delete(waiter)
-    if (code !== ErrorCode.NONE) wait.fail(code)
-    if (this.open.size > 0) return
+  /** For PendingCommit: one of them is over. */
+  settled(): void {
+    if (--this.open > 0) return
     this.timer?.cancel()
-    this.done()
+    this.done?.()
   }
 
   private expire(): void {
-    for (const { fail } of this.open.values()) fail(ErrorCode.REQUEST_TIMED_OUT)
-    this.abandon()
-    this.done()
+    for (const commit of this.commits) commit.giveUp(ErrorCode.REQUEST_TIMED_OUT)
+    this.done?.()
   }
 }

@@ -1,123 +1,87 @@
 import type { Timers } from '../base/world.ts'
-import { type AppendFailure, appendFailure } from '../log/append-failure.ts'
-import { ErrorCode, errorMessage, type RequestOf, type ResponseInput } from '../protocol/index.ts'
+import { ErrorCode, type ResponseInput } from '../protocol/index.ts'
 import { produce } from '../protocol/schema/produce.ts'
-import { BatchAttributes, Codec } from '../records/batch-header.ts'
-import type { Partition } from '../replication/partition.ts'
 import type { PartitionTable } from '../replication/partition-table.ts'
 import { CommitWait } from './commit-wait.ts'
-import { type ApiHandler, closeConnection, noReply, type RequestContext, serve } from './serve.ts'
+import type { PartitionAnswer } from './partition-answer.ts'
+import { firstTopicIdVersion, ProduceAppends, type ProduceRequest } from './produce-appends.ts'
+import { type Answer, type ApiHandler, closeConnection, noReply, type RequestContext, serve } from './serve.ts'
+import { Unfolder } from './unfolder.ts'
+
+type Response = ResponseInput<typeof produce>
 
 /**
  * Produce v3-13 (0-2 are advertised because librdkafka looks for them, KAFKA-18659, and refused as in Kafka 4).
  * Offsets are fixed in the order the requests came, then the connection goes on, then the answer waits for what acks
  * asks: 0 nothing and no answer, 1 written here, -1 committed (durable on all in-sync replicas; with write.caching,
- * written). Partitions fail one by one. A failed acks=0 request closes its connection, the only way to tell its sender.
- * Transactional batches are refused.
+ * written). Partitions fail one by one, with each record at fault named (KIP-467). A failed acks=0 request closes its
+ * connection, the only way to tell its sender.
+ * A compressed batch is unfolded and checked like any other before it is appended; one that unfolds to more than 128 MB
+ * is MESSAGE_TOO_LARGE. A partition that a request names twice gets both batches and gives both answers (Kafka keeps only
+ * the last). Transactional batches are refused.
  */
 export function serveProduce(table: PartitionTable, wallMs: () => number, timers: Timers): ApiHandler {
+  const unfolder = new Unfolder()
   return serve(produce, { min: 3, max: 13, advertisedMin: 0 }, (request, context) => {
-    const { acks } = request
-    const validAcks = acks === 0 || acks === 1 || acks === -1
-    const nowMs = wallMs()
-    const outcomes: Outcome[] = []
-    for (const topic of request.topicData)
-      for (const { index, records } of topic.partitionData)
-        outcomes.push(validAcks ? append(table, topic, index, records, acks, nowMs, context) : badAcks())
-    context.releaseFrame()
-    context.releaseOrder()
-    if (acks === 0) return outcomes.some(outcome => outcome.failure !== undefined) ? closeConnection : noReply
-    const waiting = acks === -1 ? outcomes.filter(outcome => outcome.partition !== undefined) : []
-    if (waiting.length === 0) return respond(request, context, outcomes)
-    return new Promise(resolve => {
-      const wait = new CommitWait(timers, request.timeoutMs, () => resolve(respond(request, context, outcomes)))
-      context.onAbort(() => wait.abandon())
-      for (const outcome of waiting) {
-        wait.add(outcome.partition!, outcome.endOffset, code => {
-          outcome.failure = appendFailure(code, errorMessage(code))
-        })
-      }
-      wait.start()
-    })
+    const appends = new ProduceAppends(table, unfolder, request, context, wallMs())
+    const pause = appends.step()
+    return pause === undefined
+      ? acknowledge(timers, request, context, appends.answers)
+      : appendRest(timers, request, context, appends, pause)
   })
 }
 
-type ProduceRequest = RequestOf<typeof produce>
-type TopicData = ProduceRequest['topicData'][number]
-type Records = TopicData['partitionData'][number]['records']
-
-/** What became of one partition's records. */
-interface Outcome {
-  failure: AppendFailure | undefined
-  /** Where they are; undefined when they were not appended. */
-  readonly partition: Partition | undefined
-  readonly baseOffset: number
-  readonly endOffset: number
-  readonly logAppendTimeMs: number
-  readonly logStartOffset: number
-}
-
-const refused = (failure: AppendFailure): Outcome => ({
-  failure,
-  partition: undefined,
-  baseOffset: -1,
-  endOffset: -1,
-  logAppendTimeMs: -1,
-  logStartOffset: -1,
-})
-const refusedAs = (code: ErrorCode): Outcome => refused(appendFailure(code, errorMessage(code)))
-const badAcks = (): Outcome => refusedAs(ErrorCode.INVALID_REQUIRED_ACKS)
-
-/** Low byte of a batch's attributes: its codec. */
-const codecAt = 22
-const firstTopicIdVersion = 13
-const firstZstdVersion = 7
-
-function append(
-  table: PartitionTable,
-  topic: TopicData,
-  index: number,
-  records: Records,
-  acks: number,
-  nowMs: number,
-  { apiVersion, arena, view }: RequestContext,
-): Outcome {
-  const byId = apiVersion >= firstTopicIdVersion
-  const known = byId ? table.topicById(topic.topicId) : table.topic(topic.name)
-  const partition = known?.partitions[index]
-  if (partition === undefined)
-    return refusedAs(byId && !known ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-  if (acks === -1 && partition.belowMinIsr) return refusedAs(ErrorCode.NOT_ENOUGH_REPLICAS)
-  if (records === null || records.length === 0)
-    return refused(appendFailure(ErrorCode.INVALID_RECORD, 'A produce request holds one record batch per partition.'))
-  const { position, length } = records
-  // Readers of that age could not unfold it (KIP-110).
-  if (apiVersion < firstZstdVersion && length > codecAt && codecOf(view, position) === Codec.zstd)
-    return refused(appendFailure(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, 'zstd needs Produce version 7 or later.'))
-  const appended = partition.append({ arena, view, position, length }, nowMs)
-  if (!appended.ok) return refused(appended.error)
-  return { failure: undefined, partition, logStartOffset: partition.logStart, ...appended.value }
-}
-
-const codecOf = (view: DataView, batch: number): number => view.getUint8(batch + codecAt) & BatchAttributes.codecMask
-
-/** `outcomes` stand in the order of the request's partitions. */
-function respond(
+async function appendRest(
+  timers: Timers,
   request: ProduceRequest,
+  context: RequestContext,
+  appends: ProduceAppends,
+  firstPause: Promise<void>,
+): Promise<Answer<Response>> {
+  let gone = false
+  context.onAbort(() => {
+    gone = true
+    appends.abandon()
+  })
+  for (let pause: Promise<void> | undefined = firstPause; pause !== undefined; pause = appends.step()) {
+    await pause
+    if (gone) return noReply
+  }
+  return await acknowledge(timers, request, context, appends.answers)
+}
+
+/** Everything is appended that will be. */
+function acknowledge(
+  timers: Timers,
+  request: ProduceRequest,
+  context: RequestContext,
+  answers: readonly (readonly PartitionAnswer[])[],
+): Answer<Response> | Promise<Answer<Response>> {
+  context.releaseFrame()
+  context.releaseOrder()
+  if (request.acks === 0) return answers.some(of => of.some(isFailure)) ? closeConnection : noReply
+  if (request.acks !== -1) return respond(request, context, answers)
+  const wait = new CommitWait(timers, answers.length === 1 ? answers[0]! : answers.flat())
+  return new Promise(resolve => {
+    const done = () => resolve(respond(request, context, answers))
+    if (wait.start(request.timeoutMs, done)) context.onAbort(() => wait.abandon())
+    else done()
+  })
+}
+
+const isFailure = ({ errorCode }: PartitionAnswer): boolean => errorCode !== ErrorCode.NONE
+
+function respond(
+  { topicData }: ProduceRequest,
   { apiVersion }: RequestContext,
-  outcomes: readonly Outcome[],
-): ResponseInput<typeof produce> {
-  let next = 0
-  const responses = request.topicData.map(topic => ({
-    ...(apiVersion >= firstTopicIdVersion ? { topicId: topic.topicId } : { name: topic.name }),
-    partitionResponses: topic.partitionData.map(({ index }) => {
-      const { failure, baseOffset, logAppendTimeMs, logStartOffset } = outcomes[next++]!
-      if (failure === undefined)
-        return { index, errorCode: ErrorCode.NONE, baseOffset, logAppendTimeMs, logStartOffset }
-      const { code, message, recordIndex } = failure
-      const recordErrors = recordIndex < 0 ? [] : [{ batchIndex: recordIndex, batchIndexErrorMessage: message }]
-      return { index, errorCode: code, baseOffset: -1, recordErrors, errorMessage: message }
+  answers: readonly (readonly PartitionAnswer[])[],
+): Response {
+  return {
+    responses: topicData.map((topic, index) => {
+      const partitionResponses = answers[index]!
+      return apiVersion >= firstTopicIdVersion
+        ? { topicId: topic.topicId, partitionResponses }
+        : { name: topic.name, partitionResponses }
     }),
-  }))
-  return { responses }
+  }
 }

@@ -1,39 +1,68 @@
+import { type LogSettings, type RecordFault, RecordFaultKind } from '../base/world.ts'
 import { StatusCode } from '../native/status.ts'
 import { ErrorCode } from '../protocol/index.ts'
+
+/** A record that was refused, as its producer is told (KIP-467). */
+export interface RecordError {
+  /** Of the record within its batch. */
+  readonly batchIndex: number
+  readonly batchIndexErrorMessage: string
+}
 
 /** Why a batch was not appended, as the client is told. */
 export interface AppendFailure {
   readonly code: ErrorCode
   readonly message: string
-  /** Index of the record within its batch, -1 when the whole batch is at fault (KIP-467). */
-  readonly recordIndex: number
+  /** Empty when the whole batch is at fault. */
+  readonly recordErrors: readonly RecordError[]
 }
 
-export function appendFailure(code: ErrorCode, message: string, recordIndex = -1): AppendFailure {
-  return { code, message, recordIndex }
+export const noRecordErrors: readonly RecordError[] = []
+
+export function appendFailure(
+  code: ErrorCode,
+  message: string,
+  recordErrors: readonly RecordError[] = noRecordErrors,
+): AppendFailure {
+  return { code, message, recordErrors }
+}
+
+/** What native code said of a batch besides its status. */
+export interface BatchVerdict {
+  /** The record whose structure does not hold, or -1. */
+  readonly firstBadRecord: number
+  readonly faults: readonly RecordFault[]
+  readonly settings: LogSettings
+  readonly nowMs: number
 }
 
 /** The one table from native verdicts on a batch to Kafka's codes. */
-export function failureOfStatus(status: number, recordIndex: number): AppendFailure {
+export function failureOfStatus(status: number, verdict: BatchVerdict): AppendFailure {
   switch (status) {
     case StatusCode.batchCorrupt:
       return appendFailure(ErrorCode.CORRUPT_MESSAGE, 'The batch does not match its length or its checksum.')
     case StatusCode.batchInvalid:
-      return appendFailure(ErrorCode.INVALID_RECORD, invalidRecord(recordIndex), recordIndex)
+      return verdict.faults.length > 0
+        ? failureOfRecords(ErrorCode.INVALID_RECORD, verdict)
+        : appendFailure(ErrorCode.INVALID_RECORD, malformed(verdict.firstBadRecord))
     case StatusCode.batchTooLarge:
-      return appendFailure(ErrorCode.MESSAGE_TOO_LARGE, 'The batch is larger than max.message.bytes of its topic.')
+      return appendFailure(
+        ErrorCode.MESSAGE_TOO_LARGE,
+        `The batch is larger than max.message.bytes of its topic, ${verdict.settings.maxMessageBytes}.`,
+      )
     case StatusCode.batchMagic:
       return appendFailure(ErrorCode.INVALID_RECORD, 'Only record batches of magic 2 are accepted.')
     case StatusCode.batchTimestamp:
-      return appendFailure(
-        ErrorCode.INVALID_TIMESTAMP,
-        'A timestamp is outside message.timestamp.before.max.ms and message.timestamp.after.max.ms.',
-        recordIndex,
-      )
+      return verdict.faults.length > 0
+        ? failureOfRecords(ErrorCode.INVALID_TIMESTAMP, verdict)
+        : appendFailure(ErrorCode.INVALID_TIMESTAMP, 'Only a broker may mark a batch with LogAppendTime.')
     case StatusCode.batchCompression:
       return appendFailure(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, 'The compression codec is unknown.')
     case StatusCode.batchLargerThanSegment:
-      return appendFailure(ErrorCode.RECORD_LIST_TOO_LARGE, 'The batch is larger than segment.bytes of its topic.')
+      return appendFailure(
+        ErrorCode.RECORD_LIST_TOO_LARGE,
+        `The batch is larger than segment.bytes of its topic, ${verdict.settings.segmentBytes}.`,
+      )
     case StatusCode.noSpace:
       return appendFailure(ErrorCode.KAFKA_STORAGE_ERROR, 'The disk is full: free space or delete topics.')
     default:
@@ -41,8 +70,25 @@ export function failureOfStatus(status: number, recordIndex: number): AppendFail
   }
 }
 
-function invalidRecord(recordIndex: number): string {
+function failureOfRecords(code: ErrorCode, verdict: BatchVerdict): AppendFailure {
+  const recordErrors = verdict.faults.map(fault => ({
+    batchIndex: fault.index,
+    batchIndexErrorMessage: explain(fault, verdict),
+  }))
+  const { batchIndex, batchIndexErrorMessage } = recordErrors[0]!
+  const others = recordErrors.length === 1 ? '' : ` So, or otherwise at fault, are ${recordErrors.length - 1} more.`
+  return appendFailure(code, `Record ${batchIndex}: ${batchIndexErrorMessage}${others}`, recordErrors)
+}
+
+function explain({ kind, timestamp }: RecordFault, { settings, nowMs }: BatchVerdict): string {
+  if (kind === RecordFaultKind.keyMissing) return 'A record of a compacted topic needs a key.'
+  const from = nowMs - settings.timestampBeforeMaxMs
+  const to = nowMs + settings.timestampAfterMaxMs
+  return `Timestamp ${timestamp} is outside of what the topic takes now, ${from} to ${to}.`
+}
+
+function malformed(recordIndex: number): string {
   return recordIndex < 0
     ? 'The batch is malformed, or not exactly one batch.'
-    : `Record ${recordIndex} of the batch is malformed, or lacks the key that its topic needs.`
+    : `Record ${recordIndex} of the batch is malformed, or not the one that its place asks for.`
 }

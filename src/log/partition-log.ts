@@ -26,6 +26,8 @@ export interface FrameRecords {
   view: DataView
   position: number
   length: number
+  /** What the batch unfolds to, when it is compressed. */
+  unfolded?: Uint8Array | undefined
 }
 
 export interface Appended {
@@ -124,6 +126,11 @@ export class PartitionLog {
     if (records.length < batchHeaderBytes || magicAt(view, position) !== currentMagic)
       return this.refuse(records, nowMs)
     const attributes = attributesAt(view, position)
+    const compressed = (attributes & BatchAttributes.codecMask) !== 0
+    if (compressed) {
+      const failure = this.checkInside(records, nowMs)
+      if (failure !== undefined) return err(failure)
+    }
     if ((attributes & BatchAttributes.transactional) !== 0) {
       const message = 'Transactions are not served by this broker: use an idempotent producer without transactional.id.'
       return this.refuse(records, nowMs, appendFailure(ErrorCode.INVALID_TXN_STATE, message))
@@ -135,8 +142,8 @@ export class PartitionLog {
     }
     const baseOffset = this.logEnd
     const { arena, length } = records
-    const status = this.stored.appendFrame(arena, position, length, leaderEpoch, nowMs)
-    if (status !== StatusCode.ok) return err(failureOfStatus(status, this.stored.lastAppend.firstBadRecord))
+    const status = this.stored.appendFrame(arena, position, length, leaderEpoch, nowMs, compressed)
+    if (status !== StatusCode.ok) return err(this.failure(status, nowMs))
     return ok(this.appended(this.stored.lastAppend, length, baseOffset, leaderEpoch, producer, nowMs))
   }
 
@@ -194,7 +201,7 @@ export class PartitionLog {
     }
     assert(verdict.kind === 'duplicate', 'an accepted batch is appended')
     const status = this.validate(records, nowMs)
-    if (status !== StatusCode.ok) return err(failureOfStatus(status, this.stored.lastAppend.firstBadRecord))
+    if (status !== StatusCode.ok) return err(this.failure(status, nowMs))
     const { baseOffset, lastOffset, timestampMs } = verdict.original
     const logAppendTimeMs = this.settings.logAppendTime ? timestampMs : -1
     const endOffset = lastOffset + 1
@@ -204,13 +211,35 @@ export class PartitionLog {
   /** A batch whose bytes are wrong is told so first; only then what is wrong with its place. */
   private refuse(records: FrameRecords, nowMs: number, otherwise?: AppendFailure): Result<Appended, AppendFailure> {
     const status = this.validate(records, nowMs)
-    if (status !== StatusCode.ok) return err(failureOfStatus(status, this.stored.lastAppend.firstBadRecord))
+    if (status !== StatusCode.ok) return err(this.failure(status, nowMs))
     assert(otherwise !== undefined, 'bytes that are no batch fail validation')
     return err(otherwise)
   }
 
-  private validate(records: FrameRecords, nowMs: number): number {
-    return this.stored.validateFrame(records.arena, records.position, records.length, nowMs)
+  /**
+   * What is wrong with a compressed batch from the outside: `append` takes it only with what it unfolds to, and only a
+   * batch that is sound so far is worth unfolding.
+   */
+  checkOutside({ arena, position, length }: FrameRecords, nowMs: number): AppendFailure | undefined {
+    const status = this.stored.validateFrame(arena, position, length, nowMs, true)
+    return status === StatusCode.ok ? undefined : this.failure(status, nowMs)
+  }
+
+  private checkInside({ arena, position, length, unfolded }: FrameRecords, nowMs: number): AppendFailure | undefined {
+    assert(unfolded !== undefined, 'a compressed batch is appended with what it unfolds to')
+    const status = this.stored.checkUnfolded(arena, position, length, unfolded, nowMs)
+    return status === StatusCode.ok ? undefined : this.failure(status, nowMs)
+  }
+
+  private validate({ arena, position, length, unfolded }: FrameRecords, nowMs: number): number {
+    return this.stored.validateFrame(arena, position, length, nowMs, unfolded !== undefined)
+  }
+
+  /** Of the last call on the stored log. */
+  private failure(status: number, nowMs: number): AppendFailure {
+    const { stored, settings } = this
+    const { firstBadRecord } = stored.lastAppend
+    return failureOfStatus(status, { firstBadRecord, faults: stored.recordFaults(), settings, nowMs })
   }
 }
 
