@@ -6,21 +6,24 @@ import { lazily, type ServedApi } from '../api/lazy.ts'
 import { serveListOffsets } from '../api/list-offsets.ts'
 import { serveMetadata } from '../api/metadata.ts'
 import { serveProduce } from '../api/produce.ts'
+import { LevelledLogger } from '../base/log-level.ts'
 import type { Logger } from '../base/logger.ts'
 import type { World } from '../base/world.ts'
 import { type DataDirectory, metadataLogName, openDataDirectory } from '../log/data-directory.ts'
 import { Durability } from '../log/durability.ts'
 import { LogManager } from '../log/log-manager.ts'
+import { DynamicConfigs } from '../metadata/dynamic-configs.ts'
 import { FeatureLevels } from '../metadata/features.ts'
 import { ClusterImage, type TopicImage } from '../metadata/image.ts'
 import { LocalMetadataStore } from '../metadata/local-store.ts'
 import { ProducerIds } from '../metadata/producer-ids.ts'
-import { TopicSettings } from '../metadata/topic-config.ts'
 import { type Uuid, uuidFromBytes } from '../protocol/index.ts'
 import { PartitionTable } from '../replication/partition-table.ts'
+import { TopicConfigChanges } from '../replication/topic-configs.ts'
 import { TopicLifecycle } from '../replication/topic-lifecycle.ts'
 import { Server } from '../server/server.ts'
 import type { BrokerConfig, Endpoint } from './config.ts'
+import { liveSettings } from './live-configs.ts'
 
 /** Reply bytes, without file regions, that may wait for one client. */
 const connectionUnsentBytes = 64 << 20
@@ -36,7 +39,8 @@ export interface Broker {
 }
 
 /** Puts a broker together and starts it. Rejects, with everything given back, when it cannot serve. */
-export async function startBroker(config: BrokerConfig, world: World, logger: Logger): Promise<Broker> {
+export async function startBroker(config: BrokerConfig, world: World, target: Logger): Promise<Broker> {
+  const logger = new LevelledLogger(target)
   const newId = (): Uuid => newUuid(world)
   const directory = await openDataDirectory(world, logger, { path: config.dataDirectory, nodeId: config.nodeId, newId })
   const undo: Undo[] = [() => directory.release(), () => world.storage.close()]
@@ -55,7 +59,7 @@ async function startOn(
   directory: DataDirectory,
   config: BrokerConfig,
   world: World,
-  logger: Logger,
+  logger: LevelledLogger,
   newId: () => Uuid,
   undo: Undo[],
 ): Promise<Broker> {
@@ -68,7 +72,9 @@ async function startOn(
   )
   undo.push(() => store.close())
   const features = await FeatureLevels.open(store)
-  const logs = new LogManager(world, directory, logger, config.producerExpirationMs)
+  const dynamic = new DynamicConfigs(store)
+  const live = liveSettings(config, dynamic, logger)
+  const logs = new LogManager(world, directory, logger, () => live.current.producerExpirationMs)
   undo.push(() => logs.abandon())
   await logs.start()
   const image = new ClusterImage()
@@ -84,7 +90,7 @@ async function startOn(
       numPartitions: config.numPartitions,
       replicationFactor: config.replicationFactor,
     },
-    topicDefaults: config.topicDefaults,
+    live,
     newId,
     logger,
   })
@@ -101,7 +107,16 @@ async function startOn(
     rack: config.rack,
     advertised: connection => advertised[server.listener(connection)]!,
   }
-  const settingsOf = (topic: TopicImage) => new TopicSettings(topic.configs, config.topicDefaults)
+  const settingsOf = (topic: TopicImage) => live.topic(topic.configs)
+  const topicConfigs = new TopicConfigChanges({
+    store,
+    image,
+    table,
+    live,
+    timers,
+    exclusively: work => topics.exclusively(work),
+  })
+  const configParts = { nodeId: config.nodeId, image, live, dynamic, topics: topicConfigs, logger }
   const handlers: ServedApi[] = [
     serveProduce(table, () => world.clock.wallMs(), world.timers),
     serveFetch(table, world.timers, config.fetchMaxBytes),
@@ -130,11 +145,23 @@ async function startOn(
     lazily({ key: 23, min: 2, max: 4 }, async () =>
       (await import('../api/offset-for-leader-epoch.ts')).serveOffsetForLeaderEpoch(table),
     ),
+    lazily({ key: 32, min: 1, max: 4 }, async () =>
+      (await import('../api/describe-configs.ts')).serveDescribeConfigs(configParts),
+    ),
+    lazily({ key: 33, min: 0, max: 2 }, async () =>
+      (await import('../api/alter-configs.ts')).serveAlterConfigs(configParts),
+    ),
     lazily({ key: 37, min: 0, max: 3 }, async () =>
       (await import('../api/create-partitions.ts')).serveCreatePartitions(topics, clock, logger),
     ),
+    lazily({ key: 44, min: 0, max: 1 }, async () =>
+      (await import('../api/incremental-alter-configs.ts')).serveIncrementalAlterConfigs(configParts),
+    ),
     lazily({ key: 60, min: 0, max: 2 }, async () =>
       (await import('../api/describe-cluster.ts')).serveDescribeCluster(cluster),
+    ),
+    lazily({ key: 74, min: 0, max: 1 }, async () =>
+      (await import('../api/list-config-resources.ts')).serveListConfigResources(configParts),
     ),
     lazily({ key: 75, min: 0, max: 0 }, async () =>
       (await import('../api/describe-topic-partitions.ts')).serveDescribeTopicPartitions(

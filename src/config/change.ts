@@ -49,31 +49,31 @@ export function applyChanges(
   refuseList: (name: string, operation: number) => string = noList,
 ): Decide {
   return current => {
-    const configs: Record<string, string> = { ...current }
+    const configs = new Map(Object.entries(current))
     for (const { name, operation, value } of changes) {
       switch (operation) {
         case ConfigOperation.set:
-          configs[name] = value ?? ''
+          configs.set(name, value ?? '')
           break
         case ConfigOperation.delete:
-          delete configs[name]
+          configs.delete(name)
           break
         case ConfigOperation.append:
         case ConfigOperation.subtract: {
           const definition = known.get(name)
           if (definition?.type !== ConfigType.list) return refuse(ErrorCode.INVALID_CONFIG, refuseList(name, operation))
-          const items = listItems(Object.hasOwn(configs, name) ? configs[name]! : (definition.default ?? ''))
+          const items = listItems(configs.get(name) ?? definition.default ?? '')
           const given = listItems(value ?? '')
           const left =
             operation === ConfigOperation.append ? [...items, ...given] : items.filter(item => !given.includes(item))
-          configs[name] = [...new Set(left)].join(',')
+          configs.set(name, [...new Set(left)].join(','))
           break
         }
         default:
           return refuse(ErrorCode.INVALID_REQUEST, `Unknown operations type ${operation}`)
       }
     }
-    return ok(configs)
+    return ok(Object.fromEntries(configs))
   }
 }
 

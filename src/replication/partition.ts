@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts'
 import { type LeaderEpoch, leaderEpoch, offset } from '../base/ids.ts'
 import { err, type Result } from '../base/result.ts'
+import type { LogSettings } from '../base/world.ts'
 import { type AppendFailure, appendFailure } from '../log/append-failure.ts'
 import type { EpochEnd } from '../log/leader-epochs.ts'
 import { OffsetState } from '../log/offset-state.ts'
@@ -43,11 +44,14 @@ export class Partition {
   readonly epoch: LeaderEpoch
   private current: PartitionLog | undefined
   private state: OffsetState | undefined
-  /** Fewer in-sync replicas than the topic asks for: acks=all is refused before anything is appended. */
-  readonly belowMinIsr: boolean
-  private readonly writeCaching: boolean
+  private readonly inSyncReplicas: number
+  private options: PartitionOptions
   /** In order of arrival; a duplicate's earlier end offset waits no longer than those before it. */
   private commitWaiters: CommitWaiter[] = []
+  /** Those who wait for this replica's disk alone, in order of arrival. */
+  private durableWaiters: CommitWaiter[] = []
+  /** flush.messages was reached below here: nothing more is committed before that is durable. 0: it is. */
+  private flushUpTo = 0
   private readonly readWaiters = new Set<ReadWaiter>()
   private gone: ErrorCode = ErrorCode.NONE
 
@@ -56,8 +60,32 @@ export class Partition {
     this.index = index
     this.leader = image.leader
     this.epoch = leaderEpoch(image.leaderEpoch)
-    this.belowMinIsr = image.isr.length < options.minInSyncReplicas
-    this.writeCaching = options.writeCaching
+    this.inSyncReplicas = image.isr.length
+    this.options = options
+  }
+
+  /** Fewer in-sync replicas than the topic asks for: acks=all is refused before anything is appended. */
+  get belowMinIsr(): boolean {
+    return this.inSyncReplicas < this.options.minInSyncReplicas
+  }
+
+  /**
+   * The topic's configs changed. Where writes are no longer enough, the high watermark stays where it is until what is
+   * durable has caught up, which is asked for at once; where they are enough now, what is written is committed.
+   */
+  configure(options: PartitionOptions, settings: LogSettings): void {
+    const cachedBefore = this.writeCaching
+    this.options = options
+    const log = this.current
+    if (log === undefined) return
+    log.configure(settings)
+    if (this.writeCaching === cachedBefore) return
+    if (this.writeCaching) this.commit(log.logEnd)
+    else if (log.durableEnd < log.logEnd) log.stored.requestFlush()
+  }
+
+  private get writeCaching(): boolean {
+    return this.options.writeCaching
   }
 
   /** The log is open: the partition serves from now on. What survived in the log is committed on a single replica. */
@@ -74,8 +102,9 @@ export class Partition {
   offline(code: ErrorCode): void {
     this.gone = code
     this.current = undefined
-    const waiting = this.commitWaiters
+    const waiting = [...this.commitWaiters, ...this.durableWaiters]
     this.commitWaiters = []
+    this.durableWaiters = []
     for (const waiter of waiting) waiter.onCommitted(code)
     this.notifyReaders()
   }
@@ -108,7 +137,9 @@ export class Partition {
     const appended = this.current.append(records, this.epoch, nowMs)
     if (!appended.ok) return appended
     this.state.appended(offset(this.current.logEnd))
-    if (this.writeCaching) this.commit(this.current.logEnd)
+    if (appended.value.flushFirst) this.flushUpTo = Math.max(this.flushUpTo, appended.value.endOffset)
+    if (this.flushUpTo > 0) this.current.stored.requestFlush()
+    else if (this.writeCaching) this.commit(this.current.logEnd)
     else if (this.readWaiters.size > 0) this.current.stored.requestFlush()
     return appended
   }
@@ -125,10 +156,24 @@ export class Partition {
     }
   }
 
+  /** The same for being durable here, which is what acks=1 waits for where flush.messages asks for it. */
+  whenDurable(waiter: CommitWaiter): void {
+    if (this.current === undefined) {
+      waiter.onCommitted(this.refusal(-1))
+    } else if (this.current.durableEnd >= waiter.endOffset) {
+      waiter.onCommitted(ErrorCode.NONE)
+    } else {
+      this.durableWaiters.push(waiter)
+      this.current.stored.requestFlush()
+    }
+  }
+
   /** Forgets a waiter that gave up. */
   dropCommitWaiter(waiter: CommitWaiter): void {
-    const at = this.commitWaiters.indexOf(waiter)
-    if (at >= 0) this.commitWaiters.splice(at, 1)
+    for (const waiters of [this.commitWaiters, this.durableWaiters]) {
+      const at = waiters.indexOf(waiter)
+      if (at >= 0) waiters.splice(at, 1)
+    }
   }
 
   addReadWaiter(waiter: ReadWaiter): void {
@@ -142,7 +187,11 @@ export class Partition {
 
   /** The flush pool made everything below `durableOffset` durable. */
   onDurable(durableOffset: number): void {
-    if (this.current !== undefined && !this.writeCaching) this.commit(durableOffset)
+    if (this.current === undefined) return
+    if (durableOffset >= this.flushUpTo) this.flushUpTo = 0
+    this.commit(this.writeCaching && this.flushUpTo === 0 ? this.current.logEnd : durableOffset)
+    const done = takeReached(this.durableWaiters, durableOffset)
+    for (const waiter of done) waiter.onCommitted(ErrorCode.NONE)
   }
 
   /** The log start was moved: who waits below it is told. */
@@ -183,10 +232,7 @@ export class Partition {
     assert(this.state !== undefined, 'only an online partition commits')
     const highWatermark = offset(Math.min(endOffset, this.state.logEnd))
     if (!this.state.committed(highWatermark, highWatermark)) return
-    let ready = 0
-    while (ready < this.commitWaiters.length && this.commitWaiters[ready]!.endOffset <= highWatermark) ready++
-    const done = ready === 0 ? [] : this.commitWaiters.splice(0, ready)
-    for (const waiter of done) waiter.onCommitted(ErrorCode.NONE)
+    for (const waiter of takeReached(this.commitWaiters, highWatermark)) waiter.onCommitted(ErrorCode.NONE)
     this.notifyReaders()
   }
 
@@ -195,3 +241,12 @@ export class Partition {
     for (const waiter of [...this.readWaiters]) waiter.onReadable()
   }
 }
+
+/** Takes out the first waiters, as many as wait for no more than `endOffset`. */
+function takeReached(waiters: CommitWaiter[], endOffset: number): readonly CommitWaiter[] {
+  let reached = 0
+  while (reached < waiters.length && waiters[reached]!.endOffset <= endOffset) reached++
+  return reached === 0 ? nobody : waiters.splice(0, reached)
+}
+
+const nobody: readonly CommitWaiter[] = []

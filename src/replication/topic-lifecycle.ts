@@ -1,6 +1,8 @@
 import type { Logger } from '../base/logger.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { SerialQueue } from '../base/serial-queue.ts'
+import { refuseTopicConfigs } from '../config/change.ts'
+import type { LiveSettings } from '../config/live-settings.ts'
 import type { Durability } from '../log/durability.ts'
 import { directoryName, type LogManager } from '../log/log-manager.ts'
 import { type MorePartitions, planMorePartitions } from '../metadata/create-partitions.ts'
@@ -8,10 +10,11 @@ import { type NewTopic, partitionsAsked, planTopic } from '../metadata/create-to
 import type { ClusterImage, TopicImage } from '../metadata/image.ts'
 import { type PlacementDefaults, type Refusal, refuse } from '../metadata/placement.ts'
 import type { MetadataStore } from '../metadata/store.ts'
-import { logSettings, type TopicConfigs, TopicSettings } from '../metadata/topic-config.ts'
+import { logSettings, type TopicSettings } from '../metadata/topic-config.ts'
 import { ErrorCode, type Uuid } from '../protocol/index.ts'
 import { Partition } from './partition.ts'
 import type { PartitionTable } from './partition-table.ts'
+import { partitionOptions } from './topic-configs.ts'
 
 const topicKey = (name: string): string => `topics/${name}`
 const deletedKey = (id: Uuid): string => `deleted/${id}`
@@ -36,7 +39,7 @@ export class TopicLifecycle {
   private readonly image: ClusterImage
   private readonly table: PartitionTable
   private readonly placement: PlacementDefaults
-  private readonly topicDefaults: TopicConfigs
+  private readonly live: LiveSettings
   private readonly newId: () => Uuid
   private readonly logger: Logger
 
@@ -47,7 +50,7 @@ export class TopicLifecycle {
     image: ClusterImage
     table: PartitionTable
     placement: PlacementDefaults
-    topicDefaults: TopicConfigs
+    live: LiveSettings
     newId: () => Uuid
     logger: Logger
   }) {
@@ -57,7 +60,7 @@ export class TopicLifecycle {
     this.image = parts.image
     this.table = parts.table
     this.placement = parts.placement
-    this.topicDefaults = parts.topicDefaults
+    this.live = parts.live
     this.newId = parts.newId
     this.logger = parts.logger
   }
@@ -90,7 +93,15 @@ export class TopicLifecycle {
 
   /** What `create` would do, without doing it. */
   plan(request: NewTopic): Result<TopicImage, Refusal> {
-    return planTopic(this.image, request, this.placement, this.newId)
+    const planned = planTopic(this.image, request, this.placement, this.newId)
+    if (!planned.ok) return planned
+    const refused = refuseTopicConfigs(planned.value.configs, this.live.current.topicDefaults.values)
+    return refused === undefined ? planned : err(refused)
+  }
+
+  /** Runs work while no topic comes, grows or goes. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    return this.queue.run(work)
   }
 
   /** Makes a topic; when it returns, its partitions serve. */
@@ -175,11 +186,8 @@ export class TopicLifecycle {
 
   /** Opens a topic's logs from partition `from` on; one whose log cannot be opened stays offline, the others serve. */
   private async openPartitions(topic: TopicImage, from: number): Promise<Partition[]> {
-    const settings = new TopicSettings(topic.configs, this.topicDefaults)
-    const options = {
-      writeCaching: settings.flag('write.caching'),
-      minInSyncReplicas: settings.number('min.insync.replicas'),
-    }
+    const settings = this.live.topic(topic.configs)
+    const options = partitionOptions(settings)
     const partitions = topic.partitions
       .slice(from)
       .map((image, index) => new Partition(topic.name, from + index, image, options))

@@ -121,6 +121,36 @@ test('a reader who waits is woken each time more is committed, and asks for the 
   assert.equal(woken, 0)
 })
 
+test('without write.caching the high watermark stays until the disk has caught up, which is asked for at once', async () => {
+  const { world, partition, log } = await partitionWith({ writeCaching: true, written: 2 })
+  partition.online(log)
+  partition.configure({ writeCaching: false, minInSyncReplicas: 1 }, settings)
+  assert.deepEqual([partition.highWatermark, world.storage.flushesWaiting], [2, 1])
+  log.stored.appendBytes(batchOf(['b']), 3, 0)
+  partition.onDurable(1)
+  assert.equal(partition.highWatermark, 2, 'what was seen is not taken back')
+  const waiting = waiter(3)
+  partition.whenCommitted(waiting)
+  partition.onDurable(2)
+  assert.deepEqual([partition.highWatermark, waiting.told], [2, []])
+})
+
+test('with write.caching again, what is written is committed to those who wait', async () => {
+  const { partition, log } = await partitionWith({ written: 2 })
+  partition.online(log)
+  const waiting = waiter(2)
+  partition.whenCommitted(waiting)
+  partition.configure({ writeCaching: true, minInSyncReplicas: 1 }, settings)
+  assert.deepEqual([partition.highWatermark, waiting.told], [2, [ErrorCode.NONE]])
+})
+
+test('a partition that is not online yet takes new settings, and works by them when it comes', async () => {
+  const { partition, log } = await partitionWith({ written: 2 })
+  partition.configure({ writeCaching: true, minInSyncReplicas: 2 }, settings)
+  partition.online(log)
+  assert.deepEqual([partition.highWatermark, partition.belowMinIsr], [2, true])
+})
+
 test('clients with another leader epoch are told which side is behind', async () => {
   const { partition, log } = await partitionWith()
   partition.online(log)
