@@ -8,6 +8,8 @@ export abstract class PendingCommit implements CommitWaiter {
   partition: Partition | undefined
   /** Everything below it must be committed. */
   endOffset = -1
+  /** It is enough that it is durable on this replica. */
+  durableHere = false
   private wait: CommitWait | undefined
 
   /** It is not committed, and why. */
@@ -60,7 +62,8 @@ export class CommitWait {
       if (partition === undefined) continue
       this.open++
       commit.begin(this)
-      partition.whenCommitted(commit)
+      if (commit.durableHere) partition.whenDurable(commit)
+      else partition.whenCommitted(commit)
     }
     if (--this.open === 0) return false
     this.done = done

@@ -141,11 +141,14 @@ export class ProduceAppends {
         answer.currentLeader = { leaderId: partition.leader, leaderEpoch: partition.epoch }
       return answer
     }
-    const { baseOffset, endOffset, logAppendTimeMs } = appended.value
+    const { baseOffset, endOffset, logAppendTimeMs, flushFirst } = appended.value
     answer.baseOffset = baseOffset
     answer.logAppendTimeMs = logAppendTimeMs
+    const { acks } = this.request
+    if (acks === 0 || (acks === 1 && !flushFirst)) return answer
     answer.partition = partition
     answer.endOffset = endOffset
+    answer.durableHere = acks === 1
     return answer
   }
 

@@ -14,8 +14,9 @@ type Response = ResponseInput<typeof produce>
  * Produce v3-13 (0-2 are advertised because librdkafka looks for them, KAFKA-18659, and refused as in Kafka 4).
  * Offsets are fixed in the order the requests came, then the connection goes on, then the answer waits for what acks
  * asks: 0 nothing and no answer, 1 written here, -1 committed (durable on all in-sync replicas; with write.caching,
- * written). Partitions fail one by one, with each record at fault named (KIP-467). A failed acks=0 request closes its
- * connection, the only way to tell its sender.
+ * written); where flush.messages of the topic is reached, both wait until it is durable here. Partitions fail one by one,
+ * with each record at fault named (KIP-467). A failed acks=0 request closes its connection, the only way to tell its
+ * sender.
  * A compressed batch is unfolded and checked like any other before it is appended; one that unfolds to more than 128 MB
  * is MESSAGE_TOO_LARGE. A partition that a request names twice gets both batches and gives both answers (Kafka keeps only
  * the last). Transactional batches are refused.
@@ -60,7 +61,6 @@ function acknowledge(
   context.releaseFrame()
   context.releaseOrder()
   if (request.acks === 0) return answers.some(of => of.some(isFailure)) ? closeConnection : noReply
-  if (request.acks !== -1) return respond(request, context, answers)
   const wait = new CommitWait(timers, answers.length === 1 ? answers[0]! : answers.flat())
   return new Promise(resolve => {
     const done = () => resolve(respond(request, context, answers))
