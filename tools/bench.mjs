@@ -1,4 +1,5 @@
-// `npm run bench -- NAME [ARGS]`: sets up what is missing and runs bench/NAME.ts (or .mjs); without a name, the quick one.
+// `npm run bench -- NAME [ARGS]`: sets up what is missing and runs bench/NAME.ts (or .mjs). Without a name it is a glance at
+// this build alone, or everything where it is compared with a peer or a target.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +8,9 @@ import { setup } from './setup.mjs'
 import { say } from './terminal.mjs'
 
 const given = process.argv.slice(2)
-const [name, ...args] = given[0] === undefined || given[0].startsWith('-') ? ['quick', ...given] : given
+const compares = given.some(argument => /^--(peer|target)\b/.test(argument))
+const unnamed = compares ? 'all' : 'quick'
+const [name, ...args] = given[0] === undefined || given[0].startsWith('-') ? [unnamed, ...given] : given
 const file = ['ts', 'mjs'].map(extension => `bench/${name}.${extension}`).find(path => existsSync(join(root, path)))
 
 if (file === undefined || name.includes('/')) {

@@ -1,34 +1,82 @@
 import { measureRow, prepare } from './measure.ts'
-import { type Defaults, parseOptions } from './options.ts'
-import { type Question, reportRow, writeJson } from './report.ts'
+import { type BenchOptions, type Defaults, parseOptions } from './options.ts'
+import { writePage } from './page.ts'
+import { durationText, estimateSeconds, Progress } from './progress.ts'
+import { printRow, printVerdicts, type Question } from './report.ts'
+import { collect, type RowResult, resultOf, writeJson } from './results.ts'
+
+const selectRows = (questions: readonly Question[], texts: readonly string[]): Question[] => {
+  const wanted = (row: string): boolean => texts.length === 0 || texts.some(text => row.includes(text))
+  return questions.map(question => ({
+    ...question,
+    rows: question.rows.filter(row => wanted(row.name) || wanted(`${question.name}: ${row.name}`)),
+  }))
+}
+
+/** Something that is measured another way than by a load, after the rows. */
+export type Extra = (options: BenchOptions, commit: string) => Promise<RowResult>
 
 /** The whole of a bench command: options, preparation, every row of every question, the results. */
-export const runBench = async (name: string, questions: readonly Question[], defaults: Defaults): Promise<void> => {
+export const runBench = async (
+  name: string,
+  questions: readonly Question[],
+  defaults: Defaults,
+  extras: readonly { readonly name: string; readonly measure: Extra }[] = [],
+): Promise<void> => {
   const options = parseOptions(name, defaults)
-  const wanted = (row: string): boolean => options.rows.length === 0 || options.rows.some(text => row.includes(text))
-  const selected = questions.map(question => ({ ...question, rows: question.rows.filter(row => wanted(row.name)) }))
-  if (selected.every(question => question.rows.length === 0)) {
-    const names = questions.flatMap(question => question.rows.map(row => row.name))
-    console.error(`No row is called that. There are:\n  ${names.join('\n  ')}`)
+  const selected = selectRows(questions, options.rows)
+  const rows = selected.flatMap(question => question.rows)
+  const wantedExtras = extras.filter(
+    extra => options.rows.length === 0 || options.rows.some(text => extra.name.includes(text)),
+  )
+  if (rows.length + wantedExtras.length === 0) {
+    const names = questions.flatMap(question => question.rows.map(row => `${question.name}: ${row.name}`))
+    console.error(`No row is called that. There are:\n  ${[...names, ...extras.map(extra => extra.name)].join('\n  ')}`)
     process.exitCode = 2
     return
   }
   const { machine, memory } = await prepare(options)
-  const results: object[] = []
+  console.log(`${rows.length} rows, ${options.runs} runs each: about ${durationText(estimateSeconds(rows, options))}`)
+  const results: RowResult[] = []
+  // After each row: a bench of an hour that is interrupted leaves what it has.
+  const keep = (result: RowResult): void => {
+    results.push(result)
+    const all = collect(machine, memory.note, results)
+    if (options.jsonFile !== undefined) writeJson(options.jsonFile, all)
+    if (options.htmlFile !== undefined) writePage(options.htmlFile, all)
+  }
+  // What cannot be measured says why; the rest is still worth having.
+  const orSay = async (what: string, act: () => Promise<void>): Promise<void> => {
+    try {
+      await act()
+    } catch (error) {
+      console.error(`\n${what}: ${error instanceof Error ? error.message : String(error)}`)
+      process.exitCode = 1
+    }
+  }
+  const progress = new Progress(rows, options)
   try {
     for (const question of selected) {
       for (const row of question.rows) {
-        try {
-          results.push(reportRow(question, await measureRow(row, options, memory), machine))
-        } catch (error) {
-          // A row that cannot be measured says why; the others are still worth having.
-          console.error(`\n${question.name}: ${row.name}: ${error instanceof Error ? error.message : String(error)}`)
-          process.exitCode = 1
-        }
+        await orSay(`${question.name}: ${row.name}`, async () => {
+          const runs = await measureRow(row, options, memory, (turn, side) => progress.show(row, turn, side.name))
+          progress.clear()
+          const result = resultOf(question.name, question.columns, runs, machine)
+          printRow(question, runs, result)
+          keep(result)
+        })
+        progress.rowDone(row)
       }
     }
+    for (const extra of wantedExtras) {
+      await orSay(extra.name, async () => {
+        if (options.target === undefined) keep(await extra.measure(options, machine.commit))
+      })
+    }
   } finally {
+    progress.clear()
     await memory.remove()
   }
-  writeJson(options.jsonFile, machine, memory.note, results)
+  printVerdicts(results)
+  for (const file of [options.jsonFile, options.htmlFile]) if (file !== undefined) console.log(`wrote ${file}`)
 }

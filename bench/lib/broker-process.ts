@@ -25,8 +25,12 @@ export interface StartedProcess {
   readonly reportedMs: number
 }
 
-export const startMillrace = async (dataDir: string): Promise<StartedProcess> => {
-  const args = [broker, 'serve', '--data-dir', dataDir, '--listen', '127.0.0.1:0']
+export const startMillrace = async (
+  dataDir: string,
+  config: Readonly<Record<string, string>> = {},
+): Promise<StartedProcess> => {
+  const settings = Object.entries(config).flatMap(([name, value]) => ['-X', `${name}=${value}`])
+  const args = [broker, 'serve', '--data-dir', dataDir, '--listen', '127.0.0.1:0', ...settings]
   const startedAt = performance.now()
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: childEnvironment() })
   endsWithBench(child)

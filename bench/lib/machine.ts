@@ -68,10 +68,10 @@ export const busyCores = 0.3
 /** What may be touched without pushing anything else out: half of what is free. */
 export const touchableBytes = (wanted: number): number => Math.floor(Math.min(wanted, freemem() / 2))
 
-/** Sizes in MB from /proc/PID/status. `anonymous` leaves mapped file pages out: those are the page cache's. */
+/** Sizes in MB from /proc/PID/status. `unmapped` leaves mapped file pages out: those are the page cache's. */
 export interface Memory {
   readonly resident: number
-  readonly anonymous: number
+  readonly unmapped: number
 }
 
 export const memoryOf = (pid: number): Memory => {
@@ -81,5 +81,5 @@ export const memoryOf = (pid: number): Memory => {
     if (match === null) throw new Error(`no ${name} in /proc/${pid}/status`)
     return (Number(match[1]) * 1024) / 1e6
   }
-  return { resident: megabytes('VmRSS'), anonymous: megabytes('RssAnon') }
+  return { resident: megabytes('VmRSS'), unmapped: megabytes('RssAnon') + megabytes('RssShmem') }
 }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { BrokerMemory, limitFor } from './broker-memory.ts'
+import type { Goal } from './goals.ts'
 import { buildLoadgen, elsewhereCores, type LoadOptions, type LoadResult, touchMemory } from './loadgen.ts'
 import {
   busyCores,
@@ -15,24 +16,38 @@ import {
 import type { BenchOptions } from './options.ts'
 import { type Acks, brokerSides, echoSide, type Promised, type RunningBroker, type Side } from './sides.ts'
 import { figure } from './spread.ts'
+import { type Sample, Watch } from './watch.ts'
 
 /** One question to a broker: the load, and what its acknowledgements are asked to promise. */
 export interface Row {
   readonly name: string
   readonly acks: Acks
   readonly promised: Promised
-  /** Of each answer of the echo server that stands for the ceiling. */
-  readonly replyBytes: number
+  /** Of each answer of the echo server that stands for the ceiling; undefined where none can. */
+  readonly replyBytes: number | undefined
   /** It writes so much that where its memory comes from would decide it. */
   readonly fillsMemory: boolean
+  /** What the brokers are started with beyond their defaults, by Kafka's names. */
+  readonly brokerConfig?: Readonly<Record<string, string>>
+  /** Of the measured part, where the row needs one of its own. */
+  seconds?(options: BenchOptions): number
+  readonly goals: readonly Goal[]
   /** Runs the load against a broker that has just started. `base` holds the options every load needs. */
-  load(base: LoadOptions, broker: RunningBroker, side: Side): Promise<LoadResult>
+  load(base: LoadOptions, broker: RunningBroker, side: Side): Promise<Load>
 }
 
-export interface Run {
+/** What a row's load results in: the load itself, and what another client read from the disk meanwhile. */
+export interface Load {
   readonly load: LoadResult
+  readonly cold?: { readonly bytes: number; readonly seconds: number }
+}
+
+export interface Run extends Load {
   /** When the load ended; undefined where the broker's process is not known. */
   readonly memory: Memory | undefined
+  readonly samples: readonly Sample[]
+  /** Written to the data directory's device from the load's start until everything was on it. */
+  readonly deviceBytes: number | undefined
 }
 
 export interface SideRuns {
@@ -46,11 +61,6 @@ export interface RowRuns {
 }
 
 let topicsUsed = 0
-
-/** A line that is overwritten, for whoever watches. */
-const progress = (text: string): void => {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
-}
 
 /** Data of the run before, still on its way to the disk, would be paid for by the next one. */
 const settleDisk = async (directory: string): Promise<void> => {
@@ -67,19 +77,27 @@ const runOnce = async (
   const fills = row.fillsMemory && !side.raw
   if (fills) await memory.fill()
   await settleDisk(options.dataParent)
-  const broker = await side.start()
+  const broker = await side.start(row.brokerConfig ?? {})
   try {
+    const seconds = row.seconds?.(options) ?? options.seconds
     const base: Record<string, string | number | boolean | readonly string[]> = {
       target: broker.address,
       topic,
       warmup: side.raw ? 0.5 : options.warmupSeconds,
       // The ceiling needs no more than a glance.
-      duration: side.raw ? Math.min(options.seconds, 2) : options.seconds,
+      duration: side.raw ? Math.min(seconds, 2) : seconds,
       raw: side.raw,
     }
     if (broker.pid !== undefined) base.pid = broker.pid
-    const load = await row.load(base, broker, side)
-    return { load, memory: broker.pid === undefined ? undefined : memoryOf(broker.pid) }
+    const watch = new Watch(broker.pid, options.dataParent)
+    try {
+      const load = await row.load(base, broker, side)
+      const memory = broker.pid === undefined ? undefined : memoryOf(broker.pid)
+      await settleDisk(options.dataParent)
+      return { ...load, memory, samples: watch.samples, deviceBytes: watch.deviceBytes() }
+    } finally {
+      watch.end()
+    }
   } finally {
     try {
       await broker.stop()
@@ -108,16 +126,26 @@ const runUndisturbed = async (row: Row, side: Side, options: BenchOptions, memor
   }
 }
 
+/** The sides of a row; ours, or the target, is the first that is no echo server. */
+export const sidesOf = (row: Row, options: BenchOptions, memory: BrokerMemory): Side[] => [
+  ...(row.replyBytes === undefined ? [] : [echoSide(row.replyBytes)]),
+  ...brokerSides(options, memory),
+]
+
 /** Every side in turn, again and again, so that what drifts on the machine meets all of them alike. */
-export const measureRow = async (row: Row, options: BenchOptions, memory: BrokerMemory): Promise<RowRuns> => {
-  const sides = [echoSide(row.replyBytes), ...brokerSides(options, memory)].map(side => ({ side, runs: [] as Run[] }))
-  for (let run = 0; run < options.runs; run++) {
+export const measureRow = async (
+  row: Row,
+  options: BenchOptions,
+  memory: BrokerMemory,
+  beforeRun: (turn: number, side: Side) => void,
+): Promise<RowRuns> => {
+  const sides = sidesOf(row, options, memory).map(side => ({ side, runs: [] as Run[] }))
+  for (let turn = 0; turn < options.runs; turn++) {
     for (const { side, runs } of sides) {
-      progress(`${row.name}: run ${run + 1} of ${options.runs}, ${side.name}`)
+      beforeRun(turn, side)
       runs.push(await runUndisturbed(row, side, options, memory))
     }
   }
-  progress('')
   return { row, sides }
 }
 

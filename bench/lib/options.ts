@@ -13,6 +13,9 @@ export interface BenchOptions {
   /** Apache Kafka, started beside this build's broker. */
   readonly peerKafka: boolean
   readonly jsonFile: string | undefined
+  readonly htmlFile: string | undefined
+  /** Of the steady-state rows, which need longer than the others to show what grows. */
+  readonly steadySeconds: number
   readonly touchBytes: number
   /** The memory of each broker, its page cache included; 0 leaves it as it is. */
   readonly memoryGB: number
@@ -40,6 +43,8 @@ const descriptions = {
   'touch-gb': 'N         without such a limit: memory to touch before measuring (4; 0: none)',
   quiet:
     'S            before each run wait up to S seconds for a quiet machine; repeat, twice at most, what was disturbed',
+  'steady-duration': 'S  seconds of a steady-state run (180)',
+  html: 'FILE          write one page with tables and plots there',
   json: 'FILE          write all results there as JSON',
 }
 export type OptionName = keyof typeof descriptions
@@ -69,6 +74,8 @@ const parse = (args: string[]) =>
       'touch-gb': { type: 'string' },
       quiet: { type: 'string' },
       json: { type: 'string' },
+      html: { type: 'string' },
+      'steady-duration': { type: 'string' },
       help: { type: 'boolean' },
     },
   }).values
@@ -117,6 +124,8 @@ export const parseOptions = (
     target: values.target === undefined ? undefined : { address: values.target, pid },
     peerKafka: values.peer === 'kafka',
     jsonFile: values.json,
+    htmlFile: values.html,
+    steadySeconds: number('steady-duration', values['steady-duration'], 180, 0.2),
     touchBytes: number('touch-gb', values['touch-gb'], 4, 0) * 1e9,
     memoryGB: number('memory-gb', values['memory-gb'], 4, 0),
     quietSeconds: number('quiet', values.quiet, 0, 0),

@@ -12,11 +12,16 @@ import type { BenchOptions } from './options.ts'
  * the page cache; or that they are on the disk.
  */
 export type Promised = 'as shipped' | 'written' | 'durable'
-export type Acks = '1' | 'all'
+export type Acks = '0' | '1' | 'all'
+
+/** Beyond a broker's defaults, by Kafka's names. */
+export type BrokerConfig = Readonly<Record<string, string>>
 
 export interface RunningBroker {
   /** HOST:PORT. */
   readonly address: string
+  /** Where its files are; undefined where that is not known. */
+  readonly dataDir?: string
   readonly pid: number | undefined
   stop(): Promise<void>
   /** After the stop: removes what it wrote, and with it the memory that this occupied. */
@@ -29,7 +34,7 @@ export interface Side {
   readonly name: string
   /** The echo server: it takes frames and answers zeros, so nothing is set up and nothing can be compared. */
   readonly raw: boolean
-  start(): Promise<RunningBroker>
+  start(config: BrokerConfig): Promise<RunningBroker>
   /** Configs that make this side's topics promise it. */
   topicConfigs(acks: Acks, promised: Promised): string[]
   /** Where the acknowledged records are, for the row. */
@@ -38,6 +43,7 @@ export interface Side {
 
 const inCache = 'page cache'
 const onDisk = 'on disk'
+const unacknowledged = 'never'
 
 const onFreshDirectory = async (
   parent: string,
@@ -47,7 +53,7 @@ const onFreshDirectory = async (
   const { path, remove } = await makeDataDirectory(parent)
   try {
     const broker = await memory.within(() => start(path))
-    return { ...broker, discard: remove }
+    return { ...broker, dataDir: path, discard: remove }
   } catch (error) {
     await remove()
     throw error
@@ -57,17 +63,18 @@ const onFreshDirectory = async (
 export const millraceSide = (dataParent: string, memory: BrokerMemory): Side => ({
   name: 'millrace',
   raw: false,
-  start: () =>
+  start: config =>
     onFreshDirectory(dataParent, memory, async dataDir => {
-      const { address, pid, child } = await startMillrace(dataDir)
+      const { address, pid, child } = await startMillrace(dataDir, config)
       return { address, pid, stop: () => stopProcess(child) }
     }),
   // acks=1 is always answered from the page cache; acks=all is durable unless the topic says otherwise.
   topicConfigs: (acks, promised) => {
-    if (acks === '1') return promised === 'durable' ? ['flush.messages=1'] : []
+    if (acks !== 'all') return promised === 'durable' ? ['flush.messages=1'] : []
     return promised === 'written' ? ['write.caching=true'] : []
   },
   durability: (acks, promised) => {
+    if (acks === '0') return unacknowledged
     if (promised === 'as shipped') return acks === 'all' ? onDisk : inCache
     return promised === 'written' ? inCache : onDisk
   },
@@ -78,16 +85,16 @@ const kafkaHeapMb = 1024
 export const kafkaSide = (dataParent: string, memory: BrokerMemory): Side => ({
   name: 'kafka',
   raw: false,
-  start: () =>
+  start: config =>
     onFreshDirectory(dataParent, memory, async dataDir => {
-      await formatKafka(dataDir, {})
+      await formatKafka(dataDir, config)
       const { host, port, child } = await startKafka(dataDir, kafkaHeapMb)
       endsWithBench(child)
       // A JVM that is told to end reports 128 + SIGTERM.
       return { address: `${host}:${port}`, pid: child.pid, stop: () => stopProcess(child, [0, 143]) }
     }),
   topicConfigs: (_, promised) => (promised === 'durable' ? ['flush.messages=1'] : []),
-  durability: (_, promised) => (promised === 'durable' ? onDisk : inCache),
+  durability: (acks, promised) => (acks === '0' ? unacknowledged : promised === 'durable' ? onDisk : inCache),
 })
 
 /** A broker that somebody else started. Its defaults are unknown, so what it promises is quoted, not claimed. */

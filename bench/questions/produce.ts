@@ -1,6 +1,8 @@
+import { type Goal, partOfPeer, timesPeer } from '../lib/goals.ts'
 import { type LoadOptions, runLoad } from '../lib/loadgen.ts'
 import type { Row } from '../lib/measure.ts'
-import { latency, metrics, type Question } from '../lib/report.ts'
+import { latency, metrics } from '../lib/metrics.ts'
+import type { Question } from '../lib/report.ts'
 import type { Acks, Promised } from '../lib/sides.ts'
 
 interface Shape {
@@ -40,15 +42,27 @@ const wide: Shape = {
 const answerBytes = 60
 const partitionAnswerBytes = 30
 
-const row = (shape: Shape, acks: Acks, promised: Promised): Row => ({
+const answerOf = ({ load }: Shape): number =>
+  answerBytes + (Number(load['partitions-per-request'] ?? 1) - 1) * partitionAnswerBytes
+
+const row = (shape: Shape, acks: Acks, promised: Promised, goals: readonly Goal[] = []): Row => ({
   name: `${shape.name}, acks=${acks}, ${promised}`,
   acks,
   promised,
-  replyBytes: answerBytes + (Number(shape.load['partitions-per-request'] ?? 1) - 1) * partitionAnswerBytes,
-  fillsMemory: (shape.load['request-bytes'] ?? 0) !== 0,
-  load: (base, _, side) =>
-    runLoad('produce', { ...base, ...shape.load, acks, 'topic-config': side.topicConfigs(acks, promised) }),
+  replyBytes: acks === '0' ? undefined : answerOf(shape),
+  fillsMemory: shape.load['request-bytes'] !== undefined,
+  goals,
+  load: async (base, _, side) => ({
+    load: await runLoad('produce', {
+      ...base,
+      ...shape.load,
+      acks,
+      'topic-config': side.topicConfigs(acks, promised),
+    }),
+  }),
 })
+
+const third = 1 / 3
 
 /** Requests whose size makes bytes the cost. */
 export const produceBytes: Question = {
@@ -65,7 +79,14 @@ export const produceBytes: Question = {
     metrics.resident,
     metrics.anonymous,
   ],
-  rows: [row(large, 'all', 'as shipped'), row(large, '1', 'written'), row(medium, '1', 'written')],
+  rows: [
+    row(large, 'all', 'as shipped', [timesPeer(metrics.megabytes, 1)]),
+    row(large, '1', 'written', [timesPeer(metrics.megabytes, 2), partOfPeer(metrics.cpuPerGigabyte, third)]),
+    row(large, 'all', 'written', [timesPeer(metrics.megabytes, 2), partOfPeer(metrics.cpuPerGigabyte, third)]),
+    row(large, '0', 'as shipped'),
+    row(medium, '1', 'written', [timesPeer(metrics.megabytes, 3)]),
+    row(medium, 'all', 'written', [timesPeer(metrics.megabytes, 3)]),
+  ],
 }
 
 /** Requests so small that their number is the cost. */
@@ -83,11 +104,13 @@ export const produceRequests: Question = {
     metrics.anonymous,
   ],
   rows: [
-    row(small(1), 'all', 'as shipped'),
-    row(small(1), '1', 'written'),
+    row(small(1), 'all', 'as shipped', [timesPeer(metrics.requests, 1)]),
+    row(small(1), '1', 'written', [timesPeer(metrics.requests, 2), partOfPeer(metrics.cpuPerRequest, third)]),
+    row(small(1), 'all', 'written', [timesPeer(metrics.requests, 2), partOfPeer(metrics.cpuPerRequest, third)]),
     row(small(8), '1', 'written'),
-    row(single(1), 'all', 'durable'),
-    row(single(32), 'all', 'durable'),
-    row(wide, '1', 'written'),
+    row(wide, '1', 'written', [timesPeer(metrics.requests, 2)]),
+    row(wide, 'all', 'written', [timesPeer(metrics.requests, 2)]),
+    row(single(1), 'all', 'durable', [timesPeer(metrics.requests, 4)]),
+    row(single(32), 'all', 'durable', [timesPeer(metrics.requests, 10)]),
   ],
 }

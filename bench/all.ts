@@ -1,0 +1,11 @@
+// Every row that has a figure to reach, and the rest of each question: `npm run bench -- --peer kafka`.
+import { runBench } from './lib/bench.ts'
+import { fanOut } from './questions/fan-out.ts'
+import { fetchHot } from './questions/fetch.ts'
+import { openLoop } from './questions/latency.ts'
+import { produceBytes, produceRequests } from './questions/produce.ts'
+import { measureStart } from './questions/start.ts'
+import { steadyState } from './questions/steady.ts'
+
+const questions = [produceBytes, produceRequests, fetchHot, openLoop, fanOut, steadyState]
+await runBench('all', questions, { runs: 3, seconds: 30 }, [{ name: 'start', measure: measureStart }])
