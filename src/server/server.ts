@@ -4,6 +4,7 @@ import type { Logger } from '../base/logger.ts'
 import { CloseReason, type NetworkListener, type NetworkSettings, RefuseReason, type World } from '../base/world.ts'
 import { apiName, Reader, Writer } from '../protocol/index.ts'
 import { Connection, type ConnectionServices, type ResponseWriter } from './connection.ts'
+import { foreignProtocol } from './foreign-protocol.ts'
 import { LineLimit } from './line-limit.ts'
 import { TurnLengths, type TurnStats } from './turn-lengths.ts'
 import { TurnQueue, type TurnTaker } from './turn-queue.ts'
@@ -81,8 +82,8 @@ export class Server implements NetworkListener, ConnectionServices {
     else target.onFrame(arena, position, length)
   }
 
-  onClose(connection: number, reason: CloseReason, systemError: number): void {
-    if (!ordinaryEnds.has(reason)) this.logClose(connection, reason, systemError)
+  onClose(connection: number, reason: CloseReason, detail: number): void {
+    if (!ordinaryEnds.has(reason)) this.logClose(connection, reason, detail)
     this.connections.get(connection)?.onClose()
     this.connections.delete(connection)
   }
@@ -183,12 +184,15 @@ export class Server implements NetworkListener, ConnectionServices {
     this.logger.error({ connection, api, stack }, 'a request failed unexpectedly')
   }
 
-  private logClose(connection: number, reason: CloseReason, systemError: number): void {
+  private logClose(connection: number, reason: CloseReason, detail: number): void {
     const more = this.lineLimit.admit()
     if (more === undefined) return
     const peer = this.world.network.peerAddress(connection)
-    const fields = { connection, peer, reason: closeReasonNames.get(reason) ?? reason, systemError, ...more }
-    this.logger.warn(fields, 'a connection was closed by the broker')
+    const fields = { connection, peer, reason: closeReasonNames.get(reason) ?? reason, ...more }
+    if (reason === CloseReason.frameTooLarge || reason === CloseReason.frameInvalid) {
+      const speaks = foreignProtocol(detail)
+      this.logger.warn({ ...fields, frameBytes: detail, speaks }, 'a connection was closed by the broker')
+    } else this.logger.warn({ ...fields, systemError: detail }, 'a connection was closed by the broker')
   }
 
   private turn(): void {

@@ -121,17 +121,19 @@ const prefix = (length: number): Buffer => {
 }
 const framed = (body: Buffer): Buffer => Buffer.concat([prefix(body.length), body])
 
-for (const [name, bytes] of [
-  ['of 2 GB', prefix(0x7fff_ffff)],
-  ['just above the limit', prefix((100 << 20) + 1)],
-  ['of negative length', prefix(-1)],
-  ['too short for a header', framed(Buffer.alloc(3))],
-  ['that is HTTP', Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')],
-  ['that is a TLS hello', Buffer.from('1603010200010001fc0303', 'hex')],
+for (const [name, bytes, logged] of [
+  ['of 2 GB', prefix(0x7fff_ffff), /"frameBytes":2147483647/],
+  ['just above the limit', prefix((100 << 20) + 1), /"frameBytes":104857601/],
+  ['of negative length', prefix(-1), /"frameBytes":-1/],
+  ['too short for a header', framed(Buffer.alloc(3)), /"frameBytes":3/],
+  ['that is HTTP', Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'), /"speaks":"HTTP"/],
+  ['that is a TLS hello', Buffer.from('1603010200010001fc0303', 'hex'), /"speaks":"TLS"/],
 ] as const) {
   test(`a frame ${name} ends its connection`, { timeout }, async () => {
     const client = await open()
+    const from = broker.log?.lines.length ?? 0
     await closes(client, () => client.write(bytes))
+    if (broker.kind === 'millrace') await broker.log?.until(line => logged.test(line), timeoutMs, from)
   })
 }
 

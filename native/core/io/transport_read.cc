@@ -163,10 +163,10 @@ bool TransportImpl::Feed(Connection& c, std::span<const std::byte>* bytes) {
     case FrameReader::State::kWaiting:
       return false;
     case FrameReader::State::kTooLarge:
-      CloseNow(c, CloseReason::kFrameTooLarge, 0);
+      CloseNow(c, CloseReason::kFrameTooLarge, static_cast<int32_t>(c.reader.length()));
       return false;
     case FrameReader::State::kInvalid:
-      CloseNow(c, CloseReason::kFrameInvalid, 0);
+      CloseNow(c, CloseReason::kFrameInvalid, static_cast<int32_t>(c.reader.length()));
       return false;
     case FrameReader::State::kFailed:
       CloseNow(c, CloseReason::kIoError, ENOMEM);
