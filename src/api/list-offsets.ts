@@ -8,6 +8,7 @@ import { decompress } from '../records/compression.ts'
 import { batchCodec, batchEnd, readRecords } from '../records/record-batch.ts'
 import type { Partition } from '../replication/partition.ts'
 import type { PartitionTable } from '../replication/partition-table.ts'
+import { Pace } from './pace.ts'
 import { type ApiHandler, serve } from './serve.ts'
 
 /**
@@ -16,13 +17,19 @@ import { type ApiHandler, serve } from './serve.ts'
  * storage answers them (KIP-405, KIP-1005, KIP-1023). Only records that a consumer could read are found.
  */
 export function serveListOffsets(table: PartitionTable, storage: Storage): ApiHandler {
-  return serve(listOffsets, { min: 1, max: 11 }, async (request, { apiVersion }) => {
+  return serve(listOffsets, { min: 1, max: 11 }, async (request, context) => {
+    const { apiVersion } = context
+    const pace = new Pace(context)
     const topics: TopicResponse[] = []
     for (const topic of request.topics) {
+      const turnOver = pace.step()
+      if (turnOver !== undefined) await turnOver
       const known = table.topic(topic.name)
       const partitions: PartitionResponse[] = []
       const twice = duplicates(topic.partitions.map(({ partitionIndex }) => partitionIndex))
       for (const asked of topic.partitions) {
+        const turnOver = pace.step()
+        if (turnOver !== undefined) await turnOver
         const partition = known?.partitions[asked.partitionIndex]
         const found = twice.has(asked.partitionIndex)
           ? failed(ErrorCode.INVALID_REQUEST)
