@@ -8,8 +8,8 @@ import { decompress } from '../records/compression.ts'
 import { batchCodec, batchEnd, readRecords } from '../records/record-batch.ts'
 import type { Partition } from '../replication/partition.ts'
 import type { PartitionTable } from '../replication/partition-table.ts'
-import { Pace } from './pace.ts'
 import { type ApiHandler, serve } from './serve.ts'
+import { TurnShare } from './turn-share.ts'
 
 /**
  * ListOffsets v1-11: latest (high watermark, or last stable offset for committed reads), earliest, the first record at
@@ -19,17 +19,17 @@ import { type ApiHandler, serve } from './serve.ts'
 export function serveListOffsets(table: PartitionTable, storage: Storage): ApiHandler {
   return serve(listOffsets, { min: 1, max: 11 }, async (request, context) => {
     const { apiVersion } = context
-    const pace = new Pace(context)
+    const share = new TurnShare(context)
     const topics: TopicResponse[] = []
     for (const topic of request.topics) {
-      const turnOver = pace.step()
-      if (turnOver !== undefined) await turnOver
+      const due = share.spend()
+      if (due !== undefined) await due
       const known = table.topic(topic.name)
       const partitions: PartitionResponse[] = []
       const twice = duplicates(topic.partitions.map(({ partitionIndex }) => partitionIndex))
       for (const asked of topic.partitions) {
-        const turnOver = pace.step()
-        if (turnOver !== undefined) await turnOver
+        const due = share.spend()
+        if (due !== undefined) await due
         const partition = known?.partitions[asked.partitionIndex]
         const found = twice.has(asked.partitionIndex)
           ? failed(ErrorCode.INVALID_REQUEST)
