@@ -8,4 +8,11 @@ import { measureStart } from './questions/start.ts'
 import { steadyState } from './questions/steady.ts'
 
 const questions = [produceBytes, produceRequests, fetchHot, openLoop, fanOut, steadyState]
-await runBench('all', questions, { runs: 3, seconds: 30 }, [{ name: 'start', measure: measureStart }])
+await runBench(
+  'all',
+  questions,
+  { runs: 3, seconds: 30 },
+  {
+    extras: [{ name: 'start', measure: measureStart }],
+  },
+)

@@ -5,26 +5,36 @@ import { durationText, estimateSeconds, Progress } from './progress.ts'
 import { printRow, printVerdicts, type Question } from './report.ts'
 import { collect, type RowResult, resultOf, writeJson } from './results.ts'
 
-const selectRows = (questions: readonly Question[], texts: readonly string[]): Question[] => {
-  const wanted = (row: string): boolean => texts.length === 0 || texts.some(text => row.includes(text))
+/** Rows are asked for by any part of their name; where none are, a bench of many questions leaves some out. */
+const selectRows = (questions: readonly Question[], texts: readonly string[], besides: boolean): Question[] => {
+  const wanted = (row: string): boolean => texts.some(text => row.includes(text))
   return questions.map(question => ({
     ...question,
-    rows: question.rows.filter(row => wanted(row.name) || wanted(`${question.name}: ${row.name}`)),
+    rows: question.rows.filter(row =>
+      texts.length === 0 ? besides || row.besides !== true : wanted(`${question.name}: ${row.name}`),
+    ),
   }))
 }
 
-/** Something that is measured another way than by a load, after the rows. */
-export type Extra = (options: BenchOptions, commit: string) => Promise<RowResult>
+/** Something that is measured another way than by a load. */
+export interface Extra {
+  readonly name: string
+  measure(options: BenchOptions, commit: string): Promise<RowResult>
+}
 
-/** The whole of a bench command: options, preparation, every row of every question, the results. */
+/**
+ * All of a bench command: options, preparation, every row of every question, the results. `whole` is the bench of
+ * everything: rows beside others are left out of it, and extras follow.
+ */
 export const runBench = async (
   name: string,
   questions: readonly Question[],
   defaults: Defaults,
-  extras: readonly { readonly name: string; readonly measure: Extra }[] = [],
+  whole?: { readonly extras: readonly Extra[] },
 ): Promise<void> => {
+  const extras = whole?.extras ?? []
   const options = parseOptions(name, defaults)
-  const selected = selectRows(questions, options.rows)
+  const selected = selectRows(questions, options.rows, whole === undefined)
   const rows = selected.flatMap(question => question.rows)
   const wantedExtras = extras.filter(
     extra => options.rows.length === 0 || options.rows.some(text => extra.name.includes(text)),

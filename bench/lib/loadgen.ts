@@ -57,11 +57,15 @@ export interface LoadResult {
   readonly ok: boolean
 }
 
-/** Cores that neither the broker nor the generator used; undefined where the broker's share is not known. */
-export const elsewhereCores = (load: LoadResult): number | undefined =>
-  load.brokerCpuSeconds === undefined
-    ? undefined
-    : Math.max(0, load.machineCpuSeconds - load.brokerCpuSeconds - load.generatorCpuSeconds) / load.seconds
+/**
+ * Cores that neither the broker nor the generator used, nor another client of the bench's own for `asideCpuSeconds`;
+ * undefined where the broker's share is not known.
+ */
+export const elsewhereCores = (load: LoadResult, asideCpuSeconds = 0): number | undefined => {
+  if (load.brokerCpuSeconds === undefined) return undefined
+  const known = load.brokerCpuSeconds + load.generatorCpuSeconds + asideCpuSeconds
+  return Math.max(0, load.machineCpuSeconds - known) / load.seconds
+}
 
 export type LoadOptions = Readonly<Record<string, string | number | boolean | readonly string[]>>
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { BrokerMemory, limitFor } from './broker-memory.ts'
 import type { Goal } from './goals.ts'
-import { buildLoadgen, elsewhereCores, type LoadOptions, type LoadResult, touchMemory } from './loadgen.ts'
+import { buildLoadgen, type LoadOptions, type LoadResult, touchMemory } from './loadgen.ts'
 import {
   busyCores,
   coresInUse,
@@ -13,6 +13,7 @@ import {
   memoryOf,
   touchableBytes,
 } from './machine.ts'
+import { metrics } from './metrics.ts'
 import type { BenchOptions } from './options.ts'
 import { type Acks, brokerSides, echoSide, type Promised, type RunningBroker, type Side } from './sides.ts'
 import { figure } from './spread.ts'
@@ -32,14 +33,23 @@ export interface Row {
   /** Of the measured part, where the row needs one of its own. */
   seconds?(options: BenchOptions): number
   readonly goals: readonly Goal[]
+  /** Measured under its question's own name, or when it is asked for: it repeats what another row of `all` shows. */
+  readonly besides?: boolean
   /** Runs the load against a broker that has just started. `base` holds the options every load needs. */
   load(base: LoadOptions, broker: RunningBroker, side: Side): Promise<Load>
+}
+
+export interface ColdReads {
+  readonly bytes: number
+  readonly seconds: number
+  /** Of the client that read. */
+  readonly cpuSeconds: number
 }
 
 /** What a row's load results in: the load itself, and what another client read from the disk meanwhile. */
 export interface Load {
   readonly load: LoadResult
-  readonly cold?: { readonly bytes: number; readonly seconds: number }
+  readonly cold?: ColdReads
 }
 
 export interface Run extends Load {
@@ -74,6 +84,10 @@ const runOnce = async (
   memory: BrokerMemory,
   topic: string,
 ): Promise<Run> => {
+  if (side.foreign && row.brokerConfig !== undefined) {
+    const config = Object.entries(row.brokerConfig).map(([name, value]) => `${name}=${value}`)
+    throw new Error(`it needs a broker that was started with ${config.join(', ')}, and the target was not started here`)
+  }
   const fills = row.fillsMemory && !side.raw
   if (fills) await memory.fill()
   await settleDisk(options.dataParent)
@@ -121,7 +135,7 @@ const runUndisturbed = async (row: Row, side: Side, options: BenchOptions, memor
   for (let attempt = 1; ; attempt++) {
     if (options.quietSeconds > 0) await untilQuiet(options.quietSeconds)
     const run = await runOnce(row, side, options, memory, `bench-${process.pid}-${++topicsUsed}`)
-    const disturbed = (elsewhereCores(run.load) ?? 0) > busyCores
+    const disturbed = (metrics.elsewhereCores.of(run) ?? 0) > busyCores
     if (options.quietSeconds === 0 || !disturbed || attempt === quietAttempts) return run
   }
 }

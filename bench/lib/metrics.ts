@@ -50,7 +50,7 @@ export const metrics = {
   elsewhereCores: {
     key: 'elsewhereCores',
     title: 'elsewhere',
-    of: ({ load }) => elsewhereCores(load),
+    of: ({ load, cold }) => elsewhereCores(load, cold?.cpuSeconds),
   },
   /** Open loop: 1 when everything that came due was answered and read. */
   keptUp: {

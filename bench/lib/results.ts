@@ -3,7 +3,7 @@ import type { MemoryNote } from './broker-memory.ts'
 import { judge, type Verdict } from './goals.ts'
 import type { Percentiles } from './loadgen.ts'
 import type { Machine } from './machine.ts'
-import type { RowRuns, SideRuns } from './measure.ts'
+import type { ColdReads, RowRuns, SideRuns } from './measure.ts'
 import type { Metric } from './metrics.ts'
 import { type Spread, spreadOf } from './spread.ts'
 import type { Sample } from './watch.ts'
@@ -37,7 +37,7 @@ export interface RunResult {
   readonly slices: readonly Percentiles[]
   readonly samples: readonly Sample[]
   readonly deviceBytes?: number
-  readonly cold?: { readonly bytes: number; readonly seconds: number }
+  readonly cold?: ColdReads
 }
 
 export interface Results {

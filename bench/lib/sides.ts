@@ -34,6 +34,8 @@ export interface Side {
   readonly name: string
   /** The echo server: it takes frames and answers zeros, so nothing is set up and nothing can be compared. */
   readonly raw: boolean
+  /** Somebody else started it, with what configuration is unknown. */
+  readonly foreign: boolean
   start(config: BrokerConfig): Promise<RunningBroker>
   /** Configs that make this side's topics promise it. */
   topicConfigs(acks: Acks, promised: Promised): string[]
@@ -63,6 +65,7 @@ const onFreshDirectory = async (
 export const millraceSide = (dataParent: string, memory: BrokerMemory): Side => ({
   name: 'millrace',
   raw: false,
+  foreign: false,
   start: config =>
     onFreshDirectory(dataParent, memory, async dataDir => {
       const { address, pid, child } = await startMillrace(dataDir, config)
@@ -85,6 +88,7 @@ const kafkaHeapMb = 1024
 export const kafkaSide = (dataParent: string, memory: BrokerMemory): Side => ({
   name: 'kafka',
   raw: false,
+  foreign: false,
   start: config =>
     onFreshDirectory(dataParent, memory, async dataDir => {
       await formatKafka(dataDir, config)
@@ -101,6 +105,7 @@ export const kafkaSide = (dataParent: string, memory: BrokerMemory): Side => ({
 export const targetSide = (address: string, pid: number | undefined): Side => ({
   name: 'target',
   raw: false,
+  foreign: true,
   start: async () => ({ address, pid, stop: async () => {}, discard: async () => {} }),
   topicConfigs: (_, promised) => (promised === 'durable' ? ['flush.messages=1'] : []),
   durability: (_, promised) => (promised === 'durable' ? 'flush.messages=1' : "the target's default"),
@@ -110,6 +115,7 @@ export const targetSide = (address: string, pid: number | undefined): Side => ({
 export const echoSide = (replyBytes: number): Side => ({
   name: 'echo',
   raw: true,
+  foreign: false,
   start: async () => {
     const child = spawnEcho(replyBytes)
     const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]

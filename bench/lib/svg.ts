@@ -80,9 +80,9 @@ const evenTicks = (low: number, high: number): number[] => {
 
 const scaled = (axis: Axis, values: readonly number[], from: number, to: number): Scaled => {
   const log = axis.scale === 'log'
-  const positive = log ? values.filter(value => value > 0) : values
-  const least = Math.min(...positive)
-  const most = Math.max(...positive)
+  const shown = log ? values.filter(value => value > 0) : values
+  const least = Math.min(...(shown.length > 0 ? shown : [1]))
+  const most = Math.max(...(shown.length > 0 ? shown : [1]))
   const low = log ? 10 ** Math.floor(Math.log10(least)) : Math.min(0, least)
   const top = log ? 10 ** Math.ceil(Math.log10(most)) : most
   const high = top > low ? top : log ? low * 10 : low + 1

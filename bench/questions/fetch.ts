@@ -59,7 +59,7 @@ export const fetchHot: Question = {
   ],
   rows: [
     row(1, 1, [timesPeer(metrics.megabytes, 1.5)]),
-    row(8, 1),
+    { ...row(8, 1), besides: true },
     row(8, 4, [timesPeer(metrics.megabytes, 0.95), partOfPeer(metrics.cpuPerGigabyte, 1.1)]),
   ],
 }
