@@ -24,11 +24,14 @@ import { TopicLifecycle } from '../replication/topic-lifecycle.ts'
 import { Server } from '../server/server.ts'
 import type { BrokerConfig, Endpoint } from './config.ts'
 import { liveSettings } from './live-configs.ts'
+import { startRetention } from './retention.ts'
 
 /** Reply bytes, without file regions, that may wait for one client. */
 const connectionUnsentBytes = 64 << 20
 const connectionInflightBytes = 128 << 20
 const senderThreads = 1
+/** Descriptors for threads, listeners, checkpoints and what Node itself opens. */
+const ownDescriptors = 128
 
 export interface Broker {
   /** Where it listens, with the ports that were given out for port 0. */
@@ -63,6 +66,7 @@ async function startOn(
   newId: () => Uuid,
   undo: Undo[],
 ): Promise<Broker> {
+  world.storage.limitOpenFiles(config.maxConnections + ownDescriptors)
   const durability = new Durability(world.storage)
   const store = await LocalMetadataStore.open(
     world,
@@ -97,6 +101,8 @@ async function startOn(
   await topics.load()
   if (logs.allOpened) await directory.markOpened()
   logger.info({ ...logs.totals }, 'logs opened')
+  const retention = startRetention(world, logs, table, logger, config.retentionCheckIntervalMs)
+  undo.push(() => retention.stop())
 
   const { clock, timers } = world
   const identity = { clusterId: directory.clusterId, nodeId: config.nodeId }
@@ -193,6 +199,7 @@ async function startOn(
     dataDirectory: directory.path,
     async stop() {
       server.stop()
+      retention.stop()
       await store.close()
       await logs.close()
       await world.storage.close()
