@@ -82,8 +82,8 @@ napi_value Append(LogCall& call, std::span<std::byte> batch, const AppendOptions
   return call.Answer(status);
 }
 
-// The options of a log for one batch from the network; slots 3 to 5: leader epoch, now, whether what
-// it unfolds to was checked.
+// The options of a log for one batch from the network; slots 3 to 5: leader epoch, now, whether
+// what it unfolds to was checked.
 AppendOptions FrameOptions(LogCall& call) {
   AppendOptions options = call.entry->options;
   options.leader_epoch = call.reader.Int32(kArgument + 3);
