@@ -10,7 +10,8 @@ const endings: (() => void)[] = []
 
 const signalExitCodes = { SIGINT: 130, SIGTERM: 143 } as const
 for (const [signal, code] of Object.entries(signalExitCodes)) {
-  process.once(signal, () => {
+  // Left in place: the same Ctrl-C may come twice, by the terminal and by whoever started this, amid the cleaning.
+  process.on(signal, () => {
     for (const child of children) child.kill('SIGKILL')
     for (const directory of directories) rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
     for (const end of endings) end()

@@ -27,7 +27,7 @@ export interface Axis {
   readonly ticks?: readonly { readonly at: number; readonly text: string }[]
 }
 
-const width = 640
+const width = 680
 const round = (value: number): string => String(Math.round(value * 10) / 10)
 
 const text = (x: number, y: number, words: string, anchor: 'start' | 'middle' | 'end' = 'start'): string =>
@@ -41,8 +41,9 @@ const frame = (height: number, title: string, parts: readonly string[]): string 
 
 /** A length from zero for each median, and a whisker from the lowest to the highest run. */
 export const barChart = (title: string, bars: readonly Bar[]): string => {
-  const left = 90
-  const right = width - 130
+  const letterWidth = 6.6
+  const left = Math.min(width / 2, 16 + letterWidth * Math.max(...bars.map(bar => bar.label.length)))
+  const right = width - 100
   const step = 30
   const top = 26
   const most = Math.max(...bars.map(bar => bar.max), Number.MIN_VALUE)
@@ -52,7 +53,7 @@ export const barChart = (title: string, bars: readonly Bar[]): string => {
     const middle = y + 9
     return [
       text(left - 8, middle + 4, bar.label, 'end'),
-      `<rect x="${left}" y="${y}" width="${round(x(bar.median) - left)}" height="18" fill="${bar.colour}"/>`,
+      `<rect x="${round(left)}" y="${y}" width="${round(x(bar.median) - left)}" height="18" fill="${bar.colour}"/>`,
       line(x(bar.min), middle, x(bar.max), middle, 'whisker'),
       line(x(bar.min), middle - 5, x(bar.min), middle + 5, 'whisker'),
       line(x(bar.max), middle - 5, x(bar.max), middle + 5, 'whisker'),
@@ -97,7 +98,7 @@ const scaled = (axis: Axis, values: readonly number[], from: number, to: number)
 /** Lines over common axes, with their names beside them. */
 export const lineChart = (title: string, xAxis: Axis, yAxis: Axis, series: readonly Series[]): string => {
   const height = 300
-  const [left, right, top, bottom] = [64, width - 150, 30, height - 44]
+  const [left, right, top, bottom] = [64, width - 190, 30, height - 44]
   const drawn = series.filter(({ points }) => points.length > 0)
   if (drawn.length === 0) return ''
   const all = drawn.flatMap(({ points }) => points)
