@@ -101,7 +101,7 @@ describe('plots', () => {
       { label: 'b', colour, median: 25, min: 25, max: 25 },
     ])
     const widths = [...chart.matchAll(/<rect [^>]*width="([\d.]+)"/g)].map(match => Number(match[1]))
-    assert.equal((widths[0] ?? 0) / (widths[1] ?? 1), 2)
+    assert.ok(Math.abs((widths[0] ?? 0) - 2 * (widths[1] ?? 0)) < 0.3, widths.join(' and '))
   })
 
   it('put equal factors at equal distances on a logarithmic axis', () => {
