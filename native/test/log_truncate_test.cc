@@ -23,6 +23,7 @@ TEST_CASE(
     CHECK(log->durable_offset() == log.end());
     const Offset end = log.end();
     CHECK(log.Content() == log.Appended(0, end - 1));
+    CHECK(log->size_bytes() == log.Content().size());
     std::erase_if(log.batches, [&](const std::vector<std::byte>& batch) {
       BatchHeader header;
       return ParseBatchHeader(batch, &header).ok() && header.base_offset >= end;

@@ -54,6 +54,7 @@ Status LogImpl::Recover(OpenTrust trust, Offset recovery_point, Offset log_start
   Result<RecoveredLog> recovered = recovery.Run(trust, recovery_point, log_start_offset);
   if (!recovered.ok()) return recovered.status();
   segments_ = std::move(recovered->segments);
+  CountRolledBytes();
   log_start_ = report->log_start_offset;
   dirty_.Begin(report->log_end_offset);
   if (recovered->names_dirty) dirty_.NamesChanged(true);
@@ -151,6 +152,7 @@ Status LogImpl::RollTo(Offset base_offset) {
   dirty_.NamesChanged(false);
   dirty_.Add(active().Seal());
   dirty_.Add(next->Dirty());
+  rolled_bytes_ += active().length();
   segments_.push_back(std::move(next));
   active_listed_ = true;
   return Status::Ok();
@@ -190,10 +192,14 @@ Result<size_t> LogImpl::ListSegments(bool times, std::span<SegmentFacts> into) {
   return count;
 }
 
+// Asked with every look at the log's state, so it is not added up anew.
 uint64_t LogImpl::size_bytes() const {
-  uint64_t size = 0;
-  for (const auto& segment : segments_) size += segment->length();
-  return size;
+  return segments_.empty() ? 0 : rolled_bytes_ + active().length();
+}
+
+void LogImpl::CountRolledBytes() {
+  rolled_bytes_ = 0;
+  for (size_t i = 0; i + 1 < segments_.size(); ++i) rolled_bytes_ += segments_[i]->length();
 }
 
 Offset LogImpl::active_base_offset() const {

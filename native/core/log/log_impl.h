@@ -68,6 +68,8 @@ class LogImpl final : public Log {
   void PrepareNext();
   Status CloseClean();
   void LetGo();
+  // After segments came or went.
+  void CountRolledBytes();
 
   // The segment that holds `offset`, or the first one behind it.
   size_t SegmentFor(Offset offset) const;
@@ -87,6 +89,7 @@ class LogImpl final : public Log {
   std::string directory_;
   LogConfig config_;
   std::vector<std::unique_ptr<Segment>> segments_;  // by base offset; empty only when closed
+  uint64_t rolled_bytes_ = 0;                       // of all segments but the active one
   Offset log_start_ = 0;
   bool active_listed_ = false;  // dirty_ has the active segment's open file
   DirtyFiles dirty_;

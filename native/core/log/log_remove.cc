@@ -45,6 +45,7 @@ Status LogImpl::TruncateTo(Offset offset) {
   prepared_.Discard();
   // Whatever fails from here on leaves a log that is neither the old one nor the new one.
   Status status = CutTo(offset);
+  CountRolledBytes();
   if (!status.ok()) dirty_.Fail();
   return status;
 }
@@ -79,6 +80,7 @@ Status LogImpl::ResetTo(Offset offset) {
   if (dirty_.failed()) return Status(Code::kFailed);
   prepared_.Discard();
   Status status = StartOver(offset);
+  CountRolledBytes();
   if (!status.ok()) dirty_.Fail();
   return status;
 }
@@ -116,6 +118,7 @@ Status LogImpl::AdvanceStart(Offset offset) {
   while (gone + 1 < segments_.size() && segments_[gone + 1]->base_offset() <= offset)
     removals_.Add(segments_[gone++]->files());
   segments_.erase(segments_.begin(), segments_.begin() + static_cast<ptrdiff_t>(gone));
+  CountRolledBytes();
   // Somebody has to close what was not flushed yet, and that can be a large file.
   std::vector<DirtySegment> forgotten = dirty_.Forget(0, segments_.front()->base_offset());
   if (!forgotten.empty()) services_.Run([forgotten = std::move(forgotten)] {});
