@@ -13,7 +13,7 @@ import { TurnShare } from './turn-share.ts'
  * partitions, as in Kafka, and topics that were not begun when `timeoutMs` was over are REQUEST_TIMED_OUT and stay as they are.
  */
 export function serveCreatePartitions(topics: TopicLifecycle, clock: Clock, logger: Logger): ApiHandler {
-  return serve(createPartitions, { min: 0, max: 3 }, async (request, context) => {
+  return serve(createPartitions, { min: 0, max: 3, wide: true }, async (request, context) => {
     const deadlineMs = clock.monotonicMs() + request.timeoutMs
     const share = new TurnShare(context)
     const times = new Map<string, number>()

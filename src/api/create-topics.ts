@@ -23,7 +23,7 @@ export function serveCreateTopics(
   clock: Clock,
   logger: Logger,
 ): ApiHandler {
-  return serve(createTopics, { min: 2, max: 7 }, async (request, context) => {
+  return serve(createTopics, { min: 2, max: 7, wide: true }, async (request, context) => {
     const deadlineMs = clock.monotonicMs() + request.timeoutMs
     const share = new TurnShare(context)
     const times = new Map<string, number>()
@@ -45,7 +45,7 @@ export function serveCreateTopics(
         results.push(refused(asked.name, ErrorCode.POLICY_VIOLATION, tooManyPartitions))
       else if (clock.monotonicMs() >= deadlineMs) results.push(refused(asked.name, ErrorCode.REQUEST_TIMED_OUT, null))
       else results.push(await createOne(asked, request.validateOnly))
-      const due = share.spend(unitsPerTopic)
+      const due = share.spend(results.at(-1)!.errorCode === ErrorCode.NONE ? unitsPerTopic : 1)
       if (due !== undefined) await due
     }
     return { topics: results }

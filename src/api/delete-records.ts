@@ -13,7 +13,7 @@ import { TurnShare } from './turn-share.ts'
  * Kafka. What is not done within `timeoutMs` is REQUEST_TIMED_OUT: what was begun goes on, the rest stays.
  */
 export function serveDeleteRecords(deletion: RecordDeletion, timers: Timers, logger: Logger): ApiHandler {
-  return serve(deleteRecords, { min: 0, max: 2 }, async (request, context) => {
+  return serve(deleteRecords, { min: 0, max: 2, wide: true }, async (request, context) => {
     const share = new TurnShare(context)
     const answers = new Map<string, Map<number, Answer>>()
     let waiting: Answer[] = []
@@ -35,6 +35,9 @@ export function serveDeleteRecords(deletion: RecordDeletion, timers: Timers, log
         if (waiting.length < atOnce) continue
         await deadline.orDone(waiting.map(trim))
         waiting = []
+        // Refusals need no disk: without this they would all be of one turn.
+        const due = share.spend(unitsPerPartition * atOnce)
+        if (due !== undefined) await due
       }
     await deadline.orDone(waiting.map(trim))
     deadline.cancel()
@@ -67,6 +70,7 @@ export function serveDeleteRecords(deletion: RecordDeletion, timers: Timers, log
 
 /** Partitions whose new starts are made durable together; what one turn then does for them is bounded likewise. */
 const atOnce = 128
+const unitsPerPartition = 5
 const timedOut = ErrorCode.REQUEST_TIMED_OUT
 
 type AskedPartition = RequestOf<typeof deleteRecords>['topics'][number]['partitions'][number]

@@ -19,7 +19,7 @@ export function serveDeleteTopics(
   clock: Clock,
   logger: Logger,
 ): ApiHandler {
-  return serve(deleteTopics, { min: 1, max: 6 }, async (request, context) => {
+  return serve(deleteTopics, { min: 1, max: 6, wide: true }, async (request, context) => {
     const { apiVersion } = context
     const deadlineMs = clock.monotonicMs() + request.timeoutMs
     const share = new TurnShare(context)
@@ -34,12 +34,16 @@ export function serveDeleteTopics(
       if (due !== undefined) await due
     }
     const responses: TopicResponse[] = []
-    for (const target of withoutNamedIds(asked, image, ids)) {
+    const named = await idsOfNames(asked, image, ids, share)
+    for (const target of asked) {
+      // A topic that was given by name and by id is answered, and refused, under its name.
+      if (target.name === null && named.has(target.topicId)) continue
+
       const count = times.get(keyOf(target))
       if (count === undefined) continue
       times.delete(keyOf(target))
       responses.push(refusal(target, count, ids, deadlineMs, apiVersion) ?? (await deleteOne(target)))
-      const due = share.spend()
+      const due = share.spend(unitsPerTopic)
       if (due !== undefined) await due
     }
     return { responses }
@@ -86,6 +90,7 @@ export function serveDeleteTopics(
   }
 }
 
+const unitsPerTopic = 5
 const firstIdVersion = 6
 const firstDisabledVersion = 3
 
@@ -97,15 +102,22 @@ type TopicResponse = ResponseInput<typeof deleteTopics>['responses'][number]
 
 const keyOf = ({ name, topicId }: Target): string => (name === null ? `id ${topicId}` : `name ${name} ${topicId}`)
 
-/** A topic that was given by name and by id is answered, and refused, under its name. */
-function withoutNamedIds(asked: readonly Target[], image: ClusterImage, ids: ReadonlySet<Uuid>): readonly Target[] {
-  if (ids.size === 0) return asked
+/** Those of `ids` that the request gives by name too. */
+async function idsOfNames(
+  asked: readonly Target[],
+  image: ClusterImage,
+  ids: ReadonlySet<Uuid>,
+  share: TurnShare,
+): Promise<ReadonlySet<Uuid>> {
   const named = new Set<Uuid>()
+  if (ids.size === 0) return named
   for (const { name, topicId } of asked) {
     const id = name === null || topicId !== zeroUuid ? undefined : image.topic(name)?.id
     if (id !== undefined && ids.has(id)) named.add(id)
+    const due = share.spend()
+    if (due !== undefined) await due
   }
-  return asked.filter(({ name, topicId }) => name !== null || !named.has(topicId))
+  return named
 }
 
 function answer({ name, topicId }: Target, errorCode: ErrorCode, message?: string | null): TopicResponse {

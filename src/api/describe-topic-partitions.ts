@@ -18,7 +18,7 @@ export function serveDescribeTopicPartitions(
   table: PartitionTable,
   partitionsPerPage: number,
 ): ApiHandler {
-  return serve(describeTopicPartitions, { min: 0, max: 0 }, async (request, context) => {
+  return serve(describeTopicPartitions, { min: 0, max: 0, wide: true }, async (request, context) => {
     const from = request.cursor?.topicName ?? ''
     if (!isCursorValid(request)) return refused(request)
     const limit = Math.max(Math.min(partitionsPerPage, request.responsePartitionLimit), 1)

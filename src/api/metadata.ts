@@ -26,7 +26,7 @@ export interface MetadataServices extends ClusterView {
 
 export function serveMetadata(services: MetadataServices): ApiHandler {
   const { image, table, nodeId, rack, clusterId } = services
-  return serve(metadata, { min: 0, max: 13 }, async (request, context) => {
+  return serve(metadata, { min: 0, max: 13, wide: true }, async (request, context) => {
     const share = new TurnShare(context)
     const wanted = await wantedTopics(image, request, context.apiVersion, share)
     const creates =

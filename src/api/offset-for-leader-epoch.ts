@@ -12,7 +12,7 @@ import { TurnShare } from './turn-share.ts'
  * that the client believes in is checked first (KIP-320).
  */
 export function serveOffsetForLeaderEpoch(table: PartitionTable): ApiHandler {
-  return serve(offsetForLeaderEpoch, { min: 2, max: 4 }, async (request, context) => {
+  return serve(offsetForLeaderEpoch, { min: 2, max: 4, wide: true }, async (request, context) => {
     const share = new TurnShare(context)
     const topics: TopicResponse[] = []
     for (const { topic, partitions } of request.topics) {

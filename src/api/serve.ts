@@ -36,13 +36,15 @@ export interface ApiHandler {
   readonly max: number
   /** The lowest version that is advertised, where it differs from what is served. */
   readonly advertisedMin: number
+  /** Its answers may have very many elements: they are encoded in slices, so that other work gets its turn. */
+  readonly wide: boolean
   handle(request: unknown, context: RequestContext): Answer<unknown> | Promise<Answer<unknown>>
 }
 
 /** Declares the handler of an API: `handle` gets the decoded request and answers with the response's fields. */
 export function serve<A extends Api>(
   api: A,
-  versions: { readonly min: number; readonly max: number; readonly advertisedMin?: number },
+  versions: { readonly min: number; readonly max: number; readonly advertisedMin?: number; readonly wide?: boolean },
   handle: (
     request: RequestOf<A>,
     context: RequestContext,
@@ -53,6 +55,7 @@ export function serve<A extends Api>(
     min: versions.min,
     max: versions.max,
     advertisedMin: versions.advertisedMin ?? versions.min,
+    wide: versions.wide ?? false,
     handle: (request, context) => handle(request as RequestOf<A>, context),
   }
 }

@@ -10,21 +10,38 @@ export function compileEncoder(schema: MessageSchema, version: number): (writer:
   return new Function('w', 'v', encoderSource(schema, version)) as (writer: Writer, value: unknown) => void
 }
 
-export function encoderSource(schema: MessageSchema, version: number): string {
-  const source = new EncoderSource(version, version >= schema.flexibleSince)
+/** As `compileEncoder`; the function that comes out yields after each `n` array elements. */
+export function compileSlicedEncoder(schema: MessageSchema, version: number): SlicedEncoder {
+  return new GeneratorFunction('w', 'v', 'n', encoderSource(schema, version, true)) as SlicedEncoder
+}
+
+/** Started with a writer that is its own until the end, and gone on with until it is done. */
+export type SlicedEncoder = (
+  writer: Writer,
+  value: unknown,
+  sliceElements: number,
+) => Generator<undefined, void, undefined>
+
+const GeneratorFunction = Object.getPrototypeOf(function* () {}).constructor as FunctionConstructor
+
+export function encoderSource(schema: MessageSchema, version: number, sliced = false): string {
+  const source = new EncoderSource(version, version >= schema.flexibleSince, sliced)
   source.struct(schema.fields, 'v', '')
-  return ['"use strict"', 'let at = 0, view = w.view', ...source.lines].join('\n')
+  const slice = sliced ? ['let left = n'] : []
+  return ['"use strict"', 'let at = 0, view = w.view', ...slice, ...source.lines].join('\n')
 }
 
 class EncoderSource {
   readonly lines: string[] = []
   readonly #version: number
   readonly #flexible: boolean
+  readonly #sliced: boolean
   #names = 0
 
-  constructor(version: number, flexible: boolean) {
+  constructor(version: number, flexible: boolean, sliced: boolean) {
     this.#version = version
     this.#flexible = flexible
+    this.#sliced = sliced
   }
 
   /** Emits the writing of the struct that the expression `object` names. */
@@ -141,6 +158,7 @@ class EncoderSource {
         const index = `e${this.#names++}`
         this.#emit(`w.length(${value}.length, ${compact})`)
         this.#emit(`for (let ${index} = 0; ${index} < ${value}.length; ${index}++) {`)
+        if (this.#sliced) this.#emit('if (--left < 0) { yield; left = n - 1 }')
         const element = this.#local(`${value}[${index}]`)
         this.#value(type.element, element, path)
         this.#emit('}')

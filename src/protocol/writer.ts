@@ -78,6 +78,12 @@ export class Writer {
     this.#frameStart = -1
   }
 
+  /** Appends bytes that are encoded already. */
+  raw(encoded: Uint8Array): void {
+    const at = this.take(encoded.length)
+    this.bytes.set(encoded, at)
+  }
+
   fail(reason: ProtocolErrorReason, field: string): never {
     throw new ProtocolError(reason, this.position, field)
   }

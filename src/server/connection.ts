@@ -17,6 +17,7 @@ import {
 import { apiVersions } from '../protocol/schema/api-versions.ts'
 import { Exchange, type ExchangeOwner } from './exchange.ts'
 import type { TurnTaker } from './turn-queue.ts'
+import { EncodedBody, WideAnswer } from './wide-answer.ts'
 import type { WideRequests } from './wide-requests.ts'
 
 /** What a connection needs of the server. */
@@ -245,8 +246,31 @@ export class Connection implements ExchangeOwner, TurnTaker {
       return
     }
     if (answer === noReply) exchange.silenced()
+    else if (exchange.handler.wide) this.encodeWide(exchange, answer)
     else exchange.answered(answer)
     this.sendReady()
+  }
+
+  /** The request is answered once its response is encoded: at once, when that takes no longer than other work may wait. */
+  private encodeWide(exchange: Exchange, answer: unknown): void {
+    const { api } = exchange.handler
+    new WideAnswer(
+      api,
+      exchange.apiVersion,
+      answer,
+      taker => this.services.enqueue(taker),
+      body => {
+        if (this.closed) return
+        exchange.answered(body)
+        this.sendReady()
+      },
+      error => this.notEncoded(api.name, error),
+    ).takeTurn()
+  }
+
+  private notEncoded(api: string, error: unknown): void {
+    this.services.unexpected(this.id, api, error)
+    this.end(`the response to ${api} could not be encoded`)
   }
 
   /** Sends the responses that no earlier request holds back. */
@@ -259,13 +283,14 @@ export class Connection implements ExchangeOwner, TurnTaker {
       try {
         this.services.send(this.id, writer => {
           encodeResponseHeader(writer, correlationId, responseHeaderVersion(api, apiVersion))
-          responseCodec(api, apiVersion).encode(writer, exchange.response as never)
+          const { response } = exchange
+          if (response instanceof EncodedBody) writer.raw(response.bytes)
+          else responseCodec(api, apiVersion).encode(writer, response as never)
         })
         exchange.sent()
       } catch (error) {
         exchange.abandon()
-        this.services.unexpected(this.id, api.name, error)
-        this.end(`the response to ${api.name} could not be encoded`)
+        this.notEncoded(api.name, error)
         return
       }
     }

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Api, ErrorCode, type RequestInput, type ResponseOf } from '../../../src/protocol/index.ts'
+import { apiVersions } from '../../../src/protocol/schema/api-versions.ts'
+import { createPartitions } from '../../../src/protocol/schema/create-partitions.ts'
+import { createTopics } from '../../../src/protocol/schema/create-topics.ts'
+import { deleteRecords } from '../../../src/protocol/schema/delete-records.ts'
+import { deleteTopics } from '../../../src/protocol/schema/delete-topics.ts'
+import { describeTopicPartitions } from '../../../src/protocol/schema/describe-topic-partitions.ts'
+import { metadata } from '../../../src/protocol/schema/metadata.ts'
+import { offsetForLeaderEpoch } from '../../../src/protocol/schema/offset-for-leader-epoch.ts'
+import { testBroker } from '../../support/test-broker.ts'
+
+const count = 30_000
+/** What a handler does in one turn, at most: see TurnShare. */
+const unitsPerTurn = 1_000
+const names = Array.from({ length: count }, (_, index) => `topic-${(index * 7919) % count}`)
+const timeoutMs = 60_000
+
+interface Wide<A extends Api> {
+  readonly api: A
+  readonly version: number
+  readonly small: RequestInput<A>
+  readonly wide: RequestInput<A>
+  codes(answer: ResponseOf<A>): readonly ErrorCode[]
+  readonly expected: ErrorCode
+}
+
+const wide = <A extends Api>(each: Wide<A>): Wide<Api> => each as unknown as Wide<Api>
+const { UNKNOWN_TOPIC_OR_PARTITION, POLICY_VIOLATION } = ErrorCode
+
+const requests: Wide<Api>[] = [
+  wide({
+    api: metadata,
+    version: 12,
+    small: { topics: [] },
+    wide: { topics: names.map(name => ({ name })), allowAutoTopicCreation: true },
+    codes: ({ topics }) => topics.map(({ errorCode }) => errorCode),
+    expected: UNKNOWN_TOPIC_OR_PARTITION,
+  }),
+  wide({
+    api: createTopics,
+    version: 7,
+    small: { topics: [], timeoutMs },
+    wide: {
+      topics: names.map(name => ({ name, numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] })),
+      timeoutMs,
+    },
+    codes: ({ topics }) => topics.map(({ errorCode }) => errorCode),
+    expected: POLICY_VIOLATION,
+  }),
+  wide({
+    api: deleteTopics,
+    version: 6,
+    small: { topics: [], timeoutMs },
+    wide: { topics: names.map(name => ({ name })), timeoutMs },
+    codes: ({ responses }) => responses.map(({ errorCode }) => errorCode),
+    expected: UNKNOWN_TOPIC_OR_PARTITION,
+  }),
+  wide({
+    api: deleteRecords,
+    version: 2,
+    small: { topics: [], timeoutMs },
+    wide: {
+      topics: [{ name: 't', partitions: names.map((_, partitionIndex) => ({ partitionIndex, offset: -1 })) }],
+      timeoutMs,
+    },
+    codes: ({ topics }) => topics[0]!.partitions.slice(1).map(({ errorCode }) => errorCode),
+    expected: UNKNOWN_TOPIC_OR_PARTITION,
+  }),
+  wide({
+    api: offsetForLeaderEpoch,
+    version: 4,
+    small: { topics: [] },
+    wide: { topics: [{ topic: 't', partitions: names.map((_, partition) => ({ partition, leaderEpoch: 0 })) }] },
+    codes: ({ topics }) => topics[0]!.partitions.slice(1).map(({ errorCode }) => errorCode),
+    expected: UNKNOWN_TOPIC_OR_PARTITION,
+  }),
+  wide({
+    api: createPartitions,
+    version: 3,
+    small: { topics: [], timeoutMs, validateOnly: false },
+    wide: { topics: names.map(name => ({ name, count: 2, assignments: null })), timeoutMs, validateOnly: false },
+    codes: ({ results }) => results.map(({ errorCode }) => errorCode),
+    expected: POLICY_VIOLATION,
+  }),
+  wide({
+    api: describeTopicPartitions,
+    version: 0,
+    small: { topics: [] },
+    wide: { topics: names.map(name => ({ name })) },
+    codes: ({ topics }) => topics.map(({ errorCode }) => errorCode),
+    expected: UNKNOWN_TOPIC_OR_PARTITION,
+  }),
+]
+
+for (const { api, version, small, wide: request, codes, expected } of requests)
+  test(`${api.name} of 30,000 is answered in full, and others are answered meanwhile`, async t => {
+    const broker = await testBroker(t)
+    await broker.createTopic('t')
+    const [client, other] = [broker.connect(), broker.connect()]
+    await client.call(api, version, small) // Its handler is loaded from now on, which takes real time.
+    let turns = 0
+    const { world } = broker
+    const soon = world.timers.soon.bind(world.timers)
+    world.timers.soon = run => {
+      turns++
+      soon(run)
+    }
+    let first: string | undefined
+    const note = (who: string, peer: typeof client) => {
+      const onBytes = peer.onBytes.bind(peer)
+      peer.onBytes = bytes => {
+        first ??= who
+        onBytes(bytes)
+      }
+    }
+    note('wide', client)
+    note('other', other)
+    client.send(api, version, request)
+    other.send(apiVersions, 0, {})
+    await other.receive()
+    assert.equal(first, 'other', 'a small request does not wait for a wide one')
+    const { body } = await client.receive()
+    const answered = codes(body as never)
+    assert.ok(answered.length >= count - 1)
+    assert.ok(answered.every(code => code === expected))
+    assert.ok(turns >= count / unitsPerTurn, `${turns} turns`)
+  })
