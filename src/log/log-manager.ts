@@ -1,3 +1,4 @@
+import { atOnce } from '../base/at-once.ts'
 import { MillraceError } from '../base/error.ts'
 import type { Logger } from '../base/logger.ts'
 import { type LogSettings, type OpenReport, OpenTrust, type StoredLog, type Timer, type World } from '../base/world.ts'
@@ -14,6 +15,8 @@ const checkpointIntervalMs = 1_000
 /** Or this much was appended: it bounds what a start after a crash has to scan. */
 const checkpointBytes = 64 << 20
 const producerCheckIntervalMs = 600_000
+/** Logs deleted at once: each deletion runs on a worker thread. */
+const deletionsAtOnce = 4
 /** Logs looked at before other work gets its turn. */
 const logsPerSlice = 500
 /** Seconds without an append after which a log rests. */
@@ -172,8 +175,13 @@ export class LogManager {
     })
   }
 
-  /** Removes a partition's log and its files. */
-  async deleteLog(key: LogKey): Promise<void> {
+  /** Removes partitions' logs and their files. Rejects when one could not be removed; the others are gone all the same. */
+  async deleteLogs(keys: readonly LogKey[]): Promise<void> {
+    await atOnce(keys, deletionsAtOnce, key => this.deleteLog(key))
+    await this.checkpoint()
+  }
+
+  private async deleteLog(key: LogKey): Promise<void> {
     const name = directoryName(key)
     const opened = this.open.get(name)
     if (opened?.key.topicId !== key.topicId) {
@@ -188,7 +196,6 @@ export class LogManager {
     }
     // A topic recreated under the same name must not inherit them.
     this.forget(name)
-    await this.checkpoint()
   }
 
   /**

@@ -1,3 +1,4 @@
+import { atOnce } from '../base/at-once.ts'
 import type { Logger } from '../base/logger.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { SerialQueue } from '../base/serial-queue.ts'
@@ -78,7 +79,7 @@ export class TopicLifecycle {
         owners.set(directoryName({ topic: topic.name, partition }), topic.id)
       })
     await this.logs.sweep(name => owners.get(name))
-    for (const topic of topics) await this.open(topic)
+    await atOnce(topics, opensAtOnce, topic => this.open(topic))
   }
 
   /** How many partitions a topic has; 0 when it is not there. */
@@ -174,8 +175,12 @@ export class TopicLifecycle {
   }
 
   private async removeFiles(topic: { name: string; id: Uuid }, partitions: number): Promise<void> {
-    for (let partition = 0; partition < partitions; partition++)
-      await this.logs.deleteLog({ topic: topic.name, topicId: topic.id, partition })
+    const keys = Array.from({ length: partitions }, (_, partition) => ({
+      topic: topic.name,
+      topicId: topic.id,
+      partition,
+    }))
+    await this.logs.deleteLogs(keys)
     await this.store.commit({ compare: [], put: [], remove: [deletedKey(topic.id)] })
   }
 
@@ -191,12 +196,7 @@ export class TopicLifecycle {
     const partitions = topic.partitions
       .slice(from)
       .map((image, index) => new Partition(topic.name, from + index, image, options))
-    let next = 0
-    const openSome = async () => {
-      for (let partition = partitions[next++]; partition !== undefined; partition = partitions[next++])
-        await this.openPartition(topic, partition, settings)
-    }
-    await Promise.all(Array.from({ length: opensAtOnce }, openSome))
+    await atOnce(partitions, opensAtOnce, partition => this.openPartition(topic, partition, settings))
     return partitions
   }
 

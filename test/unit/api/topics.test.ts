@@ -83,6 +83,23 @@ for (let version = 1; version <= 6; version++)
     assert.equal((await produceOne(client, 't', batchOf(['a']))).errorCode, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
   })
 
+test('the deletion of a topic with many partitions writes the checkpoints once, not once for each', async t => {
+  const broker = await testBroker(t)
+  await broker.createTopic('wide', 500)
+  const { disk } = broker.world
+  let checkpoints = 0
+  disk.fault = (operation, path) => {
+    if (operation === 'replace' && path.endsWith('-checkpoint')) checkpoints++
+    return undefined
+  }
+  await broker.connect().call(deleteTopics, 6, { topics: [{ name: 'wide' }], timeoutMs: 1_000 })
+  assert.ok(checkpoints <= 4, `${checkpoints} checkpoints`)
+  assert.deepEqual(
+    broker.world.machine.list(dataDirectory).filter(name => name.startsWith('wide')),
+    [],
+  )
+})
+
 test('topics are deleted by id; an unknown id, and both or neither of name and id, are refused', async t => {
   const broker = await testBroker(t)
   const id = await broker.createTopic('t')

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { InvariantError, assert as invariant } from '../../../src/base/assert.ts'
+import { atOnce } from '../../../src/base/at-once.ts'
 import { advance, leaderEpoch, offset } from '../../../src/base/ids.ts'
 import { SerialQueue } from '../../../src/base/serial-queue.ts'
 
@@ -35,4 +36,20 @@ test('a queue runs one piece at a time, in order, and a failure ends only its ow
   )
   assert.deepEqual(log, ['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends'])
   await queue.idle()
+})
+
+test('work at once stays within its limit, and a failure keeps nothing from being done', async () => {
+  let running = 0
+  let most = 0
+  const done: number[] = []
+  const work = atOnce([1, 2, 3, 4, 5], 2, async item => {
+    most = Math.max(most, ++running)
+    await Promise.resolve()
+    running--
+    done.push(item)
+    if (item === 2) throw new Error('two')
+  })
+  await assert.rejects(work, /two/)
+  assert.deepEqual([most, done], [2, [1, 2, 3, 4, 5]])
+  await atOnce([], 2, () => Promise.reject(new Error('nothing to do')))
 })
