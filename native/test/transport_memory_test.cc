@@ -1,4 +1,6 @@
 // The parts below the sockets: arenas, frame memory, the budget's line, the frame reader, timers.
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <optional>
 #include <random>
@@ -103,6 +105,22 @@ TEST_CASE("frame memory: an emptied arena gives its pages back when enough are s
   for (const FramePlace& place : places) memory.Release(place.arena, place.position);
   CHECK(memory.resident_bytes() <= 1u << 20);
   CHECK(memory.resident_bytes() > 0);
+}
+
+TEST_CASE("arena: a large one counts whole huge pages, and gives all of them back") {
+  Result<std::unique_ptr<Arena>> made = Arena::Create(4u << 20);
+  REQUIRE(made.ok());
+  Arena& arena = **made;
+  const std::optional<uint32_t> position = arena.Allocate(1000, {});
+  REQUIRE(position.has_value());
+  std::memset(arena.data() + *position, 1, 1000);
+  CHECK(arena.touched_bytes() == Arena::kHugePageBytes);
+  arena.Release(*position);
+  arena.GiveBackPages();
+  CHECK(arena.touched_bytes() == 0);
+  std::vector<unsigned char> present(arena.size() / PageBytes());
+  REQUIRE(mincore(arena.data(), arena.size(), present.data()) == 0);
+  for (const unsigned char page : present) REQUIRE((page & 1) == 0);
 }
 
 TEST_CASE("budget: grants are in order of age, and small frames have a reserve") {

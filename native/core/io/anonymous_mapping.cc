@@ -30,6 +30,11 @@ AnonymousMapping::~AnonymousMapping() {
   munmap(data_, size_);
 }
 
+void AnonymousMapping::PreferHugePages() {
+  // A kernel without them gives small ones.
+  (void)madvise(data_, size_, MADV_HUGEPAGE);
+}
+
 void AnonymousMapping::GiveBackPages(size_t length) {
   const size_t pages = std::min(RoundUpToPages(length), size_);
   // A refusal costs memory, nothing else.

@@ -27,6 +27,8 @@ class AnonymousMapping {
   std::byte* data() const { return data_; }
   size_t size() const { return size_; }
 
+  // Asks for pages of 2 MB: whoever touches one byte takes all of such a page.
+  void PreferHugePages();
   // Gives the pages of the first `length` bytes back to the kernel; they read as zeros afterwards.
   void GiveBackPages(size_t length);
 

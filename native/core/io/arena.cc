@@ -14,6 +14,7 @@ Result<std::unique_ptr<Arena>> Arena::Create(uint32_t bytes) {
   if (granules == 0 || granules > kCount) return Status(Code::kInvalidArgument);
   Result<AnonymousMapping> memory = AnonymousMapping::Create(size_t{granules} * kGranuleBytes);
   if (!memory.ok()) return memory.status();
+  if (memory->size() >= kHugeArenaBytes) memory->PreferHugePages();
   Result<AnonymousMapping> tags = AnonymousMapping::Create(size_t{granules} * sizeof(Tag));
   if (!tags.ok()) return tags.status();
   return std::unique_ptr<Arena>(new Arena(std::move(*memory), std::move(*tags), granules));
