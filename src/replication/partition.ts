@@ -136,10 +136,12 @@ export class Partition {
       return err(appendFailure(refused, 'The partition is not available on this broker.'))
     const appended = this.current.append(records, this.epoch, nowMs)
     if (!appended.ok) return appended
-    this.state.appended(offset(this.current.logEnd))
-    if (appended.value.flushFirst) this.flushUpTo = Math.max(this.flushUpTo, appended.value.endOffset)
+    const { endOffset, flushFirst } = appended.value
+    // A duplicate's end lies below the log's.
+    if (endOffset > this.state.logEnd) this.state.appended(offset(endOffset))
+    if (flushFirst) this.flushUpTo = Math.max(this.flushUpTo, endOffset)
     if (this.flushUpTo > 0) this.current.stored.requestFlush()
-    else if (this.writeCaching) this.commit(this.current.logEnd)
+    else if (this.writeCaching) this.commit(this.state.logEnd)
     else if (this.readWaiters.size > 0) this.current.stored.requestFlush()
     return appended
   }
