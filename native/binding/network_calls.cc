@@ -79,6 +79,17 @@ napi_value StopListening(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// limitConnections(most, most of an address): a status.
+napi_value LimitConnections(napi_env env, napi_callback_info info) {
+  CallArgs<2> args(env, info);
+  Engine& engine = args.Owner<Engine>();
+  const auto most = args.Uint32(0);
+  const auto most_per_ip = args.Uint32(1);
+  if (!most || !most_per_ip) return ThrowArgument(env, "limitConnections takes two numbers");
+  if (engine.transport() == nullptr) return NotStarted(env);
+  return engine.Answer(env, engine.transport()->LimitConnections(*most, *most_per_ip));
+}
+
 // arena(id): its ArrayBuffer, or undefined when there is no such arena.
 napi_value Arena(napi_env env, napi_callback_info info) {
   CallArgs<1> args(env, info);
@@ -251,6 +262,7 @@ void AppendNetworkCalls(std::vector<napi_property_descriptor>& properties, Engin
       Method("listen", Listen, engine),
       Method("listenerAddress", ListenerAddress, engine),
       Method("stopListening", StopListening, engine),
+      Method("limitConnections", LimitConnections, engine),
       Method("arena", Arena, engine),
       Method("releaseFrame", ReleaseFrame, engine),
       Method("submit", Submit, engine),

@@ -360,6 +360,35 @@ TEST_CASE("limits: connections above the allowed number wait until others go") {
   server.ReleaseAll();
 }
 
+TEST_CASE("limits: the allowed numbers of connections change while there are some") {
+  TransportOptions options;
+  options.max_connections = 1;
+  Server server(options);
+  std::deque<Peer> peers;
+  for (int i = 0; i < 4; ++i) peers.emplace_back(server.port);
+  for (Peer& peer : peers) peer.Send(Framed("is anybody there"));
+  server.Until([&] { return server.frames.size() == 1; });
+  for (int i = 0; i < 20; ++i) server.Turn();
+  CHECK(server.opened.size() == 1);
+  REQUIRE(server->LimitConnections(3, UINT32_MAX).ok());
+  server.Until([&] { return server.frames.size() == 3; });
+  for (int i = 0; i < 20; ++i) server.Turn();
+  CHECK(server.opened.size() == 3);
+  // Fewer than there are: they stay, and one that goes makes no room.
+  REQUIRE(server->LimitConnections(1, UINT32_MAX).ok());
+  peers[0].Close();
+  server.Until([&] { return server.closed.size() == 1; });
+  for (int i = 0; i < 20; ++i) server.Turn();
+  CHECK(server.opened.size() == 3);
+  // The limit of an address counts those that came before it was set.
+  REQUIRE(server->LimitConnections(10, 2).ok());
+  server.Until([&] { return peers[3].Read(), peers[3].ended; });
+  CHECK(server.opened.size() == 3);
+  CHECK_FALSE(server->LimitConnections(0, 1).ok());
+  CHECK_FALSE(server->LimitConnections(65'536, 1).ok());
+  server.ReleaseAll();
+}
+
 TEST_CASE("limits: connections above the allowed number of an address are closed at once") {
   TransportOptions options;
   options.max_connections_per_ip = 2;

@@ -23,7 +23,7 @@ import { TopicConfigChanges } from '../replication/topic-configs.ts'
 import { TopicLifecycle } from '../replication/topic-lifecycle.ts'
 import { Server } from '../server/server.ts'
 import type { BrokerConfig, Endpoint } from './config.ts'
-import { liveSettings } from './live-configs.ts'
+import { followConnectionLimits, liveSettings } from './live-configs.ts'
 import { startRetention } from './retention.ts'
 
 /** Reply bytes, without file regions, that may wait for one client. */
@@ -184,10 +184,12 @@ async function startOn(
     frameBudgetBytes: config.frameBudgetBytes,
     connectionInflightBytes,
     connectionUnsentBytes,
-    maxConnections: config.maxConnections,
+    maxConnections: live.current.maxConnections,
+    maxConnectionsPerIp: live.current.maxConnectionsPerIp,
     idleTimeoutMs: config.idleTimeoutMs,
     senderThreads,
   })
+  followConnectionLimits(live, world.network)
   const endpoints = config.listeners.map((endpoint, index) => {
     const bound = world.network.listen(endpoint.host, endpoint.port)
     const told = config.advertised?.[index]

@@ -1,4 +1,5 @@
 import type { Logger } from '../base/logger.ts'
+import type { Network } from '../base/world.ts'
 import { type DynamicLayer, LiveSettings } from '../config/live-settings.ts'
 import type { DynamicConfigs } from '../metadata/dynamic-configs.ts'
 import type { BrokerConfig } from './config.ts'
@@ -18,4 +19,12 @@ export function liveSettings(config: BrokerConfig, dynamic: DynamicConfigs, logg
   for (const name of layers.keys()) follow(name, dynamic.get('broker', name))
   dynamic.watch('broker', follow)
   return live
+}
+
+/** The network's limits are what the settings say, from the start on. */
+export function followConnectionLimits(live: LiveSettings, network: Network): void {
+  live.onChange(({ maxConnections, maxConnectionsPerIp }, before) => {
+    if (maxConnections !== before.maxConnections || maxConnectionsPerIp !== before.maxConnectionsPerIp)
+      network.limitConnections(maxConnections, maxConnectionsPerIp)
+  })
 }

@@ -291,6 +291,8 @@ export interface Network {
   /** Returns the bound address; throws a MillraceError that names the address when it cannot. */
   listen(host: string, port: number): { listener: number; host: string; port: number }
   stopListening(): void
+  /** Takes the place of the settings of these names. Connections that are there stay. */
+  limitConnections(maxConnections: number, maxPerIp: number): void
   arenaView(arena: number): DataView
   arenaBytes(arena: number): Uint8Array
   releaseFrame(arena: number, position: number): void

@@ -96,6 +96,7 @@ export const brokerDefinitions = definitions<BrokerDefinition>([
   topicLike('log.segment.bytes', 'segment.bytes'),
   topicLike('log.segment.delete.delay.ms', 'file.delete.delay.ms'),
   dynamic('max.connections', ConfigType.int, 10_000, atLeast(1)),
+  dynamic('max.connections.per.ip', ConfigType.int, 2_147_483_647, atLeast(1)),
   topicLike('max.decompressed.message.bytes'),
   int('max.incremental.fetch.session.cache.slots', 1_000, atLeast(0)),
   int('max.request.partition.size.limit', 2_000, atLeast(1)),

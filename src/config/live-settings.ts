@@ -13,6 +13,7 @@ import { TopicSettings } from './topic-settings.ts'
 export interface LiveValues {
   readonly topicDefaults: TopicDefaults
   readonly maxConnections: number // max.connections
+  readonly maxConnectionsPerIp: number // max.connections.per.ip
   readonly producerExpirationMs: number // producer.id.expiration.ms
 }
 
@@ -81,6 +82,7 @@ function valuesOf(layers: BrokerLayers): LiveValues {
   return {
     topicDefaults: topicDefaults(layers),
     maxConnections: number('max.connections'),
+    maxConnectionsPerIp: number('max.connections.per.ip'),
     producerExpirationMs: number('producer.id.expiration.ms'),
   }
 }

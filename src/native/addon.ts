@@ -67,6 +67,7 @@ export interface RawEngine {
   listen(address: string, port: number, backlog: number): number
   listenerAddress(listener: number): string
   stopListening(): void
+  limitConnections(most: number, mostPerIp: number): number
   /** The same ArrayBuffer each time, until the transport stops: then it is detached. */
   arena(arena: number): ArrayBuffer | undefined
   releaseFrame(): void

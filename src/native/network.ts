@@ -15,6 +15,8 @@ import { ReplyQueue } from './reply-queue.ts'
 /** Connections that the kernel completes while this process is busy. */
 const backlog = 1024
 const uint32Max = 0xffff_ffff
+/** The transport has room for no more. */
+const mostConnections = 65_535
 
 export const openNetwork = (engine: Engine): Network => new NativeNetwork(engine)
 
@@ -40,7 +42,7 @@ class NativeNetwork implements Network, DeliverySink {
     block[Slot.argument + 1] = settings.frameBudgetBytes
     block[Slot.argument + 2] = settings.connectionInflightBytes
     block[Slot.argument + 3] = settings.connectionUnsentBytes
-    block[Slot.argument + 4] = settings.maxConnections
+    block[Slot.argument + 4] = Math.min(settings.maxConnections, mostConnections)
     block[Slot.argument + 5] = settings.idleTimeoutMs
     block[Slot.argument + 6] = settings.senderThreads
     block[Slot.argument + 7] = settings.maxConnectionsPerIp ?? uint32Max
@@ -58,6 +60,12 @@ class NativeNetwork implements Network, DeliverySink {
 
   stopListening(): void {
     this.#engine.raw.stopListening()
+  }
+
+  limitConnections(maxConnections: number, maxPerIp: number): void {
+    const { raw } = this.#engine
+    const status = raw.limitConnections(Math.min(maxConnections, mostConnections), Math.min(maxPerIp, uint32Max))
+    this.#engine.check('limit connections', status)
   }
 
   arenaView(arena: number): DataView {

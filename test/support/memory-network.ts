@@ -69,6 +69,11 @@ export class MemoryNetwork implements Network {
     return { listener, host, port: port === 0 ? 40_000 + listener : port }
   }
 
+  limitConnections(maxConnections: number, maxConnectionsPerIp: number): void {
+    assert(this.settings !== undefined, 'limits change once the network is started')
+    this.settings = { ...this.settings, maxConnections, maxConnectionsPerIp }
+  }
+
   stopListening(): void {
     this.listening = false
   }

@@ -68,8 +68,8 @@ enum class CloseReason : int32_t {
   kPeer = 0,       // the peer closed or reset
   kRequested = 1,  // Close() was called
   kFrameTooLarge = 2,
-  kFrameInvalid = 3,  // negative or impossibly small size
-  kIdle = 4,          // nothing moved in either direction
+  kFrameInvalid = 3,   // negative or impossibly small size
+  kIdle = 4,           // nothing moved in either direction
   kStalledBody = 5,    // a size or a body that came too slowly
   kUnsentLimit = 6,    // the peer does not read
   kRegionInvalid = 7,  // a region was truncated underneath
@@ -108,6 +108,9 @@ class Transport {
   virtual uint16_t listener_port(uint32_t listener) const = 0;
   virtual std::string listener_address(uint32_t listener) const = 0;  // numeric, without the port
   virtual void StopListening() = 0;
+  // Takes the place of the options of these names. Connections that are there stay; those that
+  // wait come in as soon as there is room.
+  virtual Status LimitConnections(uint32_t max_connections, uint32_t max_connections_per_ip) = 0;
   // Readable whenever Poll has something to do, timeouts and events held back included.
   virtual int epoll_descriptor() const = 0;
 

@@ -61,6 +61,16 @@ void TransportImpl::StopListening() {
   for (ListeningSocket& socket : listening_) socket.fd = -1;
 }
 
+Status TransportImpl::LimitConnections(uint32_t max_connections, uint32_t max_connections_per_ip) {
+  if (max_connections < 1 || max_connections > ConnectionTable::kMaxConnections) {
+    return Status(Code::kInvalidArgument);
+  }
+  max_connections_ = max_connections;
+  max_connections_per_ip_ = max_connections_per_ip;
+  ResumeAccepting();  // AcceptWaiting looks whether there is room
+  return Status::Ok();
+}
+
 // Kafka's rules: above max.connections nobody is accepted until somebody goes, and above
 // max.connections.per.ip a connection is closed as soon as it is accepted.
 void TransportImpl::AcceptWaiting(size_t index) {
@@ -68,7 +78,7 @@ void TransportImpl::AcceptWaiting(size_t index) {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     const ListeningSocket listening = listening_[index];
     if (listening.fd < 0 || !accepting_) return;
-    if (stats_.connections >= options_.max_connections) {
+    if (stats_.connections >= max_connections_) {
       accepting_ = false;  // until Forget
       SetAcceptInterest(0);
       Refused(RefuseReason::kMaxConnections, SocketAddress());
@@ -101,8 +111,7 @@ void TransportImpl::Adopt(UniqueFd fd, const SocketAddress& peer, uint32_t liste
     ++stats_.rejected;
     return Refused(RefuseReason::kNoDescriptor, peer);
   }
-  const bool counted = options_.max_connections_per_ip != UINT32_MAX;
-  if (counted && !peers_.Add(peer, options_.max_connections_per_ip)) {
+  if (!peers_.Add(peer, max_connections_per_ip_)) {
     ++stats_.rejected;
     return Refused(RefuseReason::kMaxConnectionsPerIp, peer);
   }
@@ -117,7 +126,7 @@ void TransportImpl::Adopt(UniqueFd fd, const SocketAddress& peer, uint32_t liste
   Connection* c = connections_.Add(std::move(fd), peer);
   if (c == nullptr) {
     ++stats_.rejected;
-    if (counted) peers_.Remove(peer);
+    peers_.Remove(peer);
     return;
   }
   epoll_event event{};
@@ -125,7 +134,7 @@ void TransportImpl::Adopt(UniqueFd fd, const SocketAddress& peer, uint32_t liste
   event.data.u64 = c->id;
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, c->fd.get(), &event) != 0) {
     ++stats_.rejected;
-    if (counted) peers_.Remove(peer);
+    peers_.Remove(peer);
     c->closed = true;
     c->fd.Reset();
     connections_.Remove(*c);

@@ -78,6 +78,8 @@ TransportImpl::TransportImpl(const TransportOptions& options, UniqueFd epoll, Un
       budget_(options.frame_budget_bytes, options.control_reserve_bytes),
       wheel_(options.now_ms()),
       now_ms_(options.now_ms()),
+      max_connections_(options.max_connections),
+      max_connections_per_ip_(options.max_connections_per_ip),
       senders_(std::move(senders)) {}
 
 // The senders first: nobody may write to a socket that is being closed.
@@ -310,7 +312,7 @@ void TransportImpl::CloseNow(Connection& c, CloseReason reason, int error) {
   farewells_.emplace(c.id, c.peer);
   --stats_.connections;
   CountUnsent(c);
-  if (options_.max_connections_per_ip != UINT32_MAX) peers_.Remove(c.peer);
+  peers_.Remove(c.peer);
   if (reason == CloseReason::kUnsentLimit || reason == CloseReason::kRegionInvalid ||
       reason == CloseReason::kStalledBody) {
     // A reset: the kernel need not keep what the peer does not read, and a reply that was cut short

@@ -48,6 +48,7 @@ class TransportImpl final : public Transport {
   uint16_t listener_port(uint32_t listener) const override;
   std::string listener_address(uint32_t listener) const override;
   void StopListening() override;
+  Status LimitConnections(uint32_t max_connections, uint32_t max_connections_per_ip) override;
   int epoll_descriptor() const override { return epoll_.get(); }
   size_t Poll(std::span<Event> into, int timeout_ms) override;
   std::span<std::byte> arena(uint32_t id) override { return memory_.arena(id); }
@@ -142,7 +143,9 @@ class TransportImpl final : public Transport {
   uint64_t turn_bytes_ = 0;     // read in the current turn
   uint64_t carried_bytes_ = 0;  // in all connections' carries
   uint64_t unsent_bytes_ = 0;   // of all connections, as CountUnsent saw them
-  PeerCounts peers_;            // while max_connections_per_ip limits them
+  uint32_t max_connections_;    // as of LimitConnections, if it was called
+  uint32_t max_connections_per_ip_;
+  PeerCounts peers_;
   struct Refusals {
     int64_t count = 0;
     int64_t report_ms = 0;  // not before

@@ -360,6 +360,20 @@ test('the level of the logger is changed at once', async t => {
   assert.equal(await noise(), after)
 })
 
+test('the allowed numbers of connections are changed at once, and are in effect from the start', async t => {
+  const broker = await testBroker(t, { 'max.connections': '50' })
+  const limits = () => {
+    const { maxConnections, maxConnectionsPerIp } = broker.world.network.settings!
+    return [maxConnections, maxConnectionsPerIp]
+  }
+  assert.deepEqual(limits(), [50, 2_147_483_647])
+  const client = broker.connect()
+  await set(client, brokerResource, '', { 'max.connections': '7', 'max.connections.per.ip': '3' })
+  assert.deepEqual(limits(), [7, 3])
+  await change(client, [changes(brokerResource, '', [['max.connections', DELETE, null]])])
+  assert.deepEqual(limits(), [50, 3])
+})
+
 test('a change that cannot be written to the metadata changes nothing', async t => {
   const broker = await TestBroker.start()
   t.after(() => broker.world.machine.killProcess())

@@ -298,3 +298,15 @@ test('connections beyond their number wait for one that goes', bounded, async t 
   first.socket.destroy()
   await recorder.signal.until(() => recorder.opened.length === 3)
 })
+
+test('the allowed number of connections changes while the network serves', bounded, async t => {
+  const { engine } = openEngine(t)
+  const { network, recorder, port } = startNetwork(t, engine, { maxConnections: 1 })
+  for (let i = 0; i < 3; i++) await Client.connect(t, port)
+  await recorder.signal.until(() => recorder.refused.length === 1)
+  assert.equal(recorder.opened.length, 1)
+  network.limitConnections(2, Number.MAX_SAFE_INTEGER)
+  await recorder.signal.until(() => recorder.opened.length === 2)
+  network.limitConnections(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)
+  await recorder.signal.until(() => recorder.opened.length === 3)
+})
