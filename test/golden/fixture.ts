@@ -14,3 +14,12 @@ export interface Fixture {
   readonly broker: string
   readonly exchanges: readonly Exchange[]
 }
+
+/** `frame` with ones in place of what is random in it: ids of topics as bytes, the cluster's as text. */
+export function blank(frame: Uint8Array, secrets: readonly Uint8Array[]): Buffer {
+  const blanked = Buffer.from(frame)
+  for (const secret of secrets)
+    for (let at = blanked.indexOf(secret); at >= 0; at = blanked.indexOf(secret, at + secret.length))
+      blanked.fill('1', at, at + secret.length)
+  return blanked
+}
