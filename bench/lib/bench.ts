@@ -46,7 +46,9 @@ export const runBench = async (
     return
   }
   const { machine, memory } = await prepare(options)
-  console.log(`${rows.length} rows, ${options.runs} runs each: about ${durationText(estimateSeconds(rows, options))}`)
+  const others = wantedExtras.map(extra => `, then ${extra.name}`).join('')
+  const estimate = durationText(estimateSeconds(rows, options))
+  console.log(`${rows.length} rows, ${options.runs} runs of each side: about ${estimate}${others}`)
   const results: RowResult[] = []
   // After each row: a bench of an hour that is interrupted leaves what it has.
   const keep = (result: RowResult): void => {
