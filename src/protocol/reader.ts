@@ -90,18 +90,24 @@ export class Reader {
 
   /** An unsigned varint of at most five bytes and 32 bits. Leaves `position` behind it. */
   uvarint(position: number, end: number, field: string): number {
+    const { bytes } = this
+    // Every length of 127 bytes or more comes here, so: integers only, and four bytes before the one that may overflow.
     let value = 0
-    for (let i = 0; i < 5; i++) {
-      if (position + i >= end) this.fail('truncated', position, field)
-      const byte = this.bytes[position + i]!
-      if (i === 4 && byte > 0x0f) this.fail('invalid-varint', position, field)
-      value += (byte & 0x7f) * 2 ** (7 * i)
+    let at = position
+    for (let shift = 0; shift < 28; shift += 7) {
+      if (at >= end) this.fail('truncated', position, field)
+      const byte = bytes[at++]!
+      value |= (byte & 0x7f) << shift
       if (byte < 0x80) {
-        this.position = position + i + 1
+        this.position = at
         return value
       }
     }
-    return this.fail('invalid-varint', position, field)
+    if (at >= end) this.fail('truncated', position, field)
+    const last = bytes[at]!
+    if (last > 0x0f) this.fail('invalid-varint', position, field)
+    this.position = at + 1
+    return value + last * 0x1000_0000
   }
 
   /** Reads how many tagged fields follow; each takes two bytes at least. Leaves `position` behind it. */
