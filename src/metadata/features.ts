@@ -18,8 +18,9 @@ export interface FinalizedFeature {
  * told to clients, who would take it for the promise of a coordinator. `initial` is what a new cluster begins with.
  */
 const features: readonly (SupportedFeature & { readonly initial: number })[] = [
-  // 4.4-IV2: tools read the release from it. Nothing here depends on the level.
-  { name: 'metadata.version', min: 7, max: 33, initial: 33 },
+  // Tools read the release from it, and nothing else depends on it. 33 is 4.4-IV2; a cluster begins at 29, 4.2-IV1: the
+  // newest that kafka-ui knows, which takes a level that it does not know for a broker of Kafka 1.0.
+  { name: 'metadata.version', min: 7, max: 33, initial: 29 },
   { name: 'kraft.version', min: 0, max: 0, initial: 0 },
   { name: 'transaction.version', min: 0, max: 0, initial: 0 },
   { name: 'group.version', min: 0, max: 0, initial: 0 },

@@ -29,10 +29,10 @@ async function openStore(machine = new Machine()): Promise<{ store: MetadataStor
 const setLevel = (store: MetadataStore, name: string, level: number) =>
   store.commit({ compare: [], put: [{ key: `features/${name}`, value: { level } }], remove: [] })
 
-test('a new cluster begins at the metadata version of Kafka 4.4, and without what has no coordinator yet', async () => {
+test('a new cluster begins at a metadata version that tools know, and without what has no coordinator yet', async () => {
   const { store } = await openStore()
   const levels = await FeatureLevels.open(store)
-  assert.deepEqual(levels.finalized, [{ name: 'metadata.version', level: 33 }])
+  assert.deepEqual(levels.finalized, [{ name: 'metadata.version', level: 29 }])
   for (const name of ['transaction.version', 'group.version', 'share.version', 'no.such'])
     assert.equal(levels.level(name), 0, name)
 })

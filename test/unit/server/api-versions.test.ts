@@ -49,7 +49,7 @@ for (const version of [3, 4, 5])
     const broker = await testBroker(t)
     const answer = await broker.connect().call(apiVersions, version, client3)
     assert.deepEqual(answer.supportedFeatures, [{ name: 'metadata.version', minVersion: 7, maxVersion: 33 }])
-    assert.deepEqual(answer.finalizedFeatures, [{ name: 'metadata.version', minVersionLevel: 33, maxVersionLevel: 33 }])
+    assert.deepEqual(answer.finalizedFeatures, [{ name: 'metadata.version', minVersionLevel: 29, maxVersionLevel: 29 }])
     assert.ok(answer.finalizedFeaturesEpoch > 0)
   })
 
