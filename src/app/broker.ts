@@ -22,6 +22,7 @@ import { PartitionTable } from '../replication/partition-table.ts'
 import { TopicConfigChanges } from '../replication/topic-configs.ts'
 import { TopicLifecycle } from '../replication/topic-lifecycle.ts'
 import { Server } from '../server/server.ts'
+import type { TurnStats } from '../server/turn-lengths.ts'
 import type { BrokerConfig, Endpoint } from './config.ts'
 import { followConnectionLimits, liveSettings } from './live-configs.ts'
 import { startRetention } from './retention.ts'
@@ -37,6 +38,8 @@ export interface Broker {
   /** Where it listens, with the ports that were given out for port 0. */
   readonly endpoints: readonly Endpoint[]
   readonly dataDirectory: string
+  /** How long turns of the decision thread are, which is how long one client can make another wait. */
+  turnStats(): TurnStats
   /** Finishes what is written, closes every log, marks the directory clean. */
   stop(): Promise<void>
 }
@@ -199,6 +202,7 @@ async function startOn(
   return {
     endpoints,
     dataDirectory: directory.path,
+    turnStats: () => server.turnStats(),
     async stop() {
       server.stop()
       retention.stop()
