@@ -21,19 +21,23 @@ export function serveDescribeTopicPartitions(
   return serve(describeTopicPartitions, { min: 0, max: 0, wide: true }, async (request, context) => {
     const from = request.cursor?.topicName ?? ''
     if (!isCursorValid(request)) return refused(request)
+    const firstPartition = request.cursor?.partitionIndex ?? 0
     const limit = Math.max(Math.min(partitionsPerPage, request.responsePartitionLimit), 1)
     const share = new TurnShare(context)
-    const names =
-      request.topics.length === 0
-        ? image.namesFrom(from, limit + 1) // One more than a page can hold, for the cursor.
-        : await sortInSlices(namesOf(request), from, share)
     const page = new Page(image, table, limit)
-    for (const name of names) {
-      if (page.isFull) page.nextCursor = { topicName: name, partitionIndex: 0 }
-      else page.add(name, name === from ? (request.cursor?.partitionIndex ?? 0) : 0)
-      if (page.nextCursor !== null) break
-      const due = share.spend()
-      if (due !== undefined) await due
+    const all = request.topics.length === 0
+    const more = (after: string) => image.namesFrom(`${after}\0`, limit)
+    let names = all ? image.namesFrom(from, limit) : await sortInSlices(namesOf(request), from, share)
+    while (names.length > 0 && page.nextCursor === null) {
+      for (const name of names) {
+        if (page.isFull) page.nextCursor = { topicName: name, partitionIndex: 0 }
+        // One of all topics may have been deleted since its name was read.
+        else if (!all || image.topic(name) !== undefined) page.add(name, name === from ? firstPartition : 0)
+        if (page.nextCursor !== null) break
+        const due = share.spend()
+        if (due !== undefined) await due
+      }
+      names = all ? more(names[names.length - 1]!) : []
     }
     return { throttleTimeMs: 0, topics: page.topics, nextCursor: page.nextCursor }
   })

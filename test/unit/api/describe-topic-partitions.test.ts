@@ -96,6 +96,9 @@ test('a cursor past the end of its topic shows none of it', async t => {
   for (const name of ['a', 'b']) await broker.createTopic(name)
   const cursor = { topicName: 'a', partitionIndex: 9 }
   assert.deepEqual(await page(broker, { topics: [], cursor }), ['a:', 'b:0'])
+  await broker.createTopic('c')
+  // It takes no room on the page, and hides nothing of what follows.
+  assert.deepEqual(await page(broker, { topics: [], cursor, responsePartitionLimit: 1 }), ['a:', 'b:0', '-> c:0'])
 })
 
 test('a cursor that is no place in the list is INVALID_REQUEST for every topic', async t => {

@@ -3,7 +3,9 @@ import { test } from 'node:test'
 import { ErrorCode, type RequestInput, type Uuid, zeroUuid } from '../../../src/protocol/index.ts'
 import { createTopics } from '../../../src/protocol/schema/create-topics.ts'
 import { deleteTopics } from '../../../src/protocol/schema/delete-topics.ts'
+import { fetch } from '../../../src/protocol/schema/fetch.ts'
 import { metadata } from '../../../src/protocol/schema/metadata.ts'
+import { produce } from '../../../src/protocol/schema/produce.ts'
 import { systemError } from '../../support/memory-disk.ts'
 import { batchOf, dataDirectory, produceOne, TestBroker, testBroker } from '../../support/test-broker.ts'
 
@@ -126,6 +128,40 @@ test('a topic made again under the same name is empty, and has another id', asyn
   await client.call(deleteTopics, 5, { topicNames: ['t'], timeoutMs: 1_000 })
   assert.notEqual(await broker.createTopic('t'), first)
   assert.equal((await produceOne(client, 't', batchOf(['b']))).baseOffset, 0)
+})
+
+test('the id of a topic that is gone is refused everywhere, also when another has its name', async t => {
+  const broker = await testBroker(t)
+  const topicId = await broker.createTopic('t')
+  const client = broker.connect()
+  const deletion = { topics: [{ topicId }], timeoutMs: 1_000 }
+  assert.equal((await client.call(deleteTopics, 6, deletion)).responses[0]!.errorCode, ErrorCode.NONE)
+  const refusals = async () => {
+    const deleted = await client.call(deleteTopics, 6, deletion)
+    const described = await client.call(metadata, 12, { topics: [{ topicId, name: null }] })
+    const records = batchOf(['v'])
+    const produced = await client.call(produce, 13, {
+      acks: -1,
+      timeoutMs: 1_000,
+      topicData: [{ topicId, partitionData: [{ index: 0, records }] }],
+    })
+    const codes: ErrorCode[] = [
+      deleted.responses[0]!.errorCode,
+      described.topics[0]!.errorCode,
+      produced.responses[0]!.partitionResponses[0]!.errorCode,
+    ]
+    for (const version of [13, 18]) {
+      const partitions = [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1 }]
+      const wanted = { maxWaitMs: 0, minBytes: 0, forgottenTopicsData: [], topics: [{ topicId, partitions }] }
+      codes.push((await client.call(fetch, version, wanted)).responses[0]!.partitions[0]!.errorCode)
+    }
+    return codes
+  }
+  const unknown = new Array<ErrorCode>(5).fill(ErrorCode.UNKNOWN_TOPIC_ID)
+  assert.deepEqual(await refusals(), unknown)
+  assert.notEqual(await broker.createTopic('t'), topicId)
+  assert.deepEqual(await refusals(), unknown)
+  assert.equal(broker.logOf('t').logEndOffset(), 0)
 })
 
 test('delete.topic.enable=false is told in the words that the version knows', async t => {
