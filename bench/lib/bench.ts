@@ -36,9 +36,11 @@ export const runBench = async (
   const options = parseOptions(name, defaults)
   const selected = selectRows(questions, options.rows, whole === undefined)
   const rows = selected.flatMap(question => question.rows)
-  const wantedExtras = extras.filter(
-    extra => options.rows.length === 0 || options.rows.some(text => extra.name.includes(text)),
-  )
+  // They start brokers themselves.
+  const wantedExtras =
+    options.target !== undefined
+      ? []
+      : extras.filter(extra => options.rows.length === 0 || options.rows.some(text => extra.name.includes(text)))
   if (rows.length + wantedExtras.length === 0) {
     const names = questions.flatMap(question => question.rows.map(row => `${question.name}: ${row.name}`))
     console.error(`No row is called that. There are:\n  ${[...names, ...extras.map(extra => extra.name)].join('\n  ')}`)
@@ -81,9 +83,7 @@ export const runBench = async (
       }
     }
     for (const extra of wantedExtras) {
-      await orSay(extra.name, async () => {
-        if (options.target === undefined) keep(await extra.measure(options, machine.commit))
-      })
+      await orSay(extra.name, async () => keep(await extra.measure(options, machine.commit)))
     }
   } finally {
     progress.clear()
