@@ -15,7 +15,7 @@ export type Unfolded = Uint8Array | AppendFailure
 
 /** A batch on its way to its records. */
 export interface Unfolding {
-  /** Undefined until `done`, which never rejects. */
+  /** Undefined until `done`, which never rejects, and once it was released. */
   readonly result: Unfolded | undefined
   readonly done: Promise<void>
   /** Gives back what it holds, or will hold. Once. */
@@ -103,7 +103,10 @@ export class Unfolder {
   private release(job: Job): void {
     const { state } = job
     job.state = 'released'
-    if (state === 'waiting') this.line.splice(this.line.indexOf(job), 1)
+    if (state === 'waiting') {
+      this.line.splice(this.line.indexOf(job), 1)
+      job.finish()
+    }
     if (state === 'held') this.letGo(job)
     this.startNext()
   }
