@@ -2,10 +2,12 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -87,6 +89,12 @@ class Peer {
     }
   }
   bool all_sent() const { return unsent_.empty(); }
+  // All that was sent is in the other end's socket, read or not.
+  bool all_arrived() const {
+    int unacknowledged = -1;
+    return unsent_.empty() && ioctl(fd_.get(), SIOCOUTQ, &unacknowledged) == 0 &&
+           unacknowledged == 0;
+  }
   // Receives what is there, up to `limit`.
   void Read(size_t limit = SIZE_MAX) {
     char buffer[65536];

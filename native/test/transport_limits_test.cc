@@ -286,6 +286,39 @@ TEST_CASE("limits: a granted body that does not grow is dropped, one that grows 
   CHECK(server->stats().frame_bytes_held == 0);
 }
 
+TEST_CASE("limits: a large body that grows by less than is read at a time goes on") {
+  int64_t now = 1'000'000;
+  TransportOptions options;
+  options.now_ms = [&now] { return now; };
+  options.body_progress_timeout_ms = 1000;
+  Server server(options);
+  Peer steady(server.port);
+  const uint64_t steady_id = server.Accepted();
+  Peer stalled(server.port);
+  const uint64_t stalled_id = server.Accepted();
+  const std::string frame = Framed(Pattern(2 * kMegabyte));
+  const size_t step = frame.size() / 32;
+  stalled.Send(frame.substr(0, 4096));
+  for (size_t sent = 0; sent < frame.size(); sent += step) {
+    steady.Send(frame.substr(sent, step));
+    const uint64_t arrived = server->stats().bytes_in;
+    if (sent == 0) {  // its deadline begins
+      server.Until([&] { return server->stats().bytes_in > 4096 + 4; });
+      continue;
+    }
+    server.Until([&] { return steady.Write(), steady.all_arrived(); });
+    // Not worth a read yet, and read all the same when its time comes.
+    if (sent == 10 * step) CHECK(server->stats().bytes_in == arrived);
+    now += 1100;
+    server.Turn();
+    CHECK(server.closed.count(steady_id) == 0);
+  }
+  server.Until([&] { return server.frames.size() == 1; });
+  CHECK(server.frames[0].bytes == frame.substr(4));
+  CHECK(server.closed_for(stalled_id, CloseReason::kStalledBody));
+  server.ReleaseAll();
+}
+
 TEST_CASE("limits: idle connections are closed, active ones are not, nor those we keep waiting") {
   int64_t now = 1'000'000;
   TransportOptions options;

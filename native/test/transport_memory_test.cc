@@ -91,6 +91,38 @@ TEST_CASE("frame memory: pages beyond the spare bytes go back, addresses and ids
   CHECK(ids == std::vector<uint32_t>{0, 1, 2, 3});
 }
 
+TEST_CASE("frame memory: a frame of which nothing has arrived takes the memory released last") {
+  FrameMemory memory(
+      {.arena_bytes = 1u << 20, .own_mapping_above_bytes = 256u << 10, .spare_bytes = 8u << 20});
+  const FrameOwner owner{.connection = 7, .lane = BudgetLane::kReserve};
+  Result<FramePlace> first = memory.Allocate(1'900'000, {});
+  Result<FramePlace> waiting = memory.Allocate(2'000'000, owner);
+  REQUIRE(first.ok());
+  REQUIRE(waiting.ok());
+  CHECK(memory.Refresh(*waiting, 2'000'000).bytes == waiting->bytes);  // nothing is released yet
+  std::memset(first->bytes, 0xab, 1'900'000);
+  memory.Release(first->arena, first->position);
+
+  const FramePlace moved = memory.Refresh(*waiting, 2'000'000);
+  CHECK(moved.arena == first->arena);
+  CHECK(moved.bytes == first->bytes);
+  std::memset(moved.bytes, 0xcd, 2'000'000);
+  Result<FramePlace> next = memory.Allocate(1'500'000, {});
+  REQUIRE(next.ok());
+  CHECK(next->bytes == waiting->bytes);
+
+  const FrameMemory::Released released = memory.Release(moved.arena, moved.position);
+  CHECK(released.owner.connection == 7);
+  CHECK(released.owner.lane == BudgetLane::kReserve);
+  CHECK(released.charge == memory.Charge(2'000'000));
+  memory.Release(next->arena, next->position);
+  CHECK(memory.resident_bytes() == 2 * memory.Charge(2'000'000));
+
+  Result<FramePlace> small = memory.Allocate(1000, {});
+  REQUIRE(small.ok());
+  CHECK(memory.Refresh(*small, 1000).bytes == small->bytes);
+}
+
 TEST_CASE("frame memory: an emptied arena gives its pages back when enough are spare") {
   FrameMemory memory(
       {.arena_bytes = 1u << 20, .own_mapping_above_bytes = 256u << 10, .spare_bytes = 1u << 20});

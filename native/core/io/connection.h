@@ -48,6 +48,7 @@ struct Connection {
   UniqueFd fd;
   SocketAddress peer;
   uint32_t interest = 0;  // as epoll knows it
+  int low_water = 1;      // SO_RCVLOWAT, likewise
 
   FrameReader reader;
   Carry carry;
@@ -64,7 +65,7 @@ struct Connection {
 
   int64_t last_active_ms = 0;  // when a byte last moved
   int64_t body_deadline_ms = 0;
-  uint32_t body_mark = 0;  // received bytes of the body when the deadline was set
+  uint32_t body_mark = 0;             // received bytes of the body when the deadline was set
   uint64_t counted_unsent_bytes = 0;  // its part of what all connections have unsent
   int64_t linger_deadline_ms = 0;
   int64_t timer_ms = 0;  // when its timer fires
@@ -79,9 +80,9 @@ struct Connection {
   bool lingering = false;  // our direction is closed; what still comes in is thrown away
   bool notify_drained = false;
   bool congested = false;  // as reported
-  bool ready = false;    // in the list of connections that go on without an event
-  bool touched = false;  // by the current Submit
-  bool closed = false;   // kClosed is out; here only until its job is back
+  bool ready = false;      // in the list of connections that go on without an event
+  bool touched = false;    // by the current Submit
+  bool closed = false;     // kClosed is out; here only until its job is back
 
   bool output_empty() const { return output.empty() && !lent; }
   uint64_t unsent_bytes() const { return output.bytes() + lent_bytes; }

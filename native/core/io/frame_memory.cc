@@ -106,6 +106,27 @@ FrameMemory::Released FrameMemory::Release(uint32_t id, uint32_t position) {
   return released;
 }
 
+FramePlace FrameMemory::Refresh(const FramePlace& place, uint32_t length) {
+  if (entries_[place.arena].shared != nullptr) return place;
+  OwnMapping& given_back = *entries_[place.arena].own;
+  SpareMappings& spare = spare_[given_back.size_class];
+  if (spare.with_pages.empty()) return place;
+  // The charge of both is the same, but one of them may have pages from a longer frame.
+  const uint32_t id = std::exchange(spare.with_pages.back(), place.arena);
+  OwnMapping& taken = *entries_[id].own;
+  spare_bytes_ += given_back.resident;
+  spare_bytes_ -= taken.resident;
+  taken.owner = given_back.owner;
+  taken.charge = std::exchange(given_back.charge, 0);
+  if (taken.charge > taken.resident) {
+    resident_bytes_ += taken.charge - taken.resident;
+    taken.resident = taken.charge;
+  }
+  PoisonReleased(given_back.memory.data(), given_back.resident);
+  Unpoison(taken.memory.data(), length);
+  return FramePlace{.arena = id, .position = 0, .bytes = taken.memory.data()};
+}
+
 bool FrameMemory::KeepSpare(uint64_t bytes) {
   if (spare_bytes_ + bytes > options_.spare_bytes) return false;
   spare_bytes_ += bytes;

@@ -44,6 +44,9 @@ class FrameMemory {
   uint64_t Charge(uint32_t length) const;
 
   Result<FramePlace> Allocate(uint32_t length, FrameOwner owner);
+  // A place for a frame of `length` bytes instead of `place`, where nothing of it has arrived yet:
+  // the memory that was released last, which the processor's cache may still hold.
+  FramePlace Refresh(const FramePlace& place, uint32_t length);
 
   struct Released {
     FrameOwner owner;

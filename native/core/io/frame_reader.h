@@ -44,6 +44,8 @@ class FrameReader {
   // and calling Received is as good as Feed, without the copy.
   std::span<std::byte> MissingBody() const;
   void Received(size_t bytes, FrameSink& sink);
+  // The current body, of which nothing has arrived yet, goes to `place` instead.
+  void MoveBody(const FramePlace& place) { place_ = place; }
 
   bool in_body() const { return place_.bytes != nullptr; }
   // No byte of a frame was seen.

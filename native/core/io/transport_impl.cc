@@ -106,14 +106,18 @@ size_t TransportImpl::Poll(std::span<Event> into, int timeout_ms) {
 
 void TransportImpl::RunTurn(size_t room, int timeout_ms) {
   turn_bytes_ = 0;
+  const bool large = std::exchange(large_bodies_, false);
+  // One at a time, so that what is reported is handled before the turn ends.
+  const size_t batch = large ? 1 : kEpollBatch;
+  const uint64_t turn_limit = large ? kLargeTurnBytes : kTurnBytes;
   RunReady();
   // Level-triggered: a connection that had its share, or was left over, is simply reported again,
   // and epoll reports those it has not reported for longest first. All that is reported is handled.
   std::array<epoll_event, kEpollBatch> reported;
   for (;;) {
     const bool busy = !events_.empty() || !ready_.empty();
-    const int count = epoll_wait(epoll_.get(), reported.data(), static_cast<int>(reported.size()),
-                                 busy ? 0 : timeout_ms);
+    const int count =
+        epoll_wait(epoll_.get(), reported.data(), static_cast<int>(batch), busy ? 0 : timeout_ms);
     if (count <= 0) break;  // nothing in time, or a signal
     now_ms_ = NowMs();
     for (int i = 0; i < count; ++i) {
@@ -121,8 +125,8 @@ void TransportImpl::RunTurn(size_t room, int timeout_ms) {
                   reported[static_cast<size_t>(i)].events);
     }
     timeout_ms = 0;
-    const bool more = static_cast<size_t>(count) == reported.size();
-    if (!more || events_.size() >= room || turn_bytes_ >= kTurnBytes) break;
+    const bool more = static_cast<size_t>(count) == batch;
+    if (!more || events_.size() >= room || turn_bytes_ >= turn_limit) break;
   }
   RunTimers();
 }
@@ -231,11 +235,12 @@ void TransportImpl::HandleTimer(Connection& c) {
   c.timer_ms = INT64_MAX;
   if (c.lingering) {
     if (now_ms_ >= c.linger_deadline_ms) return CloseNow(c, c.close_reason, 0);
-  } else if (c.body_deadline_ms != 0 && !c.paused && now_ms_ >= c.body_deadline_ms) {
+  } else if (BodyIsDue(c)) {
     if (TooSlow(c)) return CloseNow(c, CloseReason::kStalledBody, 0);
     c.body_mark = c.reader.received();
     c.body_deadline_ms = c.reader.in_body() ? now_ms_ + options_.body_progress_timeout_ms : 0;
   }
+  if (c.closed) return;
   // Whom we keep waiting ourselves, without owing us the reading of a reply, is not idle.
   const bool our_turn = c.output_empty() && !c.lingering && !WantsInput(c);
   if (our_turn) c.last_active_ms = now_ms_;
@@ -243,6 +248,16 @@ void TransportImpl::HandleTimer(Connection& c) {
     return CloseNow(c, CloseReason::kIdle, 0);
   }
   ScheduleTimer(c);
+}
+
+// Whether the connection is to be judged by what came in since its deadline was set. What waits in
+// the socket below its low-water mark counts, so it is read first.
+bool TransportImpl::BodyIsDue(Connection& c) {
+  const auto due = [&] {
+    return c.body_deadline_ms != 0 && !c.paused && now_ms_ >= c.body_deadline_ms;
+  };
+  if (due() && c.low_water > 1 && WantsInput(c)) ReadSocket(c);
+  return !c.closed && due();
 }
 
 void TransportImpl::ScheduleTimer(Connection& c) {

@@ -77,6 +77,7 @@ class TransportImpl final : public Transport {
   void RunTimers();
   bool TooSlow(const Connection& c) const;
   void HandleTimer(Connection& c);
+  bool BodyIsDue(Connection& c);
   void ScheduleTimer(Connection& c);
   void ArmTimer();
   int64_t NowMs() const { return options_.now_ms(); }
@@ -101,6 +102,7 @@ class TransportImpl final : public Transport {
   // transport_read.cc
   bool WantsInput(const Connection& c) const;
   void ReadSocket(Connection& c);
+  void SetLowWater(Connection& c);
   void Discard(Connection& c);
   void ReadOn(Connection& c);
   // False when the connection cannot take more now, or is closed.
@@ -141,6 +143,7 @@ class TransportImpl final : public Transport {
   int64_t armed_ms_ = -1;       // when timer_ fires
   uint64_t turn_ = 0;           // counts calls of Poll
   uint64_t turn_bytes_ = 0;     // read in the current turn
+  bool large_bodies_ = false;   // some are being received, as of the reads since the last turn
   uint64_t carried_bytes_ = 0;  // in all connections' carries
   uint64_t unsent_bytes_ = 0;   // of all connections, as CountUnsent saw them
   uint32_t max_connections_;    // as of LimitConnections, if it was called

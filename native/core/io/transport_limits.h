@@ -9,11 +9,15 @@ namespace millrace {
 // their share. A turn should stay below 2 ms on the decision thread.
 constexpr size_t kScratchBytes = 128u << 10;       // one read of small frames
 constexpr size_t kLargeFrameReadBytes = 4u << 10;  // a read that expects the start of a large frame
-constexpr uint64_t kReadTurnBytes = 512u << 10;    // per connection and turn
+constexpr uint64_t kReadTurnBytes = 1536u << 10;   // per connection and turn
 // Frames per connection and turn. What they hold and are answered with is only known after the
 // turn, so this is also how many may go past connection_inflight_bytes.
 constexpr uint32_t kFramesPerTurn = 64;
-constexpr uint64_t kTurnBytes = 2u << 20;         // all reads of a turn, about
+constexpr uint64_t kTurnBytes = 2u << 20;  // all reads of a turn, about
+// While bodies come of which this much is missing, a turn ends after about a megabyte, which a
+// processor's own cache still holds when it is checked and appended.
+constexpr size_t kLargeBodyBytes = 64u << 10;
+constexpr uint64_t kLargeTurnBytes = 1u << 20;
 constexpr uint64_t kWriteTurnBytes = 256u << 10;  // per connection and flush, on the loop
 constexpr size_t kEpollBatch = 16;
 constexpr int kAcceptsPerTurn = 64;

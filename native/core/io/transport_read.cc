@@ -83,6 +83,9 @@ bool TransportImpl::WantsInput(const Connection& c) const {
 
 void TransportImpl::ReadSocket(Connection& c) {
   uint64_t share = kReadTurnBytes;
+  if (c.reader.in_body() && c.reader.received() == 0) {
+    c.reader.MoveBody(memory_.Refresh(c.reader.place(), c.reader.length()));
+  }
   while (WantsInput(c)) {
     // The rest of a body goes straight to its place. What follows it, or many small frames, goes
     // into the scratch buffer, as long as there is room to keep what then turns out to have to
@@ -136,7 +139,24 @@ void TransportImpl::ReadSocket(Connection& c) {
     if (received < asked || share == 0) break;
   }
   WatchFrame(c);
+  SetLowWater(c);
   UpdateInterest(c);
+}
+
+// A large body is read when there is much of it: fewer calls and wake-ups, and what is copied out
+// of the socket, checked and written to a file in one turn stays in the processor's cache.
+void TransportImpl::SetLowWater(Connection& c) {
+  if (c.closed) return;
+  const size_t missing = c.reader.MissingBody().size();
+  int wanted = 1;
+  if (missing >= kLargeBodyBytes) {
+    large_bodies_ = true;
+    wanted = static_cast<int>(std::min<size_t>(missing, kLargeTurnBytes));
+  }
+  if (wanted == c.low_water) return;
+  if (setsockopt(c.fd.get(), SOL_SOCKET, SO_RCVLOWAT, &wanted, sizeof wanted) == 0) {
+    c.low_water = wanted;
+  }
 }
 
 // Goes on with a connection that had to wait, or that was told to.
@@ -193,6 +213,7 @@ void TransportImpl::DropInput(Connection& c) {
     c.held_bytes -= released.charge;
     stats_.frame_bytes_held -= released.charge;
     budget_.Return(released.charge, released.owner.lane);
+    SetLowWater(c);
   }
   if (c.wait == Connection::Wait::kBudget) budget_.Forget(c.ticket);
   if (c.wait == Connection::Wait::kGranted) budget_.Return(c.grant.bytes, c.grant.lane);
