@@ -1,16 +1,25 @@
-// Runs the suites with real clients, one after the other, each within its own time limit, and adds up their tests.
+// Runs the suites with real clients, each within its own time limit, and adds up their tests. A whole run also holds
+// docs/compatibility.md against what it saw.
 //
-//   node test/compat/run.mjs [--only NAME] [--reference]
+//   node test/compat/run.mjs [--only NAME] [--reference] [--write-docs]
 //
-// --reference runs them against Apache Kafka instead of Millrace: what fails there is wrong in the suite.
+// --reference runs them against Apache Kafka instead of Millrace: what fails there is wrong in the suite. --write-docs
+// writes the page, from a run of its two suites only.
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { compatibilityPage, mergeReports } from './compatibility-page.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
+const pagePath = join(root, 'docs', 'compatibility.md')
+/** The suites whose reports make the page. */
+const reporting = ['clients', 'admin']
 const suites = [
+  { name: 'clients', file: 'test/compat/clients.suite.ts', limitMs: 240_000 },
+  { name: 'admin', file: 'test/compat/admin.suite.ts', limitMs: 180_000 },
   { name: 'kcat', file: 'test/compat/kcat.suite.ts', limitMs: 240_000 },
   { name: 'kafkajs', file: 'test/compat/kafkajs.suite.ts', limitMs: 120_000 },
   { name: 'java', file: 'test/compat/java.suite.ts', limitMs: 120_000 },
@@ -19,10 +28,13 @@ const suites = [
   { name: 'kill-producers', file: 'test/crash/kill-producers.suite.ts', limitMs: 180_000 },
 ]
 // The first run on a machine also fetches the clients.
-const installAllowanceMs = 300_000
+const installAllowanceMs = 400_000
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, reference: { type: 'boolean' } } })
-const chosen = suites.filter(suite => values.only === undefined || suite.name === values.only)
+const { values } = parseArgs({
+  options: { only: { type: 'string' }, reference: { type: 'boolean' }, 'write-docs': { type: 'boolean' } },
+})
+const writeDocs = values['write-docs'] === true
+const chosen = suites.filter(({ name }) => (writeDocs ? reporting.includes(name) : (values.only ?? name) === name))
 if (chosen.length === 0) {
   console.error(`no suite is called ${values.only}; there are ${suites.map(suite => suite.name).join(', ')}`)
   process.exit(2)
@@ -33,11 +45,15 @@ if (!values.reference && !attached && !existsSync(join(root, 'dist', 'millrace.j
   process.exit(1)
 }
 
+const reports = mkdtempSync(join(tmpdir(), 'millrace-compat-report-'))
+process.once('exit', () => rmSync(reports, { recursive: true, force: true }))
+
 /** Runs one suite in a process group of its own, so that at its limit its brokers and clients end with it. */
 const runSuite = ({ file, limitMs }) =>
   new Promise(resolve => {
     const args = ['--import', 'tsx', '--test-reporter=spec', file]
-    const env = { ...process.env, ...(values.reference ? { MILLRACE_COMPAT_BROKER: 'kafka' } : {}) }
+    const broker = values.reference ? { MILLRACE_COMPAT_BROKER: 'kafka' } : {}
+    const env = { ...process.env, ...broker, MILLRACE_COMPAT_REPORT: reports }
     const child = spawn(process.execPath, args, {
       cwd: root,
       env,
@@ -72,6 +88,21 @@ const runSuite = ({ file, limitMs }) =>
     })
   })
 
+/** One test: the page says what this run saw. Only a run of every client can tell. */
+function checkPage() {
+  const files = reporting.map(name => join(reports, `${name}.json`))
+  if (!files.every(file => existsSync(file))) return { passed: 0, failed: 1, skipped: 0 }
+  const page = compatibilityPage(mergeReports(files.map(file => JSON.parse(readFileSync(file, 'utf8')))))
+  if (writeDocs) writeFileSync(pagePath, page)
+  const committed = existsSync(pagePath) ? readFileSync(pagePath, 'utf8') : ''
+  if (page === committed) return { passed: 1, failed: 0, skipped: 0 }
+  const known = new Set(committed.split('\n'))
+  const news = page.split('\n').filter(line => !known.has(line))
+  console.log('docs/compatibility.md does not say what this run saw; run it with --write-docs. New or other lines:')
+  console.log(news.join('\n'))
+  return { passed: 0, failed: 1, skipped: 0 }
+}
+
 const total = { passed: 0, failed: 0, skipped: 0 }
 for (const suite of chosen) {
   console.log(`\n${suite.name}`)
@@ -81,6 +112,13 @@ for (const suite of chosen) {
   total.failed += failed
   total.skipped += skipped
   console.log(`${suite.name}: ${passed} passed, ${failed} failed in ${((Date.now() - startedMs) / 1000).toFixed(0)} s`)
+}
+const whole = values.only === undefined && process.env.MILLRACE_COMPAT_CLIENTS === undefined
+if (whole && !values.reference && !attached) {
+  console.log('\ncompatibility page')
+  const { passed, failed } = checkPage()
+  total.passed += passed
+  total.failed += failed
 }
 console.log(`\n${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`)
 process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1

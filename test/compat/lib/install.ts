@@ -8,8 +8,8 @@ import { run } from './process.ts'
 
 /** Foreign clients live outside the clone, by the hash of what asks for them, so that a fresh clone finds them again. */
 const cacheRoot = process.env.MILLRACE_CACHE ?? join(homedir(), '.cache', 'millrace')
-const here = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
-const installLimitMs = 300_000
+export const here = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
+export const installLimitMs = 300_000
 
 const exists = (path: string): Promise<boolean> =>
   access(path).then(
@@ -18,15 +18,17 @@ const exists = (path: string): Promise<boolean> =>
   )
 
 /**
- * Fills a directory named after `recipe`'s content once. Building goes on beside it and a rename publishes it, so an
+ * Fills a directory named after the recipes' content once. Building goes on beside it and a rename publishes it, so an
  * interrupted install leaves nothing that looks finished; of two installs at once, the first to finish wins.
  */
-const installed = async (name: string, recipe: string, fill: (dir: string) => Promise<void>): Promise<string> => {
+export const installed = async (
+  name: string,
+  recipes: string | readonly string[],
+  fill: (dir: string) => Promise<void>,
+): Promise<string> => {
   const hash = createHash('sha256')
-    .update(await readFile(recipe))
-    .digest('hex')
-    .slice(0, 12)
-  const dir = join(cacheRoot, `${name}-${hash}`)
+  for (const recipe of [recipes].flat()) hash.update(await readFile(recipe))
+  const dir = join(cacheRoot, `${name}-${hash.digest('hex').slice(0, 12)}`)
   if (await exists(dir)) return dir
   const building = `${dir}.building-${process.pid}`
   await rm(building, { recursive: true, force: true })
@@ -47,7 +49,7 @@ const runs = (command: string, ...args: string[]): Promise<boolean> =>
   )
 
 /** Takes a program from the distribution where the machine lacks it; `probe` ends with 0 where it is there. */
-const ensure = async (debianPackage: string, command: string, ...probe: string[]): Promise<string> => {
+export const ensure = async (debianPackage: string, command: string, ...probe: string[]): Promise<string> => {
   if (await runs(command, ...probe)) return command
   console.log(`installing ${debianPackage} with apt-get`)
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
@@ -58,9 +60,9 @@ const ensure = async (debianPackage: string, command: string, ...probe: string[]
 
 export const installKcat = (): Promise<string> => ensure('kcat', 'kcat', '-V')
 
-/** The path of a Python that imports confluent_kafka. */
-export const installPython = async (): Promise<string> => {
-  const requirements = here('python/requirements.txt')
+/** The path of a Python that imports what `requirements` asks for; by default the newest of each client. */
+export const installPython = async (name = 'requirements'): Promise<string> => {
+  const requirements = here(`drivers/python/${name}.txt`)
   // A virtual environment names its own place in its scripts; the interpreter itself may be moved, and is all we use.
   const dir = await installed('python', requirements, async building => {
     await ensure('python3-venv', 'python3', '-c', 'import ensurepip, venv')
@@ -99,16 +101,22 @@ export const installJava = async (name: 'tools' | 'broker', heapMb: number): Pro
 export const listJars = async (name: 'tools' | 'broker'): Promise<string[]> =>
   readdir(join(await installJars(name), 'lib'))
 
-/** A `require` that finds the codecs which kafkajs leaves to its user. */
-export const installCodecs = async (): Promise<NodeJS.Require> => {
-  const lock = here('codecs/package-lock.json')
-  const dir = await installed('codecs', lock, async building => {
+/** The directory that holds the packages which the lock file of `folder` names, as they are after `finish`. */
+export const installPackages = async (
+  name: string,
+  folder: string,
+  finish: (dir: string) => Promise<void> = async () => undefined,
+): Promise<string> => {
+  const lock = here(`${folder}/package-lock.json`)
+  return installed(name, lock, async building => {
     await copyFile(lock, join(building, 'package-lock.json'))
-    await copyFile(here('codecs/package.json'), join(building, 'package.json'))
-    await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
-      timeoutMs: installLimitMs,
-      cwd: building,
-    })
+    await copyFile(here(`${folder}/package.json`), join(building, 'package.json'))
+    const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund']
+    await run('npm', args, { timeoutMs: installLimitMs, cwd: building })
+    await finish(building)
   })
-  return createRequire(join(dir, 'package.json'))
 }
+
+/** A `require` that finds the codecs which kafkajs leaves to its user. */
+export const installCodecs = async (): Promise<NodeJS.Require> =>
+  createRequire(join(await installPackages('codecs', 'codecs'), 'package.json'))

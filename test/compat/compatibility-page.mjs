@@ -1,0 +1,134 @@
+// Writes docs/compatibility.md from what the suites saw of each client (lib/report.ts). Nothing in it depends on the
+// machine or the hour, so that a run which saw the same writes the same.
+
+const adminColumns = [
+  'createTopic',
+  'createTopic.assignments',
+  'listTopics',
+  'describeTopic',
+  'describeCluster',
+  'describeConfigs',
+  'incrementalAlterConfigs',
+  'alterConfigs',
+  'createPartitions',
+  'deleteRecords',
+  'listOffsets',
+  'describeFeatures',
+  'listConfigResources',
+  'deleteTopic',
+]
+
+/** The outcomes of one client whose subject begins with `word`, without it. */
+const subjects = ({ outcomes }, word) =>
+  Object.entries(outcomes)
+    .filter(([subject]) => subject.startsWith(`${word} `))
+    .map(([subject, outcome]) => ({ subject: subject.slice(word.length + 1), passed: outcome === 'passed' }))
+
+const failuresOf = tried => tried.filter(({ passed }) => !passed).map(({ subject }) => subject)
+
+const mark = tried => (tried.length === 0 ? '–' : tried.every(({ passed }) => passed) ? 'yes' : '**no**')
+
+/** Columns as wide as their widest cell: the page is also read as text. */
+function table(head, rows) {
+  const widths = head.map((_, column) => Math.max(3, ...[head, ...rows].map(row => [...row[column]].length)))
+  const line = row =>
+    `| ${row.map((cell, column) => cell + ' '.repeat(widths[column] - [...cell].length)).join(' | ')} |`
+  return [line(head), line(widths.map(width => '-'.repeat(width))), ...rows.map(line)].join('\n')
+}
+
+const titleOf = client => `${client.name} ${client.version}`
+
+function clientRow(client, count) {
+  const written = subjects(client, 'write')
+  const read = subjects(client, 'read')
+  const administered = subjects(client, 'admin')
+  const failed = [written, read, administered].flatMap(failuresOf)
+  const calls = new Set(administered.map(({ subject }) => subject.split(' ')[0].split('.')[0])).size
+  const reads = read.length > 0 ? `what all ${count} wrote` : 'not tried: in a group only'
+  const result = failed.length === 0 ? 'all as it should be' : `**fails: ${failed.join(', ')}**`
+  return [
+    client.name,
+    client.version,
+    written.map(({ subject }) => subject).join(', '),
+    reads,
+    `${calls} calls`,
+    result,
+  ]
+}
+
+function adminRow(client) {
+  const administered = subjects(client, 'admin')
+  const of = column =>
+    administered.filter(({ subject }) => {
+      const call = subject.split(' ')[0]
+      return call === column || (column === 'listOffsets' && call.startsWith('listOffsets.'))
+    })
+  return [titleOf(client), ...adminColumns.map(column => mark(of(column)))]
+}
+
+function offsetsRow(client, kinds) {
+  const administered = subjects(client, 'admin')
+  const of = kind => administered.filter(({ subject }) => subject.split(' ')[0] === `listOffsets${kind}`)
+  return [titleOf(client), ...kinds.map(kind => mark(of(kind)))]
+}
+
+/** One object per client, from the files of all suites. */
+export function mergeReports(reports) {
+  const clients = new Map()
+  for (const client of reports.flat()) {
+    const known = clients.get(client.id)
+    clients.set(client.id, { ...client, outcomes: { ...known?.outcomes, ...client.outcomes } })
+  }
+  return [...clients.values()]
+}
+
+export function compatibilityPage(clients) {
+  const kinds = [
+    '',
+    '.earliest',
+    '.latest',
+    '.maxTimestamp',
+    '.earliestLocal',
+    '.latestTiered',
+    '.earliestPendingUpload',
+  ]
+  const waiting = clients.filter(({ groupsOnly }) => groupsOnly).map(titleOf)
+  return `# Compatibility
+
+Clients that others wrote, and what they did with a broker of this commit. \`node test/compat/run.mjs --write-docs\` writes
+this page from what it saw; \`.ci/run\` fails where the page says something else. So it is not edited by hand.
+
+## Clients
+
+Each one writes ${subjects(clients[0], 'write').length} partitions: with every codec, with acks 0, 1 and all, as an idempotent producer, and a record of 1 MB;
+keys, values and headers that are present, empty and null as far as it can say so, each record with a time of its own.
+Each then reads what every client wrote, by assignment, and answers with the same bytes, headers, times and offsets.
+
+${table(
+  ['client', 'version', 'writes', 'reads', 'administers', 'result'],
+  clients.map(client => clientRow(client, clients.length)),
+)}
+
+## Administration
+
+Each call that a client has, with its refusals, looked at through the newest Java client. A dash: the client has no such
+call.
+
+${table(['client', ...adminColumns], clients.map(adminRow))}
+
+The kinds of offsets that they ask for; the first is by time.
+
+${table(
+  ['client', 'by time', ...kinds.slice(1).map(kind => kind.slice(1))],
+  clients.map(client => offsetsRow(client, kinds)),
+)}
+
+## Not tried yet
+
+- Consumer groups, which this broker does not coordinate yet. ${waiting.join(' and ')} read as members of a group only.
+- Transactions, for the same reason.
+
+Beside this table, suites of their own look further into kcat (100 MB of text there and back), kafkajs, the Java clients,
+confluent-kafka (a restart in mid-produce) and Kafka's own \`DumpLogSegments\` over our files: \`test/compat/README.md\`.
+`
+}
