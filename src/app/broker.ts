@@ -192,7 +192,7 @@ async function startOn(
     idleTimeoutMs: config.idleTimeoutMs,
     senderThreads,
   })
-  followConnectionLimits(live, world.network)
+  followConnectionLimits(live, world, ownDescriptors)
   const endpoints = config.listeners.map((endpoint, index) => {
     const bound = world.network.listen(endpoint.host, endpoint.port)
     const told = config.advertised?.[index]

@@ -24,9 +24,6 @@ export interface BrokerConfig {
   readonly partitionsPerPage: number // max.request.partition.size.limit
   readonly fetchSessionCacheSlots: number // max.incremental.fetch.session.cache.slots
   readonly retentionCheckIntervalMs: number // log.retention.check.interval.ms
-  readonly producerExpirationMs: number // producer.id.expiration.ms
-  /** The broker's values for topics, under the names that topics use. */
-  readonly topicDefaults: Configs
   /** Everything that was set and has an effect, under its own name and in its canonical form. */
   readonly statics: Configs
 }
@@ -69,8 +66,6 @@ export function readBrokerConfig(given: ReadonlyMap<string, string>): { config: 
     partitionsPerPage: number('max.request.partition.size.limit'),
     fetchSessionCacheSlots: number('max.incremental.fetch.session.cache.slots'),
     retentionCheckIntervalMs: number('log.retention.check.interval.ms'),
-    producerExpirationMs: number('producer.id.expiration.ms'),
-    topicDefaults: topicDefaults(layers).values,
     statics,
   }
   checkReachable(config)

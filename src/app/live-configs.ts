@@ -1,6 +1,6 @@
 import type { Logger } from '../base/logger.ts'
-import type { Network } from '../base/world.ts'
-import { type DynamicLayer, LiveSettings } from '../config/live-settings.ts'
+import type { World } from '../base/world.ts'
+import { type DynamicLayer, LiveSettings, type LiveValues } from '../config/live-settings.ts'
 import type { DynamicConfigs } from '../metadata/dynamic-configs.ts'
 import type { BrokerConfig } from './config.ts'
 
@@ -21,10 +21,18 @@ export function liveSettings(config: BrokerConfig, dynamic: DynamicConfigs, logg
   return live
 }
 
-/** The network's limits are what the settings say, from the start on. */
-export function followConnectionLimits(live: LiveSettings, network: Network): void {
-  live.onChange(({ maxConnections, maxConnectionsPerIp }, before) => {
-    if (maxConnections !== before.maxConnections || maxConnectionsPerIp !== before.maxConnectionsPerIp)
-      network.limitConnections(maxConnections, maxConnectionsPerIp)
+/**
+ * Connections are limited as the settings say, and what they may take of the process's descriptors is kept from files,
+ * with `ownDescriptors`: now, when the network was started, and after each change.
+ */
+export function followConnectionLimits(live: LiveSettings, world: World, ownDescriptors: number): void {
+  const limit = ({ maxConnections, maxConnectionsPerIp }: LiveValues) => {
+    world.network.limitConnections(maxConnections, maxConnectionsPerIp)
+    world.storage.limitOpenFiles(maxConnections + ownDescriptors)
+  }
+  limit(live.current)
+  live.onChange((now, before) => {
+    if (now.maxConnections !== before.maxConnections || now.maxConnectionsPerIp !== before.maxConnectionsPerIp)
+      limit(now)
   })
 }

@@ -33,7 +33,7 @@ const topicDocumentation: Readonly<Record<string, string>> = {
     'Milliseconds for which records stay on local disks where older ones are tiered; -2 takes retention.ms.',
   'max.compaction.lag.ms': 'After how many milliseconds a record of a compacted topic becomes due for compaction.',
   'max.decompressed.message.bytes':
-    'The largest record after decompression. This broker keeps batches as they came and sets no limit of its own.',
+    'The largest record after decompression. This broker limits a whole batch, to 128 MB, and no single record.',
   'max.message.bytes': 'The largest batch that is taken, in bytes, as the producer compressed it.',
   'message.timestamp.after.max.ms':
     'How far a record may be ahead of the clock of the broker, in milliseconds, where timestamps are made by producers.',

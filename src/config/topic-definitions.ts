@@ -34,7 +34,7 @@ const maxArrayBytes = 2_147_483_639
 export const decompressedBytes: Check = servesOnly(
   String(maxArrayBytes),
   between(1, maxArrayBytes),
-  `This broker does not unfold what it stores: it serves only ${maxArrayBytes}, which is no limit`,
+  `This broker limits what a whole batch unfolds to, and no record: it serves only ${maxArrayBytes}, which is no limit`,
 )
 export const cleanupPolicy = listOf('compact', 'delete')
 export const timestampType = oneOf('CreateTime', 'LogAppendTime')

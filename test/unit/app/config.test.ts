@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { formatEndpoint, parseEndpoint, readBrokerConfig } from '../../../src/app/config.ts'
 import { parseProperties } from '../../../src/app/properties.ts'
+import { LiveSettings } from '../../../src/config/live-settings.ts'
 
 const read = (configs: Record<string, string> = {}) => readBrokerConfig(new Map(Object.entries(configs)))
 const refused = (configs: Record<string, string>, message: RegExp) =>
@@ -11,7 +12,7 @@ test('nothing given is a broker on the loopback address', () => {
   const { config, ignored } = read()
   assert.deepEqual(config.listeners, [{ host: '127.0.0.1', port: 9092 }])
   assert.deepEqual([config.nodeId, config.dataDirectory, config.autoCreateTopics], [1, './data', true])
-  assert.deepEqual([ignored, config.topicDefaults, config.frameBudgetBytes], [[], {}, 256 << 20])
+  assert.deepEqual([ignored, config.statics, config.frameBudgetBytes], [[], {}, 256 << 20])
 })
 
 test('names that mean nothing here are returned, and not refused', () => {
@@ -61,10 +62,12 @@ test('configs that do not go together are refused', () => {
 })
 
 test('the finer unit of a time wins, hours become milliseconds, -1 stays -1', () => {
-  assert.equal(read({ 'log.retention.hours': '2' }).config.topicDefaults['retention.ms'], '7200000')
+  const retention = (configs: Record<string, string>) =>
+    new LiveSettings(read(configs).config.statics).topic({}).text('retention.ms')
+  assert.equal(retention({ 'log.retention.hours': '2' }), '7200000')
   const both = { 'log.retention.hours': '2', 'log.retention.minutes': '3', 'log.retention.ms': '5' }
-  assert.equal(read(both).config.topicDefaults['retention.ms'], '5')
-  assert.equal(read({ 'log.retention.hours': '-1' }).config.topicDefaults['retention.ms'], '-1')
+  assert.equal(retention(both), '5')
+  assert.equal(retention({ 'log.retention.hours': '-1' }), '-1')
 })
 
 test('listeners are plain text, reachable, and one advertised for each', () => {
