@@ -234,24 +234,26 @@ export class LogManager {
   async abandon(): Promise<void> {
     for (const timer of this.timers) timer.cancel()
     await this.checkpointing
-    for (const { log, files } of this.open.values()) {
+    for (const [name, { log, files }] of [...this.open]) {
+      this.open.delete(name)
       await files.close()
       await log.stored.close(false)
     }
-    this.open.clear()
   }
 
   /** Flushes and closes everything; the directory is marked clean when nothing failed and nothing was left out. */
   async close(): Promise<void> {
     for (const timer of this.timers) timer.cancel()
+    await this.checkpointing
     for (const [name, opened] of [...this.open]) {
+      // Nobody else looks at a log that is being closed.
+      this.open.delete(name)
       try {
         opened.files.saveProducers(opened.log.logEnd, opened.log.producers)
         opened.files.saveEpochs(opened.log.epochs)
         await opened.files.close()
         const logEnd = opened.log.logEnd
         await opened.log.stored.close(true)
-        this.open.delete(name)
         this.recoveryPoints.set(name, logEnd)
       } catch (error) {
         this.anyFailed = true

@@ -132,6 +132,7 @@ export class LogRetention {
   }
 
   private failed(key: LogKey, error: unknown): void {
+    if (this.stopped) return // The logs are being closed.
     this.parts.logger.warn({ log: directoryName(key), error: String(error) }, 'retention could not remove segments')
   }
 
