@@ -42,13 +42,13 @@ const written = new Map<RunningClient, Written[]>()
 /** The times of records that carry their client's own, as the witness read them. */
 const ownTimes = new Map<string, number[]>()
 
+const topicOf = ({ kind: { id } }: RunningClient): string => `written-by-${id}`
+
 before(async () => {
   for (const writer of clients) {
     await witness.driver.call('createTopic', { topic: topicOf(writer), partitions: ways.length })
   }
 })
-
-const topicOf = ({ kind: { id } }: RunningClient): string => `written-by-${id}`
 
 for (const writer of clients) {
   const topic = topicOf(writer)
