@@ -23,11 +23,6 @@ enum CallSlot : size_t {
   // read
   kRegion = 21,
   kRegionLength = 22,
-  // findTimestamp, findMaxTimestamp
-  kFoundOffset = 23,
-  kFoundTimestamp = 24,
-  kFoundLeaderEpoch = 25,
-  kFoundInCompressedBatch = 35,
   // readHeaders
   kHeaderCount = 26,
   // logState

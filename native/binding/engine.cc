@@ -69,6 +69,7 @@ napi_value Engine::MakeObject(napi_env env) {
   array("producerIds", producer_ids_);
   AppendLogCalls(properties, this);
   AppendLogLifecycle(properties, this);
+  AppendLogSearch(properties, this);
   AppendLogUpkeep(properties, this);
   AppendNetworkCalls(properties, this);
   napi_value object;
@@ -108,7 +109,8 @@ napi_value Engine::Stats(napi_env env, napi_callback_info info) {
   const uint64_t numbers[] = {
       self.regions_.live(), self.logs_.live(), io.connections,          io.frames,
       io.frame_bytes_held,  io.arena_bytes,    io.replies_queued_bytes, io.bytes_in,
-      io.bytes_out,         io.parked};
+      io.bytes_out,         io.parked,
+      io.sendfile_bytes};
   napi_value buffer, array;
   void* data;
   constexpr size_t kCount = std::size(numbers);

@@ -118,6 +118,7 @@ napi_property_descriptor Method(const char* name, napi_callback call, void* owne
 // Each adds its functions.
 void AppendLogCalls(std::vector<napi_property_descriptor>& properties, Engine* engine);
 void AppendLogLifecycle(std::vector<napi_property_descriptor>& properties, Engine* engine);
+void AppendLogSearch(std::vector<napi_property_descriptor>& properties, Engine* engine);
 void AppendNetworkCalls(std::vector<napi_property_descriptor>& properties, Engine* engine);
 
 }  // namespace millrace

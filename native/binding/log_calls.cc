@@ -148,7 +148,7 @@ napi_value AppendBytes(napi_env env, napi_callback_info info) {
 }
 
 // readLog: offset, max bytes, limit, whole first batch. A region that is not empty is pinned under
-// a number.
+// a number. What would wait for the disk is left to readColdLog.
 napi_value ReadLog(napi_env env, napi_callback_info info) {
   LogCall call(env, info);
   if (!call.ready()) return call.Refuse();
@@ -168,35 +168,6 @@ napi_value ReadLog(napi_env env, napi_callback_info info) {
   to[kRegion] = static_cast<double>(*id);
   to[kRegionLength] = static_cast<double>(length);
   return call.Answer(Status::Ok());
-}
-
-napi_value AnswerFound(const LogCall& call, const Result<TimestampPosition>& found) {
-  if (!found.ok()) return call.Answer(found.status());
-  double* to = call.numbers();
-  to[kFoundOffset] = static_cast<double>(found->offset);
-  to[kFoundTimestamp] = static_cast<double>(found->timestamp);
-  to[kFoundLeaderEpoch] = found->leader_epoch;
-  to[kFoundInCompressedBatch] = found->in_compressed_batch ? 1 : 0;
-  return call.Answer(Status::Ok());
-}
-
-// findTimestamp: timestamp, limit.
-napi_value FindTimestamp(napi_env env, napi_callback_info info) {
-  LogCall call(env, info);
-  if (!call.ready()) return call.Refuse();
-  const int64_t timestamp = call.reader.Int53(kArgument);
-  const Offset limit = call.OffsetAt(kArgument + 1);
-  if (!call.reader.ok()) return call.Refuse();
-  return AnswerFound(call, call.entry->log->FindTimestamp(timestamp, limit));
-}
-
-// findMaxTimestamp: limit.
-napi_value FindMaxTimestamp(napi_env env, napi_callback_info info) {
-  LogCall call(env, info);
-  if (!call.ready()) return call.Refuse();
-  const Offset limit = call.OffsetAt(kArgument);
-  if (!call.reader.ok()) return call.Refuse();
-  return AnswerFound(call, call.entry->log->FindMaxTimestamp(limit));
 }
 
 // readHeaders: from, limit, count; at most as many as the shared array holds.
@@ -328,8 +299,6 @@ void AppendLogCalls(std::vector<napi_property_descriptor>& properties, Engine* e
       Method("validateFrame", ValidateFrame, engine),
       Method("checkUnfolded", CheckUnfoldedFrame, engine),
       Method("readLog", ReadLog, engine),
-      Method("findTimestamp", FindTimestamp, engine),
-      Method("findMaxTimestamp", FindMaxTimestamp, engine),
       Method("readHeaders", ReadHeaders, engine),
       Method("truncateLog", TruncateLog, engine),
       Method("resetLog", ResetLog, engine),

@@ -155,7 +155,7 @@ TEST_CASE(
   });
   for (int i = 0; i < 3000; ++i) {
     REQUIRE(log.Append({.records = 2, .value_bytes = 50, .content = uint64_t(i)}).ok());
-    Result<FileRegion> region = log->Read(i * 7 % log.end(), 20'000, log.end(), true);
+    Result<FileRegion> region = ReadWaiting(*log, i * 7 % log.end(), 20'000, log.end(), true);
     REQUIRE((region.ok() || region.status().code() == Code::kOffsetOutOfRange));
     if (region.ok()) {
       std::lock_guard lock(mutex);

@@ -36,7 +36,7 @@ TEST_CASE("every offset is found, also in the middle of a batch, while written a
   log.AppendMany(60);
   for (int round = 0; round < 2; ++round) {
     for (Offset offset = 0; offset < log.end(); ++offset) {
-      Result<FileRegion> region = log->Read(offset, 1, INT64_MAX, true);
+      Result<FileRegion> region = ReadWaiting(*log, offset, 1, INT64_MAX, true);
       REQUIRE(region.ok());
       std::vector<std::byte> bytes = BytesOf(*region);
       BatchHeader header;
@@ -223,7 +223,7 @@ TEST_CASE("many logs share a bounded number of descriptors") {
   CHECK(services.files().size() <= 4);
   std::vector<FileRegion> regions;
   for (const auto& log : logs) {
-    Result<FileRegion> region = (*log)->Read(0, 1 << 20, INT64_MAX, true);
+    Result<FileRegion> region = ReadWaiting(**log, 0, 1 << 20, INT64_MAX, true);
     REQUIRE(region.ok());
     regions.push_back(std::move(*region));
   }

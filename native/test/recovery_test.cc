@@ -278,7 +278,7 @@ TEST_CASE(
       for (OpenTrust trust : {OpenTrust::kClean, OpenTrust::kSameBoot, OpenTrust::kReboot}) {
         log.Open(trust, log.batches.empty() ? 0 : 1);
         REQUIRE(log.Content() == log.Appended());
-        TimestampPosition late = *log->FindMaxTimestamp(INT64_MAX);
+        TimestampPosition late = FindMaxTimestamp(*log);
         CHECK(late.offset == log.end() - 1);
         CHECK(log->Close(true).ok());
       }
@@ -301,13 +301,14 @@ TEST_CASE(
     WriteFile(disk, path, wrong);
     log.Open(OpenTrust::kClean, log.end());
     for (Offset offset = 0; offset < log.end(); ++offset) {
-      Result<FileRegion> region = log->Read(offset, 1, INT64_MAX, true);
+      Result<FileRegion> region = ReadWaiting(*log, offset, 1, INT64_MAX, true);
       REQUIRE(region.ok());
       BatchHeader header;
       REQUIRE(ParseBatchHeader(BytesOf(*region), &header).ok());
       REQUIRE(header.base_offset <= offset);
       REQUIRE(header.last_offset >= offset);
     }
+    REQUIRE(log->Close(true).ok());
     CHECK(ReadFile(disk, path) == right);
   }
 }

@@ -41,7 +41,7 @@ TEST_CASE(
             break;
           }
         }
-        TimestampPosition found = *log->FindTimestamp(timestamp, limit);
+        TimestampPosition found = FindTimestamp(*log, timestamp, limit);
         REQUIRE(found.offset == expected.offset);
         REQUIRE(found.timestamp == expected.timestamp);
         REQUIRE(!found.in_compressed_batch);
@@ -52,7 +52,7 @@ TEST_CASE(
         if (record.offset >= start && record.offset < limit && record.timestamp > largest.timestamp)
           largest = record;
       }
-      TimestampPosition found = *log->FindMaxTimestamp(limit);
+      TimestampPosition found = FindMaxTimestamp(*log, limit);
       REQUIRE(found.timestamp == largest.timestamp);
       REQUIRE(found.offset == largest.offset);
     };
@@ -106,22 +106,22 @@ TEST_CASE(
   REQUIRE(log.Append({.records = 3, .base_timestamp = 5, .codec = 4},
                      {.flags = kAppendLogAppendTime, .now_ms = 900})
               .ok());
-  TimestampPosition found = *log->FindTimestamp(205, INT64_MAX);
+  TimestampPosition found = FindTimestamp(*log, 205, INT64_MAX);
   CHECK(found.in_compressed_batch);
   CHECK(found.offset == 3);
   CHECK(found.timestamp == 220);
   CHECK(found.leader_epoch == 9);
-  found = *log->FindTimestamp(800, INT64_MAX);
+  found = FindTimestamp(*log, 800, INT64_MAX);
   CHECK(!found.in_compressed_batch);
   CHECK(found.offset == 6);
   CHECK(found.timestamp == 900);
-  found = *log->FindMaxTimestamp(6);
+  found = FindMaxTimestamp(*log, 6);
   CHECK(found.in_compressed_batch);
   CHECK(found.offset == 3);
-  CHECK(log->FindTimestamp(901, INT64_MAX)->offset == -1);
-  CHECK(log->FindTimestamp(800, 6)->offset == -1);
+  CHECK(FindTimestamp(*log, 901, INT64_MAX).offset == -1);
+  CHECK(FindTimestamp(*log, 800, 6).offset == -1);
   REQUIRE(log->AdvanceStart(7).ok());
-  CHECK(log->FindTimestamp(0, INT64_MAX)->offset == 7);
+  CHECK(FindTimestamp(*log, 0, INT64_MAX).offset == 7);
 }
 
 }  // namespace millrace::test

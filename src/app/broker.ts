@@ -1,5 +1,6 @@
 import { serveApiVersions } from '../api/api-versions.ts'
 import type { ClusterView } from '../api/cluster-view.ts'
+import { ColdReads } from '../api/cold-reads.ts'
 import { serveFetch } from '../api/fetch.ts'
 import { serveInitProducerId } from '../api/init-producer-id.ts'
 import { lazily, type ServedApi } from '../api/lazy.ts'
@@ -31,6 +32,8 @@ import { startRetention } from './retention.ts'
 const connectionUnsentBytes = 64 << 20
 const connectionInflightBytes = 128 << 20
 const senderThreads = 1
+/** Lookups that wait for the disk: they leave one of the four worker threads to everything else. */
+const coldReadsAtOnce = 3
 /** Descriptors for threads, listeners, checkpoints and what Node itself opens. */
 const ownDescriptors = 128
 
@@ -116,6 +119,7 @@ async function startOn(
     rack: config.rack,
     advertised: connection => advertised[server.listener(connection)]!,
   }
+  const coldReads = new ColdReads(coldReadsAtOnce)
   const settingsOf = (topic: TopicImage) => live.topic(topic.configs)
   const topicConfigs = new TopicConfigChanges({
     store,
@@ -128,8 +132,17 @@ async function startOn(
   const configParts = { nodeId: config.nodeId, image, live, dynamic, topics: topicConfigs, logger }
   const handlers: ServedApi[] = [
     serveProduce(table, () => world.clock.wallMs(), world.timers),
-    serveFetch(table, world.timers, config.fetchMaxBytes),
-    serveListOffsets(table, world.storage),
+    serveFetch({
+      table,
+      clock,
+      timers,
+      random: world.random,
+      coldReads,
+      fetchMaxBytes: config.fetchMaxBytes,
+      sessionSlots: config.fetchSessionCacheSlots,
+      endpoint: connection => ({ nodeId: config.nodeId, ...cluster.advertised(connection), rack: config.rack }),
+    }),
+    serveListOffsets(table, timers, coldReads),
     serveMetadata({
       image,
       table,

@@ -175,13 +175,21 @@ export interface StoredLog {
   /** The records that the last append, validation or check found at fault, the first 500 of them. Read at once. */
   recordFaults(): RecordFault[]
   readonly lastAppend: LastAppend
-  /** Pins a region; 0, then `lastRegion`/`lastRegionLength` (length 0: no region was made). */
+  /**
+   * Pins a region; 0, then `lastRegion`/`lastRegionLength` (length 0: no region was made). Never waits for the disk:
+   * `wouldBlock` when it had to, and then `readCold` does.
+   */
   read(offset: number, maxBytes: number, limit: number, wholeFirstBatch: boolean): number
   readonly lastRegion: number
   readonly lastRegionLength: number
-  /** First record at or after `timestamp`, below `limit`. May read from disk. */
-  findTimestamp(timestamp: number, limit: number): TimestampPosition | undefined
-  findMaxTimestamp(limit: number): TimestampPosition | undefined
+  /** `read` on a thread that may wait for the disk. The region is pinned; `wouldBlock`: the log was cut meanwhile. */
+  readCold(offset: number, maxBytes: number, limit: number, wholeFirstBatch: boolean): Promise<ColdRead>
+  /** First record of [from, limit) at or after `timestamp`, which is not negative. Rejects when it cannot be read. */
+  findTimestamp(timestamp: number, from: number, limit: number): Promise<TimestampPosition | undefined>
+  /** First record of [from, limit) with the largest timestamp. */
+  findMaxTimestamp(from: number, limit: number): Promise<TimestampPosition | undefined>
+  /** The whole batch that holds `offset`, below `limit`; empty when there is none. For who must unfold it. */
+  readBatch(offset: number, limit: number): Promise<Uint8Array>
   /** Headers of the batches from `from`, below `limit`; at most `count`. */
   readHeaders(from: number, limit: number, count: number): StoredBatchHeader[]
   truncateTo(offset: number): number
@@ -205,6 +213,13 @@ export interface StoredLog {
   delete(): Promise<void>
 }
 
+export interface ColdRead {
+  readonly status: number
+  readonly region: number
+  /** 0: no region was made. */
+  readonly length: number
+}
+
 export interface SegmentFacts {
   baseOffset: number
   sizeBytes: number
@@ -218,7 +233,7 @@ export interface TimestampPosition {
   offset: number
   timestamp: number
   leaderEpoch: number
-  /** `offset` and `timestamp` are the compressed batch's first: the record itself is found by unfolding it. */
+  /** `offset` is that of the compressed batch and `timestamp` its largest: unfolding it tells the record. */
   inCompressedBatch: boolean
 }
 
@@ -328,4 +343,6 @@ export interface NetworkStats {
   bytesIn: number
   bytesOut: number
   parked: number
+  /** Of `bytesOut`: what went out of files by sendfile, without a copy. */
+  sendfileBytes: number
 }

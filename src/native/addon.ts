@@ -18,7 +18,7 @@ export interface Addon {
 }
 
 /** Raised with every change to what the addon exports (native/binding/addon.cc). */
-export const addonAbi = 3
+export const addonAbi = 4
 
 /** Functions without a comment take all arguments from `block` and return a status. */
 export interface RawEngine {
@@ -45,8 +45,12 @@ export interface RawEngine {
   /** `records` are what the compressed batch that `block` tells of unfolds to. */
   checkUnfolded(records: Uint8Array): number
   readLog(): number
-  findTimestamp(): number
-  findMaxTimestamp(): number
+  /** Arguments as `readLog`. Fulfilled with status, errno, region, its length. */
+  readColdLog(): Promise<Float64Array>
+  /** Timestamp (negative: the largest), from, limit. Fulfilled with `SearchField`s. */
+  searchLog(): Promise<Float64Array>
+  /** Offset, limit. Fulfilled with the batch that holds the offset, empty when there is none, or with a status. */
+  readBatch(): Promise<ArrayBuffer | number>
   readHeaders(): number
   truncateLog(): number
   resetLog(): number
@@ -90,10 +94,6 @@ export const Slot = {
   rolled: 20,
   region: 21,
   regionLength: 22,
-  foundOffset: 23,
-  foundTimestamp: 24,
-  foundLeaderEpoch: 25,
-  foundInCompressedBatch: 35,
   headerCount: 26,
   logStart: 27,
   logEnd: 28,
@@ -111,6 +111,15 @@ export const EventField = { kind: 0, connection: 1, a: 2, b: 3, c: 4, count: 6 }
 export const EventKind = { opened: 1, frame: 2, closed: 3, drained: 4, congested: 5, refused: 6 } as const
 /** Numbers of an entry in `completions`. */
 export const CompletionField = { log: 0, durableOffset: 1, status: 2, systemError: 3, count: 4 } as const
+/** Numbers that `searchLog` answers. */
+export const SearchField = {
+  status: 0,
+  systemError: 1,
+  offset: 2,
+  timestamp: 3,
+  leaderEpoch: 4,
+  inCompressedBatch: 5,
+} as const
 /** Numbers of a reply part; `buffer` is -1 for a region, whose number then stands in `position`. */
 export const PartField = { connection: 0, buffer: 1, position: 2, length: 3, last: 4, count: 5 } as const
 /** Numbers of an entry in `headers`. */
@@ -143,4 +152,5 @@ export const EngineStat = {
   bytesIn: 7,
   bytesOut: 8,
   parked: 9,
+  sendfileBytes: 10,
 } as const

@@ -127,6 +127,7 @@ class NativeNetwork implements Network, DeliverySink {
       bytesIn: numbers[EngineStat.bytesIn]!,
       bytesOut: numbers[EngineStat.bytesOut]!,
       parked: numbers[EngineStat.parked]!,
+      sendfileBytes: numbers[EngineStat.sendfileBytes]!,
     }
   }
 

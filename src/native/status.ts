@@ -17,6 +17,7 @@ export const StatusCode = {
   failed: 11,
   addressInUse: 12,
   tooManyConnections: 13,
+  wouldBlock: 14,
   offsetOutOfRange: 20,
   batchCorrupt: 30,
   batchInvalid: 31,

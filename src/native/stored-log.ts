@@ -1,4 +1,5 @@
 import type {
+  ColdRead,
   LastAppend,
   LogSettings,
   RecordFault,
@@ -8,11 +9,13 @@ import type {
   StoredLog,
   TimestampPosition,
 } from '../base/world.ts'
-import { FaultField, HeaderField, type RawEngine, SegmentField, Slot } from './addon.ts'
+import { FaultField, HeaderField, type RawEngine, SearchField, SegmentField, Slot } from './addon.ts'
 import { fromNative, statusError } from './errors.ts'
 import { StatusCode } from './status.ts'
 
 const argument = Slot.argument
+/** Searches that find the log cut under them: nobody cuts a log that often while one looks. */
+const maxLooks = 8
 
 /** A log in native code, held by number. When nobody holds this object any more, `onGone` hears of it. */
 export class NativeLog implements StoredLog {
@@ -84,12 +87,7 @@ export class NativeLog implements StoredLog {
   }
 
   read(offset: number, maxBytes: number, limit: number, wholeFirstBatch: boolean): number {
-    const block = this.#block
-    block[Slot.log] = this.number
-    block[argument] = offset
-    block[argument + 1] = maxBytes
-    block[argument + 2] = limit
-    block[argument + 3] = wholeFirstBatch ? 1 : 0
+    this.#storeRead(offset, maxBytes, limit, wholeFirstBatch)
     return this.#raw.readLog()
   }
 
@@ -101,16 +99,34 @@ export class NativeLog implements StoredLog {
     return this.#block[Slot.regionLength]!
   }
 
-  findTimestamp(timestamp: number, limit: number): TimestampPosition | undefined {
-    this.#storeTwo(timestamp, limit)
-    this.#check('look for a timestamp in', this.#raw.findTimestamp())
-    return this.#found()
+  async readCold(offset: number, maxBytes: number, limit: number, wholeFirstBatch: boolean): Promise<ColdRead> {
+    this.#storeRead(offset, maxBytes, limit, wholeFirstBatch)
+    let found: Float64Array
+    try {
+      found = await this.#raw.readColdLog()
+    } catch {
+      return { status: StatusCode.closed, region: 0, length: 0 } // Its arguments were right, so it is closed.
+    }
+    return { status: found[0]!, region: found[2]!, length: found[3]! }
   }
 
-  findMaxTimestamp(limit: number): TimestampPosition | undefined {
-    this.#storeTwo(limit, 0)
-    this.#check('look for the largest timestamp in', this.#raw.findMaxTimestamp())
-    return this.#found()
+  async findTimestamp(timestamp: number, from: number, limit: number): Promise<TimestampPosition | undefined> {
+    return await this.#search(timestamp, from, limit)
+  }
+
+  async findMaxTimestamp(from: number, limit: number): Promise<TimestampPosition | undefined> {
+    return await this.#search(-1, from, limit)
+  }
+
+  async readBatch(offset: number, limit: number): Promise<Uint8Array> {
+    const batch = await this.#again(
+      async () => {
+        this.#storeTwo(offset, limit)
+        return await this.#called('read a batch of', () => this.#raw.readBatch())
+      },
+      answer => (typeof answer === 'number' ? answer : StatusCode.ok),
+    )
+    return new Uint8Array(batch as ArrayBuffer)
   }
 
   readHeaders(from: number, limit: number, count: number): StoredBatchHeader[] {
@@ -229,6 +245,15 @@ export class NativeLog implements StoredLog {
     block[argument + 5] = checkedInside ? 1 : 0
   }
 
+  #storeRead(offset: number, maxBytes: number, limit: number, wholeFirstBatch: boolean): void {
+    const block = this.#block
+    block[Slot.log] = this.number
+    block[argument] = offset
+    block[argument + 1] = maxBytes
+    block[argument + 2] = limit
+    block[argument + 3] = wholeFirstBatch ? 1 : 0
+  }
+
   #storeTwo(first: number, second: number): void {
     const block = this.#block
     block[Slot.log] = this.number
@@ -236,15 +261,41 @@ export class NativeLog implements StoredLog {
     block[argument + 1] = second
   }
 
-  #found(): TimestampPosition | undefined {
-    const block = this.#block
-    const offset = block[Slot.foundOffset]!
+  async #search(timestamp: number, from: number, limit: number): Promise<TimestampPosition | undefined> {
+    const found = await this.#again(
+      async () => {
+        this.#storeTwo(timestamp, from)
+        this.#block[argument + 2] = limit
+        return await this.#called('search', () => this.#raw.searchLog())
+      },
+      answer => answer[SearchField.status]!,
+    )
+    const offset = found[SearchField.offset]!
     if (offset < 0) return undefined
     return {
       offset,
-      timestamp: block[Slot.foundTimestamp]!,
-      leaderEpoch: block[Slot.foundLeaderEpoch]!,
-      inCompressedBatch: block[Slot.foundInCompressedBatch] !== 0,
+      timestamp: found[SearchField.timestamp]!,
+      leaderEpoch: found[SearchField.leaderEpoch]!,
+      inCompressedBatch: found[SearchField.inCompressedBatch] !== 0,
+    }
+  }
+
+  /** Looks again where the log was cut meanwhile, some times; throws what else went wrong. */
+  async #again<Found>(look: () => Promise<Found>, statusOf: (found: Found) => number): Promise<Found> {
+    for (let looks = 1; ; looks++) {
+      const found = await look()
+      const status = statusOf(found)
+      if (status === StatusCode.ok) return found
+      if (status !== StatusCode.wouldBlock || looks === maxLooks)
+        throw statusError(`search the log in ${this.directory}`, status)
+    }
+  }
+
+  async #called<Found>(verb: string, call: () => Promise<Found>): Promise<Found> {
+    try {
+      return await call()
+    } catch (failure) {
+      throw fromNative(`${verb} the log in ${this.directory}`, failure)
     }
   }
 

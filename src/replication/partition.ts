@@ -26,6 +26,8 @@ export interface ReadOutcome {
   code: ErrorCode
   region: number
   length: number
+  /** Not without waiting for the disk: `readCold` does. */
+  wouldBlock: boolean
 }
 
 export interface PartitionOptions {
@@ -54,6 +56,8 @@ export class Partition {
   private flushUpTo = 0
   private readonly readWaiters = new Set<ReadWaiter>()
   private gone: ErrorCode = ErrorCode.NONE
+  /** The log end when it came online. */
+  private foundEnd = 0
 
   constructor(topic: string, index: number, image: PartitionImage, options: PartitionOptions) {
     this.topic = topic
@@ -95,7 +99,13 @@ export class Partition {
     const start = offset(log.logStart)
     const committed = this.writeCaching ? log.logEnd : Math.max(log.durableEnd, start)
     this.state = new OffsetState(start, offset(committed), offset(log.logEnd))
+    this.foundEnd = log.logEnd
     if (committed < log.logEnd) log.stored.requestFlush()
+  }
+
+  /** Everything that was in the log when it came online is committed, as it may have been before: see ListOffsets. */
+  get recovered(): boolean {
+    return this.highWatermark >= this.foundEnd
   }
 
   /** Serves no longer, because its disk failed or its topic was deleted; everyone who waits is told `code`. */
@@ -113,7 +123,7 @@ export class Partition {
     return this.current
   }
   get logStart(): number {
-    return this.current?.logStart ?? -1
+    return this.current === undefined ? -1 : this.state!.logStart
   }
   get highWatermark(): number {
     return this.state?.highWatermark ?? -1
@@ -214,20 +224,40 @@ export class Partition {
     return readCommitted ? this.lastStable : this.highWatermark
   }
 
-  /** Pins the bytes from the batch around `fetchOffset` up to the reader's limit, at most `maxBytes` (see StoredLog.read). */
+  /**
+   * Pins the bytes from the batch around `fetchOffset` up to the reader's limit, at most `maxBytes` (see StoredLog.read).
+   * Never waits for the disk.
+   */
   read(fetchOffset: number, maxBytes: number, readCommitted: boolean, wholeFirstBatch: boolean): ReadOutcome {
-    const log = this.current
-    if (log === undefined) return { code: this.refusal(-1), region: 0, length: 0 }
+    const { current, state } = this
+    if (current === undefined || state === undefined) return refused(this.refusal(-1))
     // Between the limit and the log end there is nothing to read yet; past the end there never was.
-    if (fetchOffset < log.logStart || fetchOffset > log.logEnd)
-      return { code: ErrorCode.OFFSET_OUT_OF_RANGE, region: 0, length: 0 }
+    if (fetchOffset < state.logStart || fetchOffset > state.logEnd) return refused(ErrorCode.OFFSET_OUT_OF_RANGE)
     const limit = this.readLimit(readCommitted)
-    if (fetchOffset >= limit) return { code: ErrorCode.NONE, region: 0, length: 0 }
-    const status = log.stored.read(fetchOffset, maxBytes, limit, wholeFirstBatch)
-    if (status === StatusCode.ok)
-      return { code: ErrorCode.NONE, region: log.stored.lastRegion, length: log.stored.lastRegionLength }
-    const code = status === StatusCode.offsetOutOfRange ? ErrorCode.OFFSET_OUT_OF_RANGE : ErrorCode.KAFKA_STORAGE_ERROR
-    return { code, region: 0, length: 0 }
+    if (fetchOffset >= limit) return nothingRead
+    const { stored } = current
+    const status = stored.read(fetchOffset, maxBytes, limit, wholeFirstBatch)
+    return readOutcome(status, stored.lastRegion, stored.lastRegionLength)
+  }
+
+  /** The same on a thread that may wait for the disk. The region is pinned whatever has become of the partition. */
+  async readCold(
+    fetchOffset: number,
+    maxBytes: number,
+    readCommitted: boolean,
+    wholeFirstBatch: boolean,
+  ): Promise<ReadOutcome> {
+    const limit = this.readLimit(readCommitted)
+    if (this.current === undefined) return refused(this.refusal(-1))
+    if (fetchOffset >= limit) return nothingRead
+    const { status, region, length } = await this.current.stored.readCold(fetchOffset, maxBytes, limit, wholeFirstBatch)
+    if (this.current === undefined && length === 0) return refused(this.refusal(-1))
+    return readOutcome(status, region, length)
+  }
+
+  /** Whether `fetchOffset` lies in a segment that is no longer written. */
+  belowActiveSegment(fetchOffset: number): boolean {
+    return this.current !== undefined && fetchOffset < this.current.stored.activeBaseOffset()
   }
 
   private commit(endOffset: number): void {
@@ -244,6 +274,15 @@ export class Partition {
   }
 }
 
+const nothingRead: ReadOutcome = { code: ErrorCode.NONE, region: 0, length: 0, wouldBlock: false }
+
+const refused = (code: ErrorCode): ReadOutcome => ({ code, region: 0, length: 0, wouldBlock: false })
+
+function readOutcome(status: number, region: number, length: number): ReadOutcome {
+  if (status === StatusCode.ok) return { code: ErrorCode.NONE, region, length, wouldBlock: false }
+  if (status === StatusCode.wouldBlock) return { code: ErrorCode.NONE, region: 0, length: 0, wouldBlock: true }
+  return refused(status === StatusCode.offsetOutOfRange ? ErrorCode.OFFSET_OUT_OF_RANGE : ErrorCode.KAFKA_STORAGE_ERROR)
+}
 /** Takes out the first waiters, as many as wait for no more than `endOffset`. */
 function takeReached(waiters: CommitWaiter[], endOffset: number): readonly CommitWaiter[] {
   let reached = 0

@@ -146,6 +146,7 @@ export class MemoryNetwork implements Network {
       bytesIn: 0,
       bytesOut: 0,
       parked: 0,
+      sendfileBytes: 0,
     }
   }
 

@@ -1,5 +1,6 @@
 import { assert } from '../../src/base/assert.ts'
 import type {
+  ColdRead,
   LastAppend,
   LogSettings,
   OpenReport,
@@ -34,6 +35,9 @@ export class MemoryStorage implements Storage {
   readonly machine: Machine
   readonly openings: Opening[] = []
   holdFlushes = false
+  /** Reads that wait for the disk wait for `turnDisk()`. */
+  holdDisk = false
+  private readonly diskWaiters: (() => void)[] = []
   /** What `limitOpenFiles` was last told. */
   reservedFiles = 0
   /** Makes `openLog` reject, by directory. */
@@ -150,7 +154,22 @@ export class MemoryStorage implements Storage {
     for (const listener of this.failedListeners) listener(log, StatusCode.ioError, 5)
   }
 
+  /** Lets everybody go on who waits for the disk (`holdDisk`). */
+  turnDisk(): void {
+    const waiting = this.diskWaiters.splice(0)
+    for (const go of waiting) go()
+  }
+
+  get diskWaiting(): number {
+    return this.diskWaiters.length
+  }
+
   // What follows is called by the logs.
+
+  /** Fulfilled when the disk has answered. */
+  async disk(): Promise<void> {
+    if (this.holdDisk) await new Promise<void>(resolve => this.diskWaiters.push(resolve))
+  }
 
   askFlush(log: MemoryLog): void {
     this.waiting.add(log)
@@ -186,6 +205,10 @@ export class MemoryLog implements StoredLog {
   lastRegion = 0
   lastRegionLength = 0
   failed = false
+  /** Whether a lookup of `offset` would have to wait for the disk. */
+  cold: (content: LogContent, offset: number) => boolean = () => false
+  /** What reads that wait for the disk answer instead. */
+  coldStatus: number | undefined
   /** The next appends answer with this status, and change nothing. */
   refuseAppends: number = StatusCode.ok
   /** By base offset: the times of segment files. */
@@ -240,6 +263,25 @@ export class MemoryLog implements StoredLog {
 
   read(offset: number, maxBytes: number, limit: number, wholeFirstBatch: boolean): number {
     this.checkOpen()
+    return this.cold(this.content, offset)
+      ? StatusCode.wouldBlock
+      : this.readNow(offset, maxBytes, limit, wholeFirstBatch)
+  }
+
+  async readCold(offset: number, maxBytes: number, limit: number, wholeFirstBatch: boolean): Promise<ColdRead> {
+    await this.storage.disk()
+    if (this.closed) return { status: StatusCode.closed, region: 0, length: 0 }
+    const status = this.coldStatus ?? this.readNow(offset, maxBytes, limit, wholeFirstBatch)
+    return { status, region: this.lastRegion, length: status === StatusCode.ok ? this.lastRegionLength : 0 }
+  }
+
+  async readBatch(offset: number, limit: number): Promise<Uint8Array> {
+    await this.storage.disk()
+    const batch = this.content.batches.find(each => each.lastOffset >= offset && each.baseOffset < limit)
+    return batch?.bytes.slice() ?? new Uint8Array(0)
+  }
+
+  private readNow(offset: number, maxBytes: number, limit: number, wholeFirstBatch: boolean): number {
     const { content } = this
     this.lastRegion = 0
     this.lastRegionLength = 0
@@ -262,22 +304,27 @@ export class MemoryLog implements StoredLog {
     return StatusCode.ok
   }
 
-  findTimestamp(timestamp: number, limit: number): TimestampPosition | undefined {
+  async findTimestamp(timestamp: number, from: number, limit: number): Promise<TimestampPosition | undefined> {
+    await this.storage.disk()
     for (const batch of this.content.batches) {
       if (batch.baseOffset >= limit) return undefined
-      if (batch.maxTimestamp < timestamp) continue
-      const found = this.within(batch, limit, timestamp)
+      if (batch.lastOffset < from || batch.maxTimestamp < timestamp) continue
+      const found = this.within(batch, from, limit, timestamp)
       if (found !== undefined) return found
     }
     return undefined
   }
 
-  findMaxTimestamp(limit: number): TimestampPosition | undefined {
-    let largest: StoredBatch | undefined
-    for (const batch of this.content.batches)
-      if (batch.baseOffset < limit && (largest === undefined || batch.maxTimestamp > largest.maxTimestamp))
-        largest = batch
-    return largest === undefined ? undefined : this.within(largest, limit, largest.maxTimestamp)
+  async findMaxTimestamp(from: number, limit: number): Promise<TimestampPosition | undefined> {
+    await this.storage.disk()
+    let largest: TimestampPosition | undefined
+    for (const batch of this.content.batches) {
+      if (batch.baseOffset >= limit || batch.lastOffset < from) continue
+      const times = readTimes(batch, from, limit)
+      const found = this.within(batch, from, limit, Math.max(...times))
+      if (found !== undefined && (largest === undefined || found.timestamp > largest.timestamp)) largest = found
+    }
+    return largest
   }
 
   readHeaders(from: number, limit: number, count: number): StoredBatchHeader[] {
@@ -405,13 +452,13 @@ export class MemoryLog implements StoredLog {
     return this.content.segments.findLast(base => base <= batch.baseOffset) ?? 0
   }
 
-  private within(batch: StoredBatch, limit: number, timestamp: number): TimestampPosition | undefined {
+  private within(batch: StoredBatch, from: number, limit: number, timestamp: number): TimestampPosition | undefined {
     const view = viewOf(batch.bytes)
     const leaderEpoch = view.getInt32(12)
     if ((view.getInt16(21) & BatchAttributes.codecMask) !== 0)
       return { offset: batch.baseOffset, timestamp: batch.maxTimestamp, leaderEpoch, inCompressedBatch: true }
     const record = readRecords(batch.bytes, 0).find(
-      each => each.timestampMs >= timestamp && each.offset >= this.content.startOffset && each.offset < limit,
+      each => each.timestampMs >= timestamp && each.offset >= from && each.offset < limit,
     )
     if (record === undefined) return undefined
     return { offset: record.offset, timestamp: record.timestampMs, leaderEpoch, inCompressedBatch: false }
@@ -452,4 +499,12 @@ function headerOf({ bytes, baseOffset, lastOffset, maxTimestamp }: StoredBatch):
     attributes: view.getInt16(21),
     sizeBytes: bytes.length,
   }
+}
+
+/** The timestamps of a batch's records in [from, limit); its largest where they cannot be read. */
+function readTimes({ bytes, maxTimestamp }: StoredBatch, from: number, limit: number): number[] {
+  if ((viewOf(bytes).getInt16(21) & BatchAttributes.codecMask) !== 0) return [maxTimestamp]
+  return readRecords(bytes, 0)
+    .filter(({ offset }) => offset >= from && offset < limit)
+    .map(({ timestampMs }) => timestampMs)
 }

@@ -31,6 +31,12 @@ class File {
   virtual Status WriteAt(uint64_t position, std::span<const std::byte> bytes) = 0;
   // Reads up to `into.size()` bytes; fewer only at the end of the file.
   virtual Result<size_t> ReadAt(uint64_t position, std::span<std::byte> into) = 0;
+  // Reads what lies in the page cache and waits for no disk: as ReadAt, but it may also end before
+  // a byte that would have to be fetched, and is kWouldBlock when that is the first. Where a file
+  // system cannot tell, it reads.
+  virtual Result<size_t> ReadCached(uint64_t position, std::span<std::byte> into) {
+    return ReadAt(position, into);
+  }
   // Makes [0, end) backed by disk blocks and the file at least `end` long, so that writes and
   // mapped reads below `end` can fail neither with ENOSPC nor with SIGBUS. New bytes read as zero,
   // bytes below the old end are kept, and on failure the size is what it was. Nobody else may

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -85,6 +86,16 @@ class PosixFile final : public File {
       done += static_cast<size_t>(got);
     }
     return done;
+  }
+
+  Result<size_t> ReadCached(uint64_t position, std::span<std::byte> into) override {
+    if (into.empty()) return size_t{0};
+    iovec part{into.data(), into.size()};
+    const ssize_t got = RetryInterrupted(
+        [&] { return ::preadv2(fd_.get(), &part, 1, static_cast<off_t>(position), RWF_NOWAIT); });
+    if (got >= 0) return static_cast<size_t>(got);
+    if (errno == EAGAIN) return Status(Code::kWouldBlock);
+    return errno == EOPNOTSUPP || errno == ENOSYS ? ReadAt(position, into) : LastError();
   }
 
   Status Allocate(uint64_t begin, uint64_t end) override {

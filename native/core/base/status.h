@@ -26,6 +26,7 @@ enum class Code : int32_t {
   kFailed = 11,    // the log failed earlier (a sync error, foreign damage) and accepts nothing more
   kAddressInUse = 12,
   kTooManyConnections = 13,
+  kWouldBlock = 14,  // not without waiting for the disk, which was not allowed
   // Positions.
   kOffsetOutOfRange = 20,
   // Verdicts on bytes handed to Append (src/api/errors.ts maps them to Kafka's codes).

@@ -200,6 +200,7 @@ bool OutputQueue::WriteRegion(int socket, const WriteLimits& limits, WriteResult
       return false;
     }
     sent = static_cast<uint64_t>(n);
+    result->sent_from_files += sent;
   }
   result->sent += sent;
   chunk.sent += sent;

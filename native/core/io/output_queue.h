@@ -31,6 +31,7 @@ struct WriteResult {
   WriteStop stop = WriteStop::kEmpty;
   int error = 0;
   uint64_t sent = 0;
+  uint64_t sent_from_files = 0;  // of these, by sendfile(2)
 };
 
 // What a connection has yet to send, in order: bytes and file regions. One thread at a time: the

@@ -83,9 +83,10 @@ void SenderPool::Run(bool cold) {
     std::unique_ptr<SendJob> job = std::move(line.jobs.front());
     line.jobs.pop_front();
     lock.unlock();
-    const uint64_t sent_before = job->result.sent;
+    const WriteResult before = job->result;
     job->result = job->output.Write(job->socket, limits);
-    job->result.sent += sent_before;
+    job->result.sent += before.sent;
+    job->result.sent_from_files += before.sent_from_files;
     lock.lock();
     switch (job->result.stop) {
       case WriteStop::kTurnOver:

@@ -146,6 +146,7 @@ class Transport {
   struct Stats {
     uint64_t connections, frames, frame_bytes_held, arena_bytes, replies_queued_bytes, bytes_in,
         bytes_out, parked;
+    uint64_t sendfile_bytes;   // of bytes_out, what went out of files without a copy
     uint64_t accepted;         // since the start, like frames and bytes
     uint64_t rejected;         // closed at once: see RefuseReason
     uint64_t accept_failures;  // accept gave an error (EMFILE and the like); accepting paused

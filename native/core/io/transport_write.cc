@@ -63,6 +63,7 @@ void TransportImpl::Flush(Connection& c) {
                                   .inline_region_bytes = options_.inline_region_bytes,
                                   .wait_for_disk = false});
   stats_.bytes_out += result.sent;
+  stats_.sendfile_bytes += result.sent_from_files;
   AfterWrite(c, result);
 }
 
@@ -133,6 +134,7 @@ void TransportImpl::Lend(Connection& c, bool cold) {
 void TransportImpl::CollectJobs() {
   for (std::unique_ptr<SendJob>& job : senders_->Collect()) {
     stats_.bytes_out += job->result.sent;
+    stats_.sendfile_bytes += job->result.sent_from_files;
     Connection& c = *connections_.FindEvenClosed(job->connection);
     c.lent = false;
     c.lent_bytes = c.lent_region_bytes = 0;

@@ -38,14 +38,11 @@ Result<std::span<const std::byte>> BatchCursor::Batch() {
 
 Result<std::span<const std::byte>> BatchCursor::Load(uint64_t position, size_t length,
                                                      size_t window) {
-  if (bytes_.mapping != nullptr && position + length <= bytes_.mapping->size()) {
-    return std::span<const std::byte>(bytes_.mapping->data() + position, length);
-  }
   if (position < buffer_at_ || position + length > buffer_at_ + buffer_.size()) {
     uint64_t reach = std::max<uint64_t>(length, std::min<uint64_t>(window, end_ - position));
     buffer_.resize(static_cast<size_t>(reach));
     buffer_at_ = position;
-    Result<size_t> got = bytes_.file->ReadAt(position, buffer_);
+    Result<size_t> got = ReadAtLeast(*file_, mode_, position, length, buffer_);
     if (!got.ok()) {
       buffer_.clear();
       return got.status();

@@ -8,18 +8,13 @@
 
 #include "core/base/disk.h"
 #include "core/log/batch.h"
+#include "core/log/read_mode.h"
 
 namespace millrace {
 
-// Where a segment's bytes can be read: through the mapping as far as it reaches, else from the
-// file.
-struct SegmentBytes {
-  std::shared_ptr<File> file;
-  const Mapping* mapping = nullptr;  // not owned, may be null
-};
-
 // Walks from batch to batch in [position, end) of a segment, which must lie within the file. Reads
 // little more than the headers; batches that overlap in the reading window cost one read together.
+// After kWouldBlock the cursor is where it was.
 class BatchCursor {
  public:
   enum class Step {
@@ -28,8 +23,8 @@ class BatchCursor {
     kBroken,  // what begins at next_position() is no whole batch
   };
 
-  BatchCursor(SegmentBytes bytes, uint64_t position, uint64_t end)
-      : bytes_(std::move(bytes)), position_(position), next_(position), end_(end) {}
+  BatchCursor(std::shared_ptr<File> file, ReadMode mode, uint64_t position, uint64_t end)
+      : file_(std::move(file)), mode_(mode), position_(position), next_(position), end_(end) {}
 
   Result<Step> Next();
   // The header of the batch that Next() would come to, if there is a plausible one.
@@ -49,7 +44,8 @@ class BatchCursor {
   // `length` bytes at `position`, fewer only at the file's end.
   Result<std::span<const std::byte>> Load(uint64_t position, size_t length, size_t window);
 
-  SegmentBytes bytes_;
+  std::shared_ptr<File> file_;
+  ReadMode mode_;
   uint64_t position_;
   uint64_t next_;
   uint64_t end_;

@@ -5,9 +5,13 @@ namespace millrace {
 
 FileRegion::FileRegion(std::shared_ptr<SegmentFile> segment, std::shared_ptr<File> file,
                        uint64_t position, uint64_t length)
+    : FileRegion(segment, std::move(file), segment->generation(), position, length) {}
+
+FileRegion::FileRegion(std::shared_ptr<SegmentFile> segment, std::shared_ptr<File> file,
+                       uint64_t generation, uint64_t position, uint64_t length)
     : segment_(std::move(segment)),
       file_(std::move(file)),
-      generation_(segment_->generation()),
+      generation_(generation),
       position_(position),
       length_(length) {}
 

@@ -6,24 +6,46 @@
 
 namespace millrace {
 
-constexpr size_t kLargestEntryBytes = 12;
-
 IndexFile::IndexFile(OpenFiles& cache, Disk& disk, std::string path, size_t entry_bytes)
     : file_(std::make_shared<CachedFile>(cache, disk, std::move(path))), entry_bytes_(entry_bytes) {
   assert(entry_bytes <= kLargestEntryBytes);
 }
 
-Status IndexFile::Load() {
+IndexFile IndexFile::ReaderOf(const IndexFile& other) {
+  IndexFile reader(other.file_, other.entry_bytes_);
+  reader.loaded_ = other.loaded_;
+  reader.missing_ = other.missing_;
+  reader.ragged_ = other.ragged_;
+  reader.entries_ = other.entries_;
+  reader.near_ = other.near_;
+  reader.instead_ = other.instead_;
+  return reader;
+}
+
+void IndexFile::ReadInstead(Entries entries) {
+  instead_ = std::move(entries);
+  entries_ = instead_->size() / entry_bytes_;
+  loaded_ = true;
+  missing_ = false;
+  ragged_ = false;
+}
+
+Result<std::shared_ptr<File>> IndexFile::Open(ReadMode mode) const {
+  if (open_ != nullptr) return open_;
+  return mode == ReadMode::kWait ? file_->Acquire() : file_->AcquireOpen();
+}
+
+Status IndexFile::Load(ReadMode mode) {
   if (loaded_) return Status::Ok();
   entries_ = 0;
   ragged_ = false;
-  Result<std::shared_ptr<File>> file = file_->Acquire();
+  Result<std::shared_ptr<File>> file = Open(mode);
   missing_ = !file.ok() && file.status().code() == Code::kNotFound;
   if (!missing_) {
     if (!file.ok()) return file.status();
     Result<uint64_t> size = (*file)->Size();
     if (!size.ok()) return size.status();
-    if (Status status = CountUnmapped(**file, *size); !status.ok()) return status;
+    if (Status status = CountUnmapped(**file, *size, mode); !status.ok()) return status;
   }
   loaded_ = true;
   return Status::Ok();
@@ -32,7 +54,7 @@ Status IndexFile::Load() {
 // In a file that was left behind while it was being written, the entries are followed by zeros. No
 // entry but a time index's very first can itself be all zeros, and counting one entry less does no
 // harm.
-Status IndexFile::CountUnmapped(File& file, uint64_t size) {
+Status IndexFile::CountUnmapped(File& file, uint64_t size, ReadMode mode) {
   const size_t slots = static_cast<size_t>(size / entry_bytes_);
   if (size % kBlockBytes != 0 || slots == 0) {
     ragged_ = size % entry_bytes_ != 0;
@@ -43,7 +65,7 @@ Status IndexFile::CountUnmapped(File& file, uint64_t size) {
   size_t high = slots;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
-    Result<bool> zero = IsZero(file, middle);
+    Result<bool> zero = IsZero(file, middle, mode);
     if (!zero.ok()) return zero.status();
     if (*zero) {
       high = middle;
@@ -55,23 +77,28 @@ Status IndexFile::CountUnmapped(File& file, uint64_t size) {
   return Status::Ok();
 }
 
-Result<bool> IndexFile::IsZero(File& file, size_t entry) const {
+Result<bool> IndexFile::IsZero(File& file, size_t entry, ReadMode mode) const {
   std::array<std::byte, kLargestEntryBytes> bytes{};
-  Result<size_t> got = file.ReadAt(entry * entry_bytes_, std::span(bytes).first(entry_bytes_));
+  Result<size_t> got = ReadAtLeast(file, mode, entry * entry_bytes_, entry_bytes_,
+                                   std::span(bytes).first(entry_bytes_));
   if (!got.ok()) return got.status();
   static constexpr std::array<std::byte, kLargestEntryBytes> kZeros{};
   return std::memcmp(bytes.data(), kZeros.data(), entry_bytes_) == 0;
 }
 
-Status IndexFile::Read(size_t first, std::span<std::byte> into) const {
+Status IndexFile::Read(size_t first, std::span<std::byte> into, ReadMode mode) const {
   assert(first * entry_bytes_ + into.size() <= entries_ * entry_bytes_);
-  if (mapping_ != nullptr) {
+  if (instead_ != nullptr) {
+    std::memcpy(into.data(), instead_->data() + first * entry_bytes_, into.size());
+    return Status::Ok();
+  }
+  if (mapping_ != nullptr && mode == ReadMode::kWait) {
     std::memcpy(into.data(), mapping_->data() + first * entry_bytes_, into.size());
     return Status::Ok();
   }
-  Result<std::shared_ptr<File>> file = file_->Acquire();
+  Result<std::shared_ptr<File>> file = Open(mode);
   if (!file.ok()) return file.status();
-  Result<size_t> got = (*file)->ReadAt(first * entry_bytes_, into);
+  Result<size_t> got = ReadAtLeast(**file, mode, first * entry_bytes_, into.size(), into);
   if (!got.ok()) return got.status();
   return *got == into.size() ? Status::Ok() : Status(Code::kCorrupt);  // somebody else cut the file
 }
@@ -82,6 +109,7 @@ Status IndexFile::Reserve(size_t count) {
     return mapping_->damaged() ? Status(Code::kFailed) : Status::Ok();
   }
   if (Status status = Load(); !status.ok()) return status;
+  if (Status status = Repair(); !status.ok()) return status;
   if (open_ == nullptr) {
     Result<std::shared_ptr<File>> file = file_->AcquireOrCreate();
     if (!file.ok()) return file.status();
@@ -118,6 +146,7 @@ void IndexFile::Unmap() {
 Status IndexFile::CutTo(size_t entries) {
   if (Status status = Load(); !status.ok()) return status;
   if (missing_) return Status::Ok();
+  if (Status status = Repair(); !status.ok()) return status;
   Result<std::shared_ptr<File>> file = file_->Acquire();
   if (!file.ok()) return file.status();
   Unmap();
@@ -129,6 +158,7 @@ Status IndexFile::CutTo(size_t entries) {
 
 Status IndexFile::Replace(std::span<const std::byte> entries) {
   Unmap();
+  instead_.reset();
   loaded_ = false;
   Result<std::shared_ptr<File>> file = file_->AcquireOrCreate();
   if (!file.ok()) return file.status();
@@ -142,8 +172,15 @@ Status IndexFile::Replace(std::span<const std::byte> entries) {
   return (*file)->Sync();
 }
 
+Status IndexFile::Repair() {
+  if (instead_ == nullptr) return Status::Ok();
+  const Entries entries = instead_;  // Replace lets go of it
+  return Replace(*entries);
+}
+
 Status IndexFile::Rest() {
   if (Status status = Load(); !status.ok()) return status;
+  if (Status status = Repair(); !status.ok()) return status;
   if (missing_) return Status::Ok();
   Result<std::shared_ptr<File>> file = file_->Acquire();
   if (!file.ok()) return file.status();

@@ -1,14 +1,17 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/log/open_files.h"
+#include "core/log/read_mode.h"
 
 namespace millrace {
 
@@ -21,13 +24,16 @@ namespace millrace {
 // multiple of 4096, which is a whole number of neither entry size's usual tail, so a file of any
 // other size ends with its last entry. At rest it is a plain file of exactly its entries. An index
 // can always be made again from its segment, so appending never syncs it. Decision thread; what
-// Detach gave away is the flush thread's.
+// Detach gave away is the flush thread's. The mapping serves appending: lookups that may not wait
+// for the disk read the file, since an old page of the mapping may have left the cache.
 class IndexFile {
  public:
   IndexFile(OpenFiles& cache, Disk& disk, std::string path, size_t entry_bytes);
+  // For reading on another thread what `other` holds now.
+  static IndexFile ReaderOf(const IndexFile& other);
 
   // Counts the entries of the file as it lies there; no file counts as none.
-  Status Load();
+  Status Load(ReadMode mode = ReadMode::kWait);
   // Instead of Load, for a segment that is new: the index is empty, whatever lies under its name.
   void BeginEmpty() { loaded_ = missing_ = true; }
   bool loaded() const { return loaded_; }
@@ -37,12 +43,12 @@ class IndexFile {
   size_t entries() const { return entries_; }  // of a loaded index
 
   // Copies entries [first, first + into.size() / entry size). They must exist.
-  Status Read(size_t first, std::span<std::byte> into) const;
+  Status Read(size_t first, std::span<std::byte> into, ReadMode mode = ReadMode::kWait) const;
 
   // The number of leading entries for which `holds(const std::byte* entry)` is true; it must be
   // true for a prefix.
   template <typename Predicate>
-  Result<size_t> CountWhile(Predicate holds) const;
+  Result<size_t> CountWhile(Predicate holds, ReadMode mode = ReadMode::kWait);
 
   // Makes sure that `count` more appends cannot fail, creating and mapping the file as needed.
   Status Reserve(size_t count);
@@ -65,16 +71,30 @@ class IndexFile {
 
   const std::shared_ptr<CachedFile>& file() const { return file_; }
 
+  // Entries that are read instead of the file's, which turned out to be wrong, until it is written
+  // again.
+  using Entries = std::shared_ptr<const std::vector<std::byte>>;
+  void ReadInstead(Entries entries);
+  const Entries& instead() const { return instead_; }
+  // The file becomes what is read instead of it, if anything is, and is synced.
+  Status Repair();
+
  private:
   static constexpr size_t kBlockBytes = 4096;
-  static constexpr size_t kProbesAtOnce = 256;  // entries read at once from a file at rest
+  static constexpr size_t kLargestEntryBytes = 12;
+  static constexpr size_t kProbesAtOnce = 256;  // entries read at once
 
-  Status CountUnmapped(File& file, uint64_t size);
-  Result<bool> IsZero(File& file, size_t entry) const;
+  IndexFile(std::shared_ptr<CachedFile> file, size_t entry_bytes)
+      : file_(std::move(file)), entry_bytes_(entry_bytes) {}
+  Status CountUnmapped(File& file, uint64_t size, ReadMode mode);
+  Result<bool> IsZero(File& file, size_t entry, ReadMode mode) const;
+  Result<std::shared_ptr<File>> Open(ReadMode mode) const;
   void Unmap();
 
   const std::shared_ptr<CachedFile> file_;
   const size_t entry_bytes_;
+  size_t near_ = 0;  // where the last search ended: readers go on from there
+  Entries instead_;
   bool loaded_ = false;
   bool missing_ = false;
   bool ragged_ = false;
@@ -85,40 +105,26 @@ class IndexFile {
 };
 
 template <typename Predicate>
-Result<size_t> IndexFile::CountWhile(Predicate holds) const {
+Result<size_t> IndexFile::CountWhile(Predicate holds, ReadMode mode) {
   size_t low = 0;          // holds below
   size_t high = entries_;  // does not hold from here on
-  if (mapping_ != nullptr) {
-    while (low < high) {
-      size_t middle = low + (high - low) / 2;
-      if (holds(mapping_->data() + middle * entry_bytes_)) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    return low;
-  }
-  std::vector<std::byte> buffer;
+  std::array<std::byte, kProbesAtOnce * kLargestEntryBytes> buffer;
+  bool guess = near_ < entries_;
   while (low < high) {
-    // One entry at a time until what is left is worth one read.
-    const bool last = high - low <= kProbesAtOnce;
-    const size_t first = last ? low : low + (high - low) / 2;
-    const size_t count = last ? high - low : 1;
-    buffer.resize(count * entry_bytes_);
-    if (Status status = Read(first, buffer); !status.ok()) return status;
-    if (!last) {
-      if (holds(buffer.data())) {
-        low = first + 1;
-      } else {
-        high = first;
-      }
-      continue;
-    }
+    // First where the last search ended; then one entry at a time until what is left is worth one
+    // read.
+    const bool several = guess || high - low <= kProbesAtOnce;
+    const size_t first = guess ? near_ : several ? low : low + (high - low) / 2;
+    const size_t count = several ? std::min(high - first, kProbesAtOnce) : 1;
+    guess = false;
+    const auto bytes = std::span(buffer).first(count * entry_bytes_);
+    if (Status status = Read(first, bytes, mode); !status.ok()) return status;
     size_t kept = 0;
-    while (kept < count && holds(buffer.data() + kept * entry_bytes_)) ++kept;
-    return low + kept;
+    while (kept < count && holds(bytes.data() + kept * entry_bytes_)) ++kept;
+    if (kept > 0) low = first + kept;
+    if (kept < count) high = first + kept;
   }
+  near_ = low > 0 ? low - 1 : 0;
   return low;
 }
 

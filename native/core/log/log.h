@@ -47,6 +47,8 @@ class SegmentFile;
 // What the logs of a process share: the bounded set of open files and the thread that prepares
 // segments.
 class LogServices;
+// The log as of one moment, for a thread that may wait for the disk (log_view.h).
+class LogView;
 
 // Bytes of a segment that were promised to a reader. Holding it keeps the file open and its name's
 // removal harmless. `Valid()` turns false when a truncation cut into the segment after the region
@@ -56,6 +58,9 @@ class FileRegion {
   FileRegion() = default;  // empty: valid, no descriptor
   FileRegion(std::shared_ptr<SegmentFile> segment, std::shared_ptr<File> file, uint64_t position,
              uint64_t length);
+  // `generation` is the segment's when the position was looked up; without, that is now.
+  FileRegion(std::shared_ptr<SegmentFile> segment, std::shared_ptr<File> file, uint64_t generation,
+             uint64_t position, uint64_t length);
   bool Valid() const;
   int descriptor() const;
   uint64_t position() const { return position_; }
@@ -68,7 +73,7 @@ class FileRegion {
  private:
   std::shared_ptr<SegmentFile> segment_;
   std::shared_ptr<File> file_;
-  uint64_t generation_ = 0;  // the segment's when the region was made
+  uint64_t generation_ = 0;
   uint64_t position_ = 0;
   uint64_t length_ = 0;
 };
@@ -136,16 +141,17 @@ class Log {
   // boundary), at most `max_bytes`, from one segment. With `whole_first_batch` the first batch is
   // returned whole even above `max_bytes`; without, a too large first batch gives an empty region.
   // offset == limit gives an empty region; an offset outside [log_start, log_end] gives
-  // kOffsetOutOfRange.
+  // kOffsetOutOfRange. Never waits for the disk: kWouldBlock when what has to be looked at is not
+  // in the page cache, and then a view reads it on a thread that may wait.
   virtual Result<FileRegion> Read(Offset offset, uint64_t max_bytes, Offset limit,
                                   bool whole_first_batch) = 0;
-
-  // First record at or after `timestamp` (looked up in the time index, then by scan inside the
-  // segment, with compressed batches answered by their base offset and the batch's own facts; see
-  // the source), below `limit`. offset -1: none.
-  virtual Result<TimestampPosition> FindTimestamp(int64_t timestamp, Offset limit) = 0;
-  // The record with the largest timestamp below `limit` (ListOffsets -3).
-  virtual Result<TimestampPosition> FindMaxTimestamp(Offset limit) = 0;
+  // The log as it is now: from the segment that holds `from` on, `segments` at most. Null when the
+  // log is closed. The view may outlive the log, but not the services.
+  virtual std::unique_ptr<LogView> View(Offset from, size_t segments = SIZE_MAX) = 0;
+  // Takes back a view that answered `outcome`, with what it found out about the files. kWouldBlock
+  // instead of the outcome when the log was cut under the view: what it saw may be wrong, and
+  // looking again tells. Damage that it met makes the log fail.
+  virtual Status Learn(LogView& view, Status outcome) = 0;
 
   // Up to `into.size()` headers of the batches from the one that contains `from`, below `limit`;
   // returns how many.

@@ -230,6 +230,9 @@ Status LogImpl::CloseClean() {
   (void)removals_.Finish();  // what cannot be removed now the next start removes
   const auto stopped = dirty_.StopFlush();
   if (Result<DurablePoint> flushed = dirty_.FlushStopped(); !flushed.ok()) return flushed.status();
+  for (const auto& segment : segments_) {
+    if (Status status = segment->Repair(); !status.ok()) return status;
+  }
   if (Status status = active().Rest(); !status.ok()) return status;
   dirty_.Add(active().Seal());
   Result<DurablePoint> flushed = dirty_.FlushStopped();

@@ -7,6 +7,7 @@
 #include "core/log/dirty_files.h"
 #include "core/log/log.h"
 #include "core/log/log_services.h"
+#include "core/log/log_view.h"
 #include "core/log/prepared_segment.h"
 #include "core/log/removal_queue.h"
 #include "core/log/segment.h"
@@ -37,8 +38,8 @@ class LogImpl final : public Log {
 
   Result<FileRegion> Read(Offset offset, uint64_t max_bytes, Offset limit,
                           bool whole_first_batch) override;
-  Result<TimestampPosition> FindTimestamp(int64_t timestamp, Offset limit) override;
-  Result<TimestampPosition> FindMaxTimestamp(Offset limit) override;
+  std::unique_ptr<LogView> View(Offset from, size_t segments) override;
+  Status Learn(LogView& view, Status outcome) override;
   Result<size_t> ReadHeaders(Offset from, Offset limit, std::span<BatchHeader> into) override;
 
   Status TruncateTo(Offset offset) override;
@@ -72,9 +73,7 @@ class LogImpl final : public Log {
   void CountRolledBytes();
 
   // The segment that holds `offset`, or the first one behind it.
-  size_t SegmentFor(Offset offset) const;
-  Result<TimestampPosition> SearchBatch(BatchCursor& cursor, int64_t timestamp, Offset limit);
-  Result<TimestampOffset> LargestBelow(Segment& segment, Offset limit);
+  size_t SegmentFor(Offset offset) const { return SegmentHolding(segments_, offset); }
 
   // Removes the files of `segment`, whose names are then free; blocks are given back in the
   // background.

@@ -19,16 +19,17 @@ void OffsetIndex::Encode(const OffsetEntry& entry, Offset base_offset, std::byte
   StoreBigEndian<uint32_t>(to + 4, entry.position);
 }
 
-Result<OffsetEntry> OffsetIndex::At(size_t index) const {
+Result<OffsetEntry> OffsetIndex::At(size_t index, ReadMode mode) const {
   std::array<std::byte, kEntryBytes> bytes;
-  if (Status status = file_.Read(index, bytes); !status.ok()) return status;
+  if (Status status = file_.Read(index, bytes, mode); !status.ok()) return status;
   return Decode(bytes.data(), base_offset_);
 }
 
-Result<std::optional<OffsetEntry>> OffsetIndex::EntryBefore(const Result<size_t>& count) const {
+Result<std::optional<OffsetEntry>> OffsetIndex::EntryBefore(const Result<size_t>& count,
+                                                            ReadMode mode) const {
   if (!count.ok()) return count.status();
   if (*count == 0) return std::optional<OffsetEntry>();
-  Result<OffsetEntry> entry = At(*count - 1);
+  Result<OffsetEntry> entry = At(*count - 1, mode);
   if (!entry.ok()) return entry.status();
   return std::optional<OffsetEntry>(*entry);
 }
@@ -37,14 +38,18 @@ Result<std::optional<OffsetEntry>> OffsetIndex::Last() const {
   return EntryBefore(file_.entries());
 }
 
-Result<std::optional<OffsetEntry>> OffsetIndex::Floor(Offset offset) const {
-  return EntryBefore(file_.CountWhile(
-      [&](const std::byte* entry) { return Decode(entry, base_offset_).last_offset <= offset; }));
+Result<std::optional<OffsetEntry>> OffsetIndex::Floor(Offset offset, ReadMode mode) {
+  const auto holds = [&](const std::byte* entry) {
+    return Decode(entry, base_offset_).last_offset <= offset;
+  };
+  return EntryBefore(file_.CountWhile(holds, mode), mode);
 }
 
-Result<std::optional<OffsetEntry>> OffsetIndex::FloorOfPosition(uint64_t position) const {
-  return EntryBefore(file_.CountWhile(
-      [&](const std::byte* entry) { return Decode(entry, base_offset_).position <= position; }));
+Result<std::optional<OffsetEntry>> OffsetIndex::FloorOfPosition(uint64_t position, ReadMode mode) {
+  const auto holds = [&](const std::byte* entry) {
+    return Decode(entry, base_offset_).position <= position;
+  };
+  return EntryBefore(file_.CountWhile(holds, mode), mode);
 }
 
 void OffsetIndex::Append(const OffsetEntry& entry) {

@@ -26,13 +26,19 @@ class OffsetIndex {
   OffsetIndex(OpenFiles& cache, Disk& disk, std::string path, Offset base_offset)
       : file_(cache, disk, std::move(path), kEntryBytes), base_offset_(base_offset) {}
 
+  // For reading on another thread what `other` holds now.
+  static OffsetIndex ReaderOf(const OffsetIndex& other) {
+    return OffsetIndex(IndexFile::ReaderOf(other.file_), other.base_offset_);
+  }
+
   IndexFile& file() { return file_; }
 
-  Result<OffsetEntry> At(size_t index) const;
+  Result<OffsetEntry> At(size_t index, ReadMode mode = ReadMode::kWait) const;
   Result<std::optional<OffsetEntry>> Last() const;
   // The last entry with a last offset <= `offset`, and the last with a position <= `position`.
-  Result<std::optional<OffsetEntry>> Floor(Offset offset) const;
-  Result<std::optional<OffsetEntry>> FloorOfPosition(uint64_t position) const;
+  Result<std::optional<OffsetEntry>> Floor(Offset offset, ReadMode mode = ReadMode::kWait);
+  Result<std::optional<OffsetEntry>> FloorOfPosition(uint64_t position,
+                                                     ReadMode mode = ReadMode::kWait);
   void Append(const OffsetEntry& entry);  // within what was reserved
   // Drops the entries with a last offset >= `offset`, and syncs.
   Status CutTo(Offset offset);
@@ -40,7 +46,10 @@ class OffsetIndex {
   static void Encode(const OffsetEntry& entry, Offset base_offset, std::byte* to);
 
  private:
-  Result<std::optional<OffsetEntry>> EntryBefore(const Result<size_t>& count) const;
+  OffsetIndex(IndexFile file, Offset base_offset)
+      : file_(std::move(file)), base_offset_(base_offset) {}
+  Result<std::optional<OffsetEntry>> EntryBefore(const Result<size_t>& count,
+                                                 ReadMode mode = ReadMode::kWait) const;
 
   IndexFile file_;
   const Offset base_offset_;

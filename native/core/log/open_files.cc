@@ -36,15 +36,21 @@ Result<std::shared_ptr<File>> CachedFile::AcquireOrCreate() {
   return AcquireAs(OpenMode::kCreateOrOpen);
 }
 
+Result<std::shared_ptr<File>> CachedFile::AcquireOpen() {
+  std::shared_ptr<File> file = FindOpen();
+  if (file == nullptr) return Status(Code::kWouldBlock);
+  return file;
+}
+
+std::shared_ptr<File> CachedFile::FindOpen() {
+  std::lock_guard lock(cache_.mutex_);
+  if (held_ == nullptr) return open_.lock();
+  cache_.used_.splice(cache_.used_.begin(), cache_.used_, place_);
+  return held_;
+}
+
 Result<std::shared_ptr<File>> CachedFile::AcquireAs(OpenMode mode) {
-  {
-    std::lock_guard lock(cache_.mutex_);
-    if (held_ != nullptr) {
-      cache_.used_.splice(cache_.used_.begin(), cache_.used_, place_);
-      return held_;
-    }
-    if (std::shared_ptr<File> file = open_.lock(); file != nullptr) return file;
-  }
+  if (std::shared_ptr<File> open = FindOpen(); open != nullptr) return open;
   Result<std::shared_ptr<File>> file = disk_.Open(path_, mode);
   if (!file.ok() && file.status().code() == Code::kTooManyFiles) {
     // Idle descriptors of ours may be what is missing; once they are closed, the answer stands.

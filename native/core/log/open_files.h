@@ -48,7 +48,9 @@ class CachedFile {
 
   // The open file, opened (for reading and writing) if it is not.
   Result<std::shared_ptr<File>> Acquire();
-  // The same, creating an empty file where there is none.
+  // The same if it is open; else kWouldBlock, since opening may read from the disk.
+  Result<std::shared_ptr<File>> AcquireOpen();
+  // The open file, an empty one created where there is none.
   Result<std::shared_ptr<File>> AcquireOrCreate();
   // Takes in a file that was opened elsewhere.
   void Adopt(const std::shared_ptr<File>& file);
@@ -59,6 +61,7 @@ class CachedFile {
  private:
   friend class OpenFiles;
   Result<std::shared_ptr<File>> AcquireAs(OpenMode mode);
+  std::shared_ptr<File> FindOpen();  // null: not open
 
   OpenFiles& cache_;
   Disk& disk_;

@@ -140,7 +140,7 @@ Status Recovery::CheckHeadersAbove(Found& found) {
     if (!boundary.ok()) return boundary.status();
     position = *boundary;
   }
-  BatchCursor cursor({*log, nullptr}, position, found.length);
+  BatchCursor cursor(*log, ReadMode::kWait, position, found.length);
   Result<ScanResult> scan =
       ScanBatches(cursor, found.segment->base_offset(), INT64_MAX, nullptr, nullptr);
   if (!scan.ok()) return scan.status();
@@ -177,7 +177,7 @@ Status Recovery::CutTornAppend(Found& found) {
   uint64_t torn_from = scan.length;
 
   if (scan.any) {
-    BatchCursor cursor({*log, nullptr}, scan.last_position, scan.length);
+    BatchCursor cursor(*log, ReadMode::kWait, scan.last_position, scan.length);
     Result<BatchCursor::Step> step = cursor.Next();
     if (!step.ok()) return step.status();
     if (cursor.header().base_offset >= recovery_point_) {
@@ -219,7 +219,7 @@ Status Recovery::InspectReboot() {
     found.image.emplace(found.segment->base_offset(), config_.index_interval_bytes);
     Result<std::shared_ptr<File>> log = found.segment->Open();
     if (!log.ok()) return log.status();
-    BatchCursor cursor({*log, nullptr}, 0, found.size);
+    BatchCursor cursor(*log, ReadMode::kWait, 0, found.size);
     Result<ScanResult> scan =
         ScanBatches(cursor, found.segment->base_offset(), recovery_point_, nullptr, &*found.image);
     if (!scan.ok()) return scan.status();

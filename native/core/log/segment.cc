@@ -49,9 +49,9 @@ void Segment::TakeOver(uint64_t length, Offset end_offset,
   file_->SetWritten(length);
 }
 
-Result<std::shared_ptr<File>> Segment::Open() const {
+Result<std::shared_ptr<File>> Segment::Open(ReadMode mode) const {
   if (open_ != nullptr) return open_;
-  return file_->file().Acquire();
+  return mode == ReadMode::kWait ? file_->file().Acquire() : file_->file().AcquireOpen();
 }
 
 Result<bool> Segment::MustRoll(uint64_t size, Offset last_offset, int64_t max_timestamp,
@@ -123,7 +123,6 @@ Status Segment::Append(std::span<const std::byte> batch, const BatchHeader& head
   assert(header.base_offset >= end_offset_);
   if (Status status = open_->WriteAt(length_, batch); !status.ok()) {
     // What was written of it must not stay behind a later, shorter batch.
-    mapping_.reset();
     damaged_ = !open_->Truncate(length_).ok();
     allocated_ = length_;
     return status;
@@ -140,6 +139,8 @@ Status Segment::Append(std::span<const std::byte> batch, const BatchHeader& head
     progress_->indexed_position = length_;
   }
   if (length_ == 0) first_timestamp_ = header.max_timestamp;
+  recent_.Push(
+      {length_, batch.size(), header.base_offset, header.last_offset, header.max_timestamp});
   length_ += batch.size();
   end_offset_ = header.last_offset + 1;
   file_->SetWritten(length_);
@@ -171,7 +172,7 @@ DirtySegment Segment::Seal() {
     IndexFile::Detached detached = file->Detach();
     *index = {file->file(), std::move(detached.file), detached.bytes};
   }
-  mapping_.reset();
+  recent_.Clear();
   open_.reset();
   return dirty;
 }
@@ -180,7 +181,7 @@ Status Segment::Rest() {
   if (Status status = FinishTimeIndex(); !status.ok()) return status;
   if (Status status = offset_index_.file().Rest(); !status.ok()) return status;
   if (Status status = time_index_.file().Rest(); !status.ok()) return status;
-  mapping_.reset();
+  recent_.Clear();
   if (open_ != nullptr && allocated_ != length_) {
     if (Status status = open_->Truncate(length_); !status.ok()) return status;
     allocated_ = length_;
@@ -197,12 +198,12 @@ Status Segment::CutTo(Offset offset) {
 
   if (found->has_value()) {
     length_ = (*found)->position;
-    end_offset_ = std::min(offset, (*found)->header.base_offset);
+    end_offset_ = std::min(offset, (*found)->base_offset);
     file_->Cut(length_);
     file_->SetWritten(length_);
     if (length_ == 0) first_timestamp_.reset();
   }
-  mapping_.reset();
+  recent_.Clear();
   open_.reset();
   boundaries_.fill({});
   progress_.reset();

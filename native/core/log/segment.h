@@ -9,18 +9,13 @@
 #include "core/log/dirty_files.h"
 #include "core/log/log.h"
 #include "core/log/offset_index.h"
+#include "core/log/recent_batches.h"
 #include "core/log/removal_queue.h"
 #include "core/log/segment_file.h"
 #include "core/log/segment_scan.h"
 #include "core/log/time_index.h"
 
 namespace millrace {
-
-// Where a batch lies and what its header says.
-struct BatchPlace {
-  uint64_t position;
-  BatchHeader header;
-};
 
 // What the end of a segment looks like, from the last index entry on.
 struct SegmentTail {
@@ -45,10 +40,10 @@ struct SegmentTail {
 // what is done then. Bytes behind the written end are never left from an append that failed, nor
 // from before a truncation: both cut the file.
 //
-// Reading goes through a mapping while the segment is written, else through the file. Decision
-// thread, but for what SegmentFile says; the segment is handed to the flush thread by way of
-// DirtySegment. Invariant: length_ <= allocated_ while open_ is set; every byte below length_
-// belongs to a whole batch.
+// Decision thread, but for what SegmentFile says; the segment is handed to the flush thread by way
+// of DirtySegment, and to threads that may wait for the disk as a view, which is theirs alone. In
+// ReadMode::kCachedOnly nothing waits for the disk, opening files included. Invariant: length_ <=
+// allocated_ while open_ is set; every byte below length_ belongs to a whole batch.
 class Segment {
  public:
   Segment(Disk& disk, OpenFiles& files, const std::string& directory, Offset base_offset,
@@ -65,7 +60,8 @@ class Segment {
   const std::shared_ptr<SegmentFile>& file() const { return file_; }
   OffsetIndex& offset_index() { return offset_index_; }
   TimeIndex& time_index() { return time_index_; }
-  Result<std::shared_ptr<File>> Open() const;  // of the .log
+  uint64_t generation() const { return view_of_.value_or(file_->generation()); }
+  Result<std::shared_ptr<File>> Open(ReadMode mode = ReadMode::kWait) const;  // of the .log
   RemovalQueue::Segment files() {
     return {file_, offset_index_.file().file(), time_index_.file().file()};
   }
@@ -98,14 +94,24 @@ class Segment {
   Status WriteIndexes(const IndexImage& image);
 
   // Looking up (segment_lookup.cc).
-  BatchCursor CursorAt(const std::shared_ptr<File>& log, uint64_t position);
+  BatchCursor CursorAt(const std::shared_ptr<File>& log, uint64_t position,
+                       ReadMode mode = ReadMode::kWait) const;
   // The first batch with a last offset >= `offset`; none when all are below.
-  Result<std::optional<BatchPlace>> Find(Offset offset);
+  Result<std::optional<BatchPlace>> Find(Offset offset, ReadMode mode = ReadMode::kWait);
   // Where the first batch with a base offset >= `limit` begins, or the length.
-  Result<uint64_t> BoundaryAt(Offset limit);
+  Result<uint64_t> BoundaryAt(Offset limit, ReadMode mode = ReadMode::kWait);
   // The last place at or below `limit` where a batch begins, looking from `from`, where one begins.
-  Result<uint64_t> BoundaryBelow(uint64_t from, uint64_t limit);
+  Result<uint64_t> BoundaryBelow(uint64_t from, uint64_t limit, ReadMode mode = ReadMode::kWait);
   Result<TimestampOffset> MaxTimestamp();
+  // The segment as it is now, for lookups of another thread. It changes nothing on the disk: where
+  // an index is wrong it makes one in memory.
+  std::unique_ptr<Segment> View() const;
+  // Whether all that `view` could see is still there.
+  bool Holds(const Segment& view) const { return file_->Holds(*view.view_of_, view.length_); }
+  // Writes the indexes of a segment at rest that are wrong on the disk.
+  Status Repair();
+  // Takes over what a view of this segment, which holds, found out.
+  void Learn(Segment& view);
   // When the .log was last written; known without asking once nothing is written any more.
   Result<int64_t> ModifiedMs();
   // What the end of the file looks like up to `size`. Changes nothing, neither here nor on the
@@ -118,21 +124,23 @@ class Segment {
     uint64_t position = 0;
   };
 
+  explicit Segment(const Segment* viewed);
+
   Status Grow(uint64_t end, const LogConfig& config);
   Status LoadProgress();
   Result<int64_t> FirstTimestamp();
-  const Mapping* MappingForReading();
   // A cursor whose next batch is at or before the one that contains `offset`.
-  Result<BatchCursor> CursorBefore(const std::shared_ptr<File>& log, Offset offset);
+  Result<BatchCursor> CursorBefore(const std::shared_ptr<File>& log, Offset offset, ReadMode mode);
   // A cursor on the entry's batch; none when there is no such batch.
   Result<std::optional<BatchCursor>> Follow(const std::shared_ptr<File>& log, uint64_t end,
-                                            const OffsetEntry& entry);
+                                            const OffsetEntry& entry, ReadMode mode) const;
   Status RebuildIndexes();
+  // The image becomes the indexes: on the disk, or in a view's memory.
+  Status UseIndexes(const IndexImage& image);
   Result<bool> Confirms(const std::shared_ptr<File>& log, uint64_t size,
                         const TimestampOffset& entry);
   Result<bool> ReadTailByIndex(const std::shared_ptr<File>& log, uint64_t size, SegmentTail* tail);
   void Remember(Offset offset, uint64_t position);
-  Status CheckMapping() const;
 
   const Offset base_offset_;
   const std::shared_ptr<SegmentFile> file_;
@@ -149,10 +157,12 @@ class Segment {
   size_t next_boundary_ = 0;
   std::optional<int64_t> modified_ms_;  // while it is not written
 
+  const std::optional<uint64_t> view_of_;  // set in a view: the file's generation when it was made
+
   // While the segment is written.
   std::shared_ptr<File> open_;
   uint64_t allocated_ = 0;
-  std::unique_ptr<Mapping> mapping_;
+  RecentBatches recent_;
   bool damaged_ = false;
 };
 

@@ -12,23 +12,40 @@ constexpr uint64_t kTolerableTailBytes = 1 << 20;
 
 }  // namespace
 
-const Mapping* Segment::MappingForReading() {
-  if (open_ == nullptr) return nullptr;
-  if (mapping_ == nullptr || mapping_->size() < length_) {
-    // Without a mapping the file is read instead.
-    Result<std::unique_ptr<Mapping>> mapping = open_->Map(allocated_, false);
-    if (mapping.ok()) mapping_ = std::move(*mapping);
+Segment::Segment(const Segment* viewed)
+    : base_offset_(viewed->base_offset_),
+      file_(viewed->file_),
+      offset_index_(OffsetIndex::ReaderOf(viewed->offset_index_)),
+      time_index_(TimeIndex::ReaderOf(viewed->time_index_)),
+      end_offset_(viewed->end_offset_),
+      length_(viewed->length_),
+      progress_(viewed->progress_),
+      index_interval_bytes_(viewed->index_interval_bytes_),
+      boundaries_(viewed->boundaries_),
+      view_of_(viewed->file_->generation()) {}
+
+std::unique_ptr<Segment> Segment::View() const {
+  return std::unique_ptr<Segment>(new Segment(this));  // its constructor is private
+}
+
+void Segment::Learn(Segment& view) {
+  if (view.length_ != length_ || writing()) return;
+  if (!progress_.has_value()) progress_ = view.progress_;
+  for (auto [mine, seen] : {std::pair(&offset_index_.file(), &view.offset_index_.file()),
+                            std::pair(&time_index_.file(), &view.time_index_.file())}) {
+    if (seen->instead() != nullptr && mine->instead() == nullptr)
+      mine->ReadInstead(seen->instead());
   }
-  return mapping_.get();
 }
 
-Status Segment::CheckMapping() const {
-  bool lost = mapping_ != nullptr && mapping_->damaged();
-  return lost ? Status(Code::kFailed) : Status::Ok();
+Status Segment::Repair() {
+  if (Status status = offset_index_.file().Repair(); !status.ok()) return status;
+  return time_index_.file().Repair();
 }
 
-BatchCursor Segment::CursorAt(const std::shared_ptr<File>& log, uint64_t position) {
-  return BatchCursor({log, MappingForReading()}, position, length_);
+BatchCursor Segment::CursorAt(const std::shared_ptr<File>& log, uint64_t position,
+                              ReadMode mode) const {
+  return BatchCursor(log, mode, position, length_);
 }
 
 void Segment::Remember(Offset offset, uint64_t position) {
@@ -40,9 +57,9 @@ void Segment::Remember(Offset offset, uint64_t position) {
 }
 
 Result<std::optional<BatchCursor>> Segment::Follow(const std::shared_ptr<File>& log, uint64_t end,
-                                                   const OffsetEntry& entry) {
+                                                   const OffsetEntry& entry, ReadMode mode) const {
   if (entry.position >= end) return std::optional<BatchCursor>();
-  BatchCursor cursor({log, MappingForReading()}, entry.position, end);
+  BatchCursor cursor(log, mode, entry.position, end);
   Result<BatchCursor::Step> step = cursor.Next();
   if (!step.ok()) return step.status();
   if (*step != BatchCursor::Step::kBatch || cursor.header().last_offset != entry.last_offset) {
@@ -52,25 +69,27 @@ Result<std::optional<BatchCursor>> Segment::Follow(const std::shared_ptr<File>& 
   return std::optional<BatchCursor>(std::move(cursor));
 }
 
-Result<BatchCursor> Segment::CursorBefore(const std::shared_ptr<File>& log, Offset offset) {
+Result<BatchCursor> Segment::CursorBefore(const std::shared_ptr<File>& log, Offset offset,
+                                          ReadMode mode) {
   for (const Boundary& known : boundaries_) {
-    if (known.offset == offset) return CursorAt(log, known.position);
+    if (known.offset == offset) return CursorAt(log, known.position, mode);
   }
-  if (Status status = offset_index_.file().Load(); !status.ok()) return status;
+  if (Status status = offset_index_.file().Load(mode); !status.ok()) return status;
   for (int attempt = 0; attempt < 2; ++attempt) {
-    Result<std::optional<OffsetEntry>> entry = offset_index_.Floor(offset);
+    Result<std::optional<OffsetEntry>> entry = offset_index_.Floor(offset, mode);
     if (!entry.ok()) return entry.status();
-    if (!entry->has_value()) return CursorAt(log, 0);
-    Result<std::optional<BatchCursor>> cursor = Follow(log, length_, **entry);
+    if (!entry->has_value()) return CursorAt(log, 0, mode);
+    Result<std::optional<BatchCursor>> cursor = Follow(log, length_, **entry, mode);
     if (!cursor.ok()) return cursor.status();
     if (cursor->has_value()) return std::move(**cursor);
+    // The index is damaged, and making it again means reading the whole segment.
+    if (mode == ReadMode::kCachedOnly) return Status(Code::kWouldBlock);
     if (Status status = RebuildIndexes(); !status.ok()) return status;
   }
   return Status(Code::kCorrupt);
 }
 
 Status Segment::RebuildIndexes() {
-  if (Status status = CheckMapping(); !status.ok()) return status;
   Result<std::shared_ptr<File>> log = Open();
   if (!log.ok()) return log.status();
   BatchCursor cursor = CursorAt(*log, 0);
@@ -79,36 +98,51 @@ Status Segment::RebuildIndexes() {
   if (!scan.ok()) return scan.status();
   if (scan->broken) return Status(Code::kCorrupt);
   image.Finish();
-  return WriteIndexes(image);
+  return UseIndexes(image);
 }
 
-Result<std::optional<BatchPlace>> Segment::Find(Offset offset) {
+Status Segment::UseIndexes(const IndexImage& image) {
+  if (!view_of_.has_value()) return WriteIndexes(image);
+  offset_index_.file().ReadInstead(
+      std::make_shared<const std::vector<std::byte>>(image.offset_entries()));
+  time_index_.file().ReadInstead(
+      std::make_shared<const std::vector<std::byte>>(image.time_entries()));
+  progress_ = image.progress();
+  return Status::Ok();
+}
+
+Result<std::optional<BatchPlace>> Segment::Find(Offset offset, ReadMode mode) {
   if (offset >= end_offset_ || length_ == 0) return std::optional<BatchPlace>();
-  Result<std::shared_ptr<File>> log = Open();
+  if (std::optional<BatchPlace> recent = recent_.Find(offset); recent.has_value()) return recent;
+  Result<std::shared_ptr<File>> log = Open(mode);
   if (!log.ok()) return log.status();
-  Result<BatchCursor> cursor = CursorBefore(*log, offset);
+  Result<BatchCursor> cursor = CursorBefore(*log, offset, mode);
   if (!cursor.ok()) return cursor.status();
   for (;;) {
     Result<BatchCursor::Step> step = cursor->Next();
-    if (Status status = CheckMapping(); !status.ok()) return status;
     if (!step.ok()) return step.status();
     if (*step == BatchCursor::Step::kEnd) return std::optional<BatchPlace>();
     if (*step == BatchCursor::Step::kBroken) return Status(Code::kCorrupt);
-    if (cursor->header().last_offset < offset) continue;
-    return std::optional<BatchPlace>({cursor->position(), cursor->header()});
+    const BatchHeader& header = cursor->header();
+    if (header.last_offset < offset) continue;
+    return std::optional<BatchPlace>({cursor->position(), static_cast<uint64_t>(header.size_bytes),
+                                      header.base_offset, header.last_offset,
+                                      header.max_timestamp});
   }
 }
 
-Result<uint64_t> Segment::BoundaryAt(Offset limit) {
+Result<uint64_t> Segment::BoundaryAt(Offset limit, ReadMode mode) {
   if (limit >= end_offset_) return length_;
   if (limit <= base_offset_ || length_ == 0) return uint64_t{0};
-  Result<std::shared_ptr<File>> log = Open();
+  if (std::optional<BatchPlace> recent = recent_.FindBoundary(limit); recent.has_value()) {
+    return recent->position;
+  }
+  Result<std::shared_ptr<File>> log = Open(mode);
   if (!log.ok()) return log.status();
-  Result<BatchCursor> cursor = CursorBefore(*log, limit);
+  Result<BatchCursor> cursor = CursorBefore(*log, limit, mode);
   if (!cursor.ok()) return cursor.status();
   for (;;) {
     Result<BatchCursor::Step> step = cursor->Next();
-    if (Status status = CheckMapping(); !status.ok()) return status;
     if (!step.ok()) return step.status();
     if (*step == BatchCursor::Step::kBroken) return Status(Code::kCorrupt);
     if (*step == BatchCursor::Step::kEnd) return length_;
@@ -118,23 +152,28 @@ Result<uint64_t> Segment::BoundaryAt(Offset limit) {
   }
 }
 
-Result<uint64_t> Segment::BoundaryBelow(uint64_t from, uint64_t limit) {
+Result<uint64_t> Segment::BoundaryBelow(uint64_t from, uint64_t limit, ReadMode mode) {
   if (limit >= length_) return length_;
-  Result<std::shared_ptr<File>> log = Open();
+  if (std::optional<BatchPlace> recent = recent_.FindBelow(limit); recent.has_value()) {
+    Remember(recent->base_offset, recent->position);
+    return recent->position;
+  }
+  Result<std::shared_ptr<File>> log = Open(mode);
   if (!log.ok()) return log.status();
-  BatchCursor cursor = CursorAt(*log, from);
-  if (Status status = offset_index_.file().Load(); !status.ok()) return status;
-  Result<std::optional<OffsetEntry>> entry = offset_index_.FloorOfPosition(limit);
+  BatchCursor cursor = CursorAt(*log, from, mode);
+  if (Status status = offset_index_.file().Load(mode); !status.ok()) return status;
+  Result<std::optional<OffsetEntry>> entry = offset_index_.FloorOfPosition(limit, mode);
   if (!entry.ok()) return entry.status();
   if (entry->has_value() && (*entry)->position > from) {
-    Result<std::optional<BatchCursor>> followed = Follow(*log, length_, **entry);
+    Result<std::optional<BatchCursor>> followed = Follow(*log, length_, **entry, mode);
     if (!followed.ok()) return followed.status();
+    // An entry that leads nowhere: from here it may be far, too far for a turn.
+    if (!followed->has_value() && mode == ReadMode::kCachedOnly) return Status(Code::kWouldBlock);
     if (followed->has_value()) cursor = std::move(**followed);
   }
   uint64_t boundary = cursor.next_position();
   for (;;) {
     Result<BatchCursor::Step> step = cursor.Next();
-    if (Status status = CheckMapping(); !status.ok()) return status;
     if (!step.ok()) return step.status();
     if (*step == BatchCursor::Step::kBroken) return Status(Code::kCorrupt);
     if (*step == BatchCursor::Step::kEnd) return boundary;
@@ -151,7 +190,7 @@ Status Segment::LoadProgress() {
   Result<SegmentTail> tail = ReadTail(length_);
   if (!tail.ok()) return tail.status();
   if (tail->scan.broken) return Status(Code::kCorrupt);
-  if (tail->image.has_value()) return WriteIndexes(*tail->image);
+  if (tail->image.has_value()) return UseIndexes(*tail->image);
   progress_ = tail->progress;
   return Status::Ok();
 }
@@ -179,7 +218,7 @@ Result<SegmentTail> Segment::ReadTail(uint64_t size) {
   if (*trusted) return tail;
 
   tail.image.emplace(base_offset_, index_interval_bytes_);
-  BatchCursor cursor({*log, nullptr}, 0, size);
+  BatchCursor cursor(*log, ReadMode::kWait, 0, size);
   Result<ScanResult> scan = ScanBatches(cursor, base_offset_, INT64_MAX, nullptr, &*tail.image);
   if (!scan.ok()) return scan.status();
   tail.image->Finish();
@@ -193,7 +232,7 @@ Result<bool> Segment::Confirms(const std::shared_ptr<File>& log, uint64_t size,
                                const TimestampOffset& entry) {
   Result<std::optional<OffsetEntry>> below = offset_index_.Floor(entry.offset);
   if (!below.ok()) return below.status();
-  BatchCursor cursor({log, nullptr}, below->has_value() ? (*below)->position : 0, size);
+  BatchCursor cursor(log, ReadMode::kWait, below->has_value() ? (*below)->position : 0, size);
   for (;;) {
     Result<BatchCursor::Step> step = cursor.Next();
     if (!step.ok()) return step.status();
@@ -216,13 +255,13 @@ Result<bool> Segment::ReadTailByIndex(const std::shared_ptr<File>& log, uint64_t
   Result<std::optional<TimestampOffset>> largest = time_index_.Last();
   if (!largest.ok()) return largest.status();
 
-  std::optional<BatchCursor> cursor(BatchCursor({log, nullptr}, 0, size));
+  std::optional<BatchCursor> cursor(BatchCursor(log, ReadMode::kWait, 0, size));
   tail->progress = IndexProgress();
   if (last->has_value()) {
     // A time index without an entry says nothing about the batches that the offset index lets us
     // skip.
     if (!largest->has_value()) return false;
-    Result<std::optional<BatchCursor>> followed = Follow(log, size, **last);
+    Result<std::optional<BatchCursor>> followed = Follow(log, size, **last, ReadMode::kWait);
     if (!followed.ok()) return followed.status();
     if (!followed->has_value()) return false;
     cursor = std::move(**followed);

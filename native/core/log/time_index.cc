@@ -30,12 +30,12 @@ Result<std::optional<TimestampOffset>> TimeIndex::Last() const {
   return EntryBefore(file_.entries());
 }
 
-Result<std::optional<TimestampOffset>> TimeIndex::Floor(int64_t timestamp) const {
+Result<std::optional<TimestampOffset>> TimeIndex::Floor(int64_t timestamp) {
   return EntryBefore(file_.CountWhile(
       [&](const std::byte* entry) { return Decode(entry, base_offset_).timestamp <= timestamp; }));
 }
 
-Result<std::optional<TimestampOffset>> TimeIndex::Below(Offset offset) const {
+Result<std::optional<TimestampOffset>> TimeIndex::Below(Offset offset) {
   return EntryBefore(file_.CountWhile(
       [&](const std::byte* entry) { return Decode(entry, base_offset_).offset < offset; }));
 }

@@ -29,12 +29,17 @@ class TimeIndex {
   TimeIndex(OpenFiles& cache, Disk& disk, std::string path, Offset base_offset)
       : file_(cache, disk, std::move(path), kEntryBytes), base_offset_(base_offset) {}
 
+  // For reading on another thread what `other` holds now.
+  static TimeIndex ReaderOf(const TimeIndex& other) {
+    return TimeIndex(IndexFile::ReaderOf(other.file_), other.base_offset_);
+  }
+
   IndexFile& file() { return file_; }
 
   Result<std::optional<TimestampOffset>> Last() const;
   // The last entry with a timestamp <= `timestamp`, and the last with an offset < `offset`.
-  Result<std::optional<TimestampOffset>> Floor(int64_t timestamp) const;
-  Result<std::optional<TimestampOffset>> Below(Offset offset) const;
+  Result<std::optional<TimestampOffset>> Floor(int64_t timestamp);
+  Result<std::optional<TimestampOffset>> Below(Offset offset);
   void Append(const TimestampOffset& entry);  // within what was reserved
   // Drops the entries with an offset >= `offset`, and syncs.
   Status CutTo(Offset offset);
@@ -42,6 +47,8 @@ class TimeIndex {
   static void Encode(const TimestampOffset& entry, Offset base_offset, std::byte* to);
 
  private:
+  TimeIndex(IndexFile file, Offset base_offset)
+      : file_(std::move(file)), base_offset_(base_offset) {}
   Result<std::optional<TimestampOffset>> EntryBefore(const Result<size_t>& count) const;
 
   IndexFile file_;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/log/log_view.h"
 #include "test/support/log_subject.h"
 #include "test/support/sim_disk.h"
 
@@ -92,11 +93,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       Require(header.base_offset <= offset && header.last_offset >= offset);
     }
     for (int64_t timestamp = 900; timestamp < 3000; timestamp += 100) {
-      Result<TimestampPosition> found = log->FindTimestamp(timestamp, INT64_MAX);
+      Result<TimestampPosition> found = log->View(0)->FindTimestamp(timestamp, 0, INT64_MAX);
       Require(found.ok() && found->offset < made.end);
       Require(found->offset < 0 || found->timestamp >= timestamp);
     }
-    Require(log->FindMaxTimestamp(INT64_MAX).ok());
+    Require(log->View(0)->FindMaxTimestamp(0, INT64_MAX).ok());
     if (round == 0) log.CloseAndOpen();
   }
   log.AppendMany(40);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/log/log_view.h"
 #include "test/support/log_subject.h"
 #include "test/support/sim_disk.h"
 
@@ -152,8 +153,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       next = header.last_offset + 1;
     }
     damaged |= next != end;
-    (void)found.FindTimestamp(1500, INT64_MAX);
-    (void)found.FindMaxTimestamp(INT64_MAX);
+    (void)found.View(0)->FindTimestamp(1500, 0, INT64_MAX);
+    (void)found.View(0)->FindMaxTimestamp(0, INT64_MAX);
     if (damaged || found.failed()) return 0;  // damage below what was checked, found while reading
     BatchPlan plan{.content = 12345};
     Bytes batch = MakeBatch(plan);

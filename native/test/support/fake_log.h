@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "core/log/log.h"
+#include "core/log/log_view.h"
 
 namespace millrace::test {
 
@@ -43,8 +44,8 @@ class FakeLog final : public Log {
     std::abort();
   }
   Result<FileRegion> Read(Offset, uint64_t, Offset, bool) override { std::abort(); }
-  Result<TimestampPosition> FindTimestamp(int64_t, Offset) override { std::abort(); }
-  Result<TimestampPosition> FindMaxTimestamp(Offset) override { std::abort(); }
+  std::unique_ptr<LogView> View(Offset, size_t) override { std::abort(); }
+  Status Learn(LogView&, Status) override { std::abort(); }
   Result<size_t> ReadHeaders(Offset, Offset, std::span<BatchHeader>) override { std::abort(); }
   Status TruncateTo(Offset) override { std::abort(); }
   Status ResetTo(Offset) override { std::abort(); }

@@ -5,6 +5,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/crc32c.h"
+#include "core/log/log_view.h"
 #include "test/support/random.h"
 
 namespace millrace::test {
@@ -71,7 +72,7 @@ std::vector<std::byte> BytesOf(const FileRegion& region) {
 std::vector<std::byte> ReadAll(Log& log, Offset from, Offset limit) {
   std::vector<std::byte> all;
   while (from < limit) {
-    Result<FileRegion> region = log.Read(from, 1 << 20, limit, true);
+    Result<FileRegion> region = ReadWaiting(log, from, 1 << 20, limit, true);
     if (!region.ok() || region->length() == 0) return all;
     std::vector<std::byte> bytes = BytesOf(*region);
     for (size_t at = 0; at < bytes.size();) {
@@ -114,6 +115,25 @@ void WriteFile(Disk& disk, const std::string& path, std::span<const std::byte> b
 
 bool FileExists(Disk& disk, const std::string& path) {
   return disk.Open(path, OpenMode::kRead).ok();
+}
+
+Result<FileRegion> ReadWaiting(Log& log, Offset offset, uint64_t max_bytes, Offset limit,
+                               bool whole_first_batch) {
+  Result<FileRegion> region = log.Read(offset, max_bytes, limit, whole_first_batch);
+  if (region.ok() || region.status().code() != Code::kWouldBlock) return region;
+  const std::unique_ptr<LogView> view = log.View(offset, 8);
+  region = view->Read(offset, max_bytes, limit, whole_first_batch);
+  const Status learned = log.Learn(*view, region.status());
+  if (!learned.ok()) return learned;
+  return region;
+}
+
+TimestampPosition FindTimestamp(Log& log, int64_t timestamp, Offset limit) {
+  return *log.View(log.log_start_offset())->FindTimestamp(timestamp, 0, limit);
+}
+
+TimestampPosition FindMaxTimestamp(Log& log, Offset limit) {
+  return *log.View(log.log_start_offset())->FindMaxTimestamp(0, limit);
 }
 
 }  // namespace millrace::test

@@ -35,8 +35,14 @@ class TemporaryDirectory {
 
 // All bytes of a region.
 std::vector<std::byte> BytesOf(const FileRegion& region);
+// A read that waits for the disk where it has to, by way of a view.
+Result<FileRegion> ReadWaiting(Log& log, Offset offset, uint64_t max_bytes, Offset limit,
+                               bool whole_first_batch);
 // All bytes of [from, limit), region after region; stops at the first error.
 std::vector<std::byte> ReadAll(Log& log, Offset from, Offset limit);
+// A search over all of the log, as a thread would do it that may wait for the disk.
+TimestampPosition FindTimestamp(Log& log, int64_t timestamp, Offset limit = INT64_MAX);
+TimestampPosition FindMaxTimestamp(Log& log, Offset limit = INT64_MAX);
 // The headers of [from, limit).
 std::vector<BatchHeader> HeadersOf(Log& log, Offset from, Offset limit);
 

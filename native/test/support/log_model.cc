@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "core/base/bytes.h"
+#include "core/log/log_view.h"
 #include "test/support/log_batches.h"
 
 namespace millrace::test {
@@ -232,7 +233,7 @@ std::string LogModel::CheckContent() {
       latest = {batch.last_offset, headers[i].max_timestamp, kLeaderEpoch, false};
     }
   }
-  Result<TimestampPosition> largest = log_->FindMaxTimestamp(log_->log_end_offset());
+  Result<TimestampPosition> largest = log_->View(0)->FindMaxTimestamp(0, log_->log_end_offset());
   if (!largest.ok()) return "the largest timestamp cannot be found";
   if (!batches_.empty() && batches_.front().base_offset >= log_start_ &&
       (largest->timestamp != latest.timestamp || largest->offset != latest.offset)) {

@@ -34,7 +34,19 @@ class SimFile final : public File {
     if (Status status = state_->Begin(SimCallKind::kRead, path_, position, into.size());
         !status.ok())
       return status;
+    data_->NoteCached(position, into.size());
     return data_->Read(position, into);
+  }
+
+  Result<size_t> ReadCached(uint64_t position, std::span<std::byte> into) override {
+    std::lock_guard<std::mutex> lock(state_->mutex);
+    if (Status status = state_->Begin(SimCallKind::kRead, path_, position, into.size());
+        !status.ok())
+      return status;
+    const uint64_t cached = data_->CachedEnd(position, into.size());
+    if (cached == position && !into.empty() && position < data_->size())
+      return Status(Code::kWouldBlock);
+    return data_->Read(position, into.first(static_cast<size_t>(cached - position)));
   }
 
   Status Allocate(uint64_t begin, uint64_t end) override {
@@ -121,6 +133,11 @@ void SimDisk::FailCall(uint64_t n, int system_error) {
 void SimDisk::SetCapacity(uint64_t bytes) {
   std::lock_guard<std::mutex> lock(state_->mutex);
   state_->space->capacity = bytes;
+}
+
+void SimDisk::EvictCache() {
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  ++state_->space->evictions;
 }
 
 void SimDisk::SetTime(int64_t now_ms) {

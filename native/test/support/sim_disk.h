@@ -44,6 +44,8 @@ class SimDisk final : public Disk {
   void FailCall(uint64_t n, int system_error);
   // What FreeBytes answers from, and where writes and allocations beyond it end with ENOSPC.
   void SetCapacity(uint64_t bytes);
+  // Empties the page cache: ReadCached finds no page until somebody reads or writes it.
+  void EvictCache();
   // The time that files get when they are written from now on; 0 before.
   void SetTime(int64_t now_ms);
 

@@ -63,6 +63,28 @@ SimFileData::SimFileData(std::shared_ptr<SimSpace> space)
 
 SimFileData::~SimFileData() { space_->used -= allocated_; }
 
+void SimFileData::CatchUpEvictions() {
+  if (evictions_seen_ == space_->evictions) return;
+  evictions_seen_ = space_->evictions;
+  cached_.clear();
+}
+
+uint64_t SimFileData::CachedEnd(uint64_t position, uint64_t length) {
+  CatchUpEvictions();
+  const uint64_t end = position + length;
+  if (evictions_seen_ == 0) return end;
+  uint64_t at = position;
+  while (at < end && cached_.contains(at / kPageBytes)) at = (at / kPageBytes + 1) * kPageBytes;
+  return std::min(at, end);
+}
+
+void SimFileData::NoteCached(uint64_t position, uint64_t length) {
+  CatchUpEvictions();
+  if (evictions_seen_ == 0) return;
+  for (uint64_t at = position; at < position + length; at = (at / kPageBytes + 1) * kPageBytes)
+    cached_.insert(at / kPageBytes);
+}
+
 size_t SimFileData::Read(uint64_t position, std::span<std::byte> into) const {
   if (position >= size_) return 0;
   size_t length = static_cast<size_t>(std::min<uint64_t>(into.size(), size_ - position));
@@ -90,6 +112,7 @@ Status SimFileData::Write(uint64_t position, std::span<const std::byte> bytes) {
   Require(written == static_cast<ssize_t>(bytes.size()));
   size_ = std::max(size_, end);
   modified_ms_ = space_->now_ms;
+  NoteCached(position, bytes.size());
   for (uint64_t page = position / kPage; page < PagesOf(end); ++page) {
     touched_.insert(page);
     given_up_.erase(page);  // dirty again, also when the bytes are the same

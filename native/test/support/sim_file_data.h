@@ -43,6 +43,7 @@ struct SimSpace {
   uint64_t capacity = UINT64_MAX / 4;
   uint64_t used = 0;
   int64_t now_ms = 0;
+  uint64_t evictions = 0;  // of all pages of all files
 };
 
 // A file as two images. The cache is what processes see: a memfd, so that mappings of it are real
@@ -60,6 +61,9 @@ class SimFileData {
 
   uint64_t size() const { return size_; }
   int64_t modified_ms() const { return modified_ms_; }
+  // Where the cached pages end that begin at `position`, `length` bytes on at most.
+  uint64_t CachedEnd(uint64_t position, uint64_t length);
+  void NoteCached(uint64_t position, uint64_t length);
   size_t Read(uint64_t position, std::span<std::byte> into) const;
   Status Write(uint64_t position, std::span<const std::byte> bytes);
   Status Allocate(uint64_t end);
@@ -95,7 +99,11 @@ class SimFileData {
   Status Reserve(uint64_t end);
   void StorePage(uint64_t index, const Page& page, uint64_t size);
 
+  void CatchUpEvictions();
+
   const std::shared_ptr<SimSpace> space_;
+  uint64_t evictions_seen_ = 0;
+  std::set<uint64_t> cached_;  // pages, once there was an eviction; before, all are
   UniqueFd cache_;
   uint64_t size_ = 0;
   int64_t modified_ms_ = 0;           // survives whatever happens

@@ -248,22 +248,6 @@ test('unknown topics and partitions are told at once, also to a fetch that may w
   for (const each of strange.partitions) assert.equal(each.errorCode, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
 })
 
-test('no session is kept: full requests are answered with session id 0, others are told there is none', async t => {
-  const { client } = await brokerWith(t, [['a']])
-  for (const [sessionId, sessionEpoch] of [
-    [0, 0],
-    [0, -1],
-    [5, 0],
-    [5, -1],
-  ]) {
-    const full = await read(client, 't', [{}], { sessionId: sessionId!, sessionEpoch: sessionEpoch! })
-    assert.deepEqual([full.errorCode, full.sessionId, full.first.values], [ErrorCode.NONE, 0, ['a']])
-  }
-  const within = await read(client, 't', [{}], { sessionId: 5, sessionEpoch: 1 })
-  assert.equal(within.errorCode, ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
-  assert.deepEqual(within.partitions, [])
-})
-
 test('a broker that fetches as a follower is NOT_LEADER_OR_FOLLOWER', async t => {
   const { client } = await brokerWith(t, [['a']])
   assert.equal((await read(client, 't', [{}], { replicaId: 2 })).first.errorCode, ErrorCode.NOT_LEADER_OR_FOLLOWER)

@@ -187,14 +187,14 @@ test('headers come back in order, more of them than one crossing carries', bound
 
 test('timestamps are found by record', bounded, async t => {
   const { log } = await openOne(t)
-  assert.equal(log.findTimestamp(now, 0), undefined)
+  assert.equal(await log.findTimestamp(now, 0, 0), undefined)
   for (let index = 0; index < 5; index++) log.appendBytes(batchOf(['a', 'b'], now + index * 10), 3, now)
   const found = (offset: number, timestamp: number) => ({ offset, timestamp, leaderEpoch: 3, inCompressedBatch: false })
-  assert.deepEqual(log.findTimestamp(now + 11, 10), found(4, now + 20))
-  assert.deepEqual(log.findTimestamp(0, 10), found(0, now))
-  assert.equal(log.findTimestamp(now + 41, 10), undefined)
-  assert.equal(log.findTimestamp(now + 40, 8), undefined)
-  assert.deepEqual(log.findMaxTimestamp(10), found(8, now + 40))
+  assert.deepEqual(await log.findTimestamp(now + 11, 0, 10), found(4, now + 20))
+  assert.deepEqual(await log.findTimestamp(0, 0, 10), found(0, now))
+  assert.equal(await log.findTimestamp(now + 41, 0, 10), undefined)
+  assert.equal(await log.findTimestamp(now + 40, 0, 8), undefined)
+  assert.deepEqual(await log.findMaxTimestamp(0, 10), found(8, now + 40))
 })
 
 test('truncating, resetting, rolling and advancing the start move what they say', bounded, async t => {
@@ -241,12 +241,13 @@ test('a closed log refuses, whatever is asked of it', bounded, async t => {
     for (const ask of [
       () => log.logEndOffset(),
       () => log.durableOffset(),
-      () => log.findTimestamp(0, 1),
       () => log.readHeaders(0, 1, 1),
       () => log.configure(logSettings),
     ]) {
       assert.throws(ask, closedError)
     }
+    await assert.rejects(() => log.findTimestamp(0, 0, 1), closedError)
+    assert.equal((await log.readCold(0, 1, 1, true)).status, StatusCode.closed)
     await assert.rejects(() => log.close(true), closedError)
     await assert.rejects(() => log.delete(), closedError)
   }

@@ -79,8 +79,8 @@ test('with append time a segment is as new as its last append, whatever its clie
     assert.equal(log.lastAppend.maxTimestamp, now)
   }
   assert.equal(log.segments(1, true)[0]!.maxTimestampMs, now)
-  assert.equal(log.findTimestamp(now, 2)?.offset, 0)
-  assert.equal(log.findTimestamp(now + 1, 2), undefined)
+  assert.equal((await log.findTimestamp(now, 0, 2))?.offset, 0)
+  assert.equal(await log.findTimestamp(now + 1, 0, 2), undefined)
   const [, compressed] = log.readHeaders(0, 2, 2)
   assert.equal(compressed!.attributes, 1 | 8, 'codec and timestamp type')
   assert.equal(compressed!.maxTimestamp, now)
