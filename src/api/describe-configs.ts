@@ -48,7 +48,8 @@ export function serveDescribeConfigs(parts: DescribeParts): ApiHandler {
         synonyms: request.includeSynonyms,
         documentation: request.includeDocumentation,
       }
-      const due = share.spend(unitsPerResource + (keys?.length ?? 0))
+      const broker = resource.resourceType === ConfigResourceType.broker
+      const due = share.spend((broker ? unitsPerBroker : unitsPerResource) + (keys?.length ?? 0))
       if (due !== undefined) await due
       const described = room > 0 ? describe(parts, resource, options, memory) : noRoom
       if (described.ok) room -= described.value.bytes
@@ -63,7 +64,8 @@ type DescribeResult = ResponseInput<typeof describeConfigs>['results'][number]
 type Outcome = Result<Described, { readonly code: ErrorCode; readonly message: string | null }>
 
 /** About what it takes to describe one resource, in microseconds. */
-const unitsPerResource = 150
+const unitsPerResource = 100
+const unitsPerBroker = 400
 /** An answer holds everything at once, and a request may name a topic a hundred thousand times. */
 const maxAnswerBytes = 48 << 20
 
