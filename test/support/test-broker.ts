@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
 import type { TestContext } from 'node:test'
 import { type Broker, startBroker } from '../../src/app/broker.ts'
 import { readBrokerConfig } from '../../src/app/config.ts'
@@ -10,6 +11,11 @@ import { type BatchInput, buildBatch } from '../../src/records/record-batch.ts'
 import { FakeWorld } from './fake-world.ts'
 import type { Machine } from './machine.ts'
 import { TestClient } from './test-client.ts'
+
+// What the broker loads on the first request for it is loaded already: a reply waits for virtual time alone.
+await import('../../src/replication/record-deletion.ts')
+const handlersDir = new URL('../../src/api/', import.meta.url)
+await Promise.all(readdirSync(handlersDir).map(file => import(new URL(file, handlersDir).href)))
 
 export interface LogLine {
   readonly level: 'info' | 'warn' | 'error'
