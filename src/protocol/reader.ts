@@ -115,7 +115,8 @@ export class Reader {
     const count = this.uvarint(position, end, field)
     if (count > maxTags || count * 2 > end - this.position) this.fail('too-many-elements', position, field)
     // A frame full of empty tagged fields would keep its decoder busy for a second otherwise.
-    if (count > ordinaryTags && (this.#tagsLeft -= count) < 0) this.fail('too-many-elements', position, field)
+    if (count > ordinaryTags) this.#tagsLeft -= count
+    if (this.#tagsLeft < 0) this.fail('too-many-elements', position, field)
     return count
   }
 
