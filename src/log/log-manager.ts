@@ -8,9 +8,13 @@ import { OffsetCheckpoint } from './offset-checkpoint.ts'
 import { PartitionDirectories } from './partition-directories.ts'
 import { PartitionFiles } from './partition-files.ts'
 import { PartitionLog } from './partition-log.ts'
+import { SpaceReserve } from './space-reserve.ts'
 
 const recoveryPointFile = 'recovery-point-offset-checkpoint'
 const logStartFile = 'log-start-offset-checkpoint'
+const reserveFile = '.reserve'
+/** Of checkpoints: a full disk is not asked for more each second. */
+const reserveEveryTicks = 10
 const checkpointIntervalMs = 1_000
 /** Or this much was appended: it bounds what a start after a crash has to scan. */
 const checkpointBytes = 64 << 20
@@ -59,6 +63,7 @@ export class LogManager {
   private readonly directories: PartitionDirectories
   private readonly recoveryPoints: OffsetCheckpoint
   private readonly logStarts: OffsetCheckpoint
+  private readonly reserve: SpaceReserve
   /** Logs that were written since their recovery point was noted: an idle log costs a checkpoint nothing. */
   private behind: OpenLog[] = []
   private awake: OpenLog[] = []
@@ -83,6 +88,7 @@ export class LogManager {
       new OffsetCheckpoint(world.disk, `${directory.path}/${name}`, () => this.pause())
     this.recoveryPoints = checkpoint(recoveryPointFile)
     this.logStarts = checkpoint(logStartFile)
+    this.reserve = new SpaceReserve(world.disk, `${directory.path}/${reserveFile}`, logger)
   }
 
   /** Reads the checkpoints and begins to write them; called once, before the first `openLog`. */
@@ -99,6 +105,7 @@ export class LogManager {
       this.tick++
       void this.checkpoint()
       void this.restIdle()
+      if (this.tick % reserveEveryTicks === 1) void this.reserve.take()
     })
     repeat(producerCheckIntervalMs, 1, () => this.expireProducers())
   }
@@ -210,7 +217,7 @@ export class LogManager {
     if (offset <= log.logStart) return
     await files.keepProducers(log.logEnd, log.producers)
     this.logStarts.set(name, Math.max(offset, this.logStarts.get(name) ?? 0))
-    await this.logStarts.write()
+    await this.reserve.spend(() => this.logStarts.write())
     if (this.open.get(name) !== opened) throw notOpen(name)
     const status = log.advanceStart(offset)
     if (status !== StatusCode.ok)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LeaderEpochs } from '../../../src/log/leader-epochs.ts'
 import { Machine } from '../../support/machine.ts'
+import { systemError } from '../../support/memory-disk.ts'
 import { batchOf } from '../../support/test-broker.ts'
 import { appendFrame, key, path, startLogs, text } from './support.ts'
 
@@ -91,4 +92,28 @@ test('a log in a new directory does not inherit the offsets of one that is gone'
   machine.removeTree(`${path}/t-0`)
   const again = await (await startLogs(machine)).openLog()
   assert.equal(again.logStart, 0)
+})
+
+test('on a full disk a log start is still made durable, at the cost of a reserve that is taken again later', async () => {
+  const machine = new Machine()
+  const { world, logs, log, settle, logger } = await filled(machine)
+  await world.time.advance(1_000)
+  const reserve = `${path}/.reserve`
+  assert.ok(machine.files.has(reserve))
+  const full = () => machine.files.has(reserve)
+  let freed = false
+  world.disk.fault = (operation, file) => {
+    if (operation !== 'replace' || freed || (!full() && file.endsWith(startFile))) return undefined
+    return systemError('ENOSPC', 'no space left on device')
+  }
+  await settle(logs.advanceStart(key(), 5))
+  assert.equal(log.logStart, 5)
+  assert.equal(text(machine, startFile), '0\n1\nt 0 5\n')
+  assert.equal(machine.files.has(reserve), false)
+  assert.ok(logger.has('the disk is full'))
+  await world.time.advance(20_000)
+  assert.equal(machine.files.has(reserve), false, 'there is no room yet')
+  freed = true
+  await world.time.advance(20_000)
+  assert.ok(machine.files.has(reserve))
 })
