@@ -3,7 +3,7 @@ import type { ClusterView } from '../api/cluster-view.ts'
 import { ColdReads } from '../api/cold-reads.ts'
 import { serveFetch } from '../api/fetch.ts'
 import { serveInitProducerId } from '../api/init-producer-id.ts'
-import { lazily, type ServedApi } from '../api/lazy.ts'
+import { LazyHandler, lazily, type ServedApi } from '../api/lazy.ts'
 import { serveListOffsets } from '../api/list-offsets.ts'
 import { serveMetadata } from '../api/metadata.ts'
 import { serveProduce } from '../api/produce.ts'
@@ -43,6 +43,8 @@ export interface Broker {
   readonly dataDirectory: string
   /** How long turns of the decision thread are, which is how long one client can make another wait. */
   turnStats(): TurnStats
+  /** Loads what is otherwise loaded with the first request that needs it. */
+  loadHandlers(): Promise<void>
   /** Finishes what is written, closes every log, marks the directory clean. */
   stop(): Promise<void>
 }
@@ -215,6 +217,9 @@ async function startOn(
   return {
     endpoints,
     dataDirectory: directory.path,
+    async loadHandlers() {
+      await Promise.all(handlers.map(served => (served instanceof LazyHandler ? served.load() : served)))
+    },
     turnStats: () => server.turnStats(),
     async stop() {
       server.stop()

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
 import type { TestContext } from 'node:test'
 import { type Broker, startBroker } from '../../src/app/broker.ts'
 import { readBrokerConfig } from '../../src/app/config.ts'
@@ -11,11 +10,6 @@ import { type BatchInput, buildBatch } from '../../src/records/record-batch.ts'
 import { FakeWorld } from './fake-world.ts'
 import type { Machine } from './machine.ts'
 import { TestClient } from './test-client.ts'
-
-// What the broker loads on the first request for it is loaded already: a reply waits for virtual time alone.
-await import('../../src/replication/record-deletion.ts')
-const handlersDir = new URL('../../src/api/', import.meta.url)
-await Promise.all(readdirSync(handlersDir).map(file => import(new URL(file, handlersDir).href)))
 
 export interface LogLine {
   readonly level: 'info' | 'warn' | 'error'
@@ -71,7 +65,10 @@ export class TestBroker {
     })
     settled.catch(() => {})
     while (!done) await world.time.settle()
-    return new TestBroker(world, logger, await starting)
+    const broker = await starting
+    // A reply then waits for virtual time alone, as the loading of a module does not.
+    await broker.loadHandlers()
+    return new TestBroker(world, logger, broker)
   }
 
   connect(): TestClient {
