@@ -56,7 +56,8 @@ function removeStaleChunks(outputs) {
 
 async function emitDeclarations() {
   const options = '--noEmit false --emitDeclarationOnly --declaration --rootDir src --outDir dist/types'.split(' ')
-  const settings = '--target ES2022 --lib ES2023 --module NodeNext --moduleResolution NodeNext --strict --skipLibCheck'.split(' ')
+  const settings =
+    '--target ES2022 --lib ES2023 --module NodeNext --moduleResolution NodeNext --strict --skipLibCheck'.split(' ')
   const more = ['--allowImportingTsExtensions', '--verbatimModuleSyntax', '--types', 'node', '--ignoreConfig']
   return run('tsc', [...settings, ...more, ...options, entries.index])
 }
