@@ -126,6 +126,7 @@ ${table(
 ## Not tried yet
 
 - Consumer groups, which this broker does not coordinate yet. ${waiting.join(' and ')} read as members of a group only.
+  @platformatic/kafka was read by its \`Consumer.fetch\`, which needs no group.
 - Transactions, for the same reason.
 
 Beside this table, suites of their own look further into kcat (100 MB of text there and back), kafkajs, the Java clients,
