@@ -272,24 +272,11 @@ async function check(broker: TestBroker, written: readonly Written[], deleted: R
 const partitionDirectories = (machine: Machine): string[] =>
   machine.list(dataDirectory).filter(name => /-\d+$/.test(name) && !name.startsWith('__cluster_metadata'))
 
-/** Loads the handlers that come with their first request, which takes real time. */
-async function warmUp(client: TestClient): Promise<void> {
-  const name = 'no such'
-  await client.call(deleteTopics, 6, { topics: [{ name }], timeoutMs })
-  await client.call(createPartitions, 3, {
-    topics: [{ name, count: 1, assignments: null }],
-    timeoutMs,
-    validateOnly: false,
-  })
-  await client.call(deleteRecords, 2, { topics: [], timeoutMs })
-}
-
 for (let seed = firstSeed; seed <= lastSeed; seed++)
   test(`topics come and go under writers and readers, seed ${seed}: Kafka's codes, and nothing lost`, async t => {
     const broker = await TestBroker.start({}, undefined, seed)
     const random = new SeededRandom(seed)
     await broker.createTopic(steady)
-    await warmUp(broker.connect())
     const churn = new Churn(broker, random)
     churn.slowDown()
     const connect = () => broker.connect()
