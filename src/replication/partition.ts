@@ -84,7 +84,7 @@ export class Partition {
     if (log === undefined) return
     log.configure(settings)
     if (this.writeCaching === cachedBefore) return
-    if (this.writeCaching) this.commit(log.logEnd)
+    if (this.writeCaching && this.flushUpTo === 0) this.commit(log.logEnd)
     else if (log.durableEnd < log.logEnd) log.stored.requestFlush()
   }
 
