@@ -109,8 +109,7 @@ napi_value Engine::Stats(napi_env env, napi_callback_info info) {
   const uint64_t numbers[] = {
       self.regions_.live(), self.logs_.live(), io.connections,          io.frames,
       io.frame_bytes_held,  io.arena_bytes,    io.replies_queued_bytes, io.bytes_in,
-      io.bytes_out,         io.parked,
-      io.sendfile_bytes};
+      io.bytes_out,         io.parked,         io.sendfile_bytes};
   napi_value buffer, array;
   void* data;
   constexpr size_t kCount = std::size(numbers);
