@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { ErrorCode } from '../../../src/protocol/index.ts'
+import { deleteRecords } from '../../../src/protocol/schema/delete-records.ts'
 import { listOffsets } from '../../../src/protocol/schema/list-offsets.ts'
 import { batchHeaderBytes } from '../../../src/records/batch-header.ts'
 import { crc32c } from '../../../src/records/crc32c.ts'
@@ -151,4 +152,45 @@ test('a partition that is asked twice is refused, the others are answered', asyn
       [1, ErrorCode.INVALID_REQUEST],
     ],
   )
+})
+
+test('in a compressed batch that the log start lies in, only what is above it is found', async t => {
+  const { broker, client } = await brokerWith(t, [
+    compressed(batchAt(9, 1, 5, 3), gzipSync),
+    compressed(batchAt(4, 6), gzipSync),
+    batchAt(2),
+  ])
+  const trim = async (offset: number) => {
+    const topics = [{ name: 't', partitions: [{ partitionIndex: 0, offset }] }]
+    await broker.connect().call(deleteRecords, 2, { topics, timeoutMs: 1_000 })
+  }
+  await trim(1)
+  assert.equal((await find(client, maxTimestamp)).offset, 5)
+  assert.equal((await find(client, startMs + 5_500)).offset, 5)
+  assert.deepEqual(await find(client, startMs + 8_000), none)
+  assert.equal((await find(client, startMs + 4_000)).offset, 2)
+  await trim(4)
+  assert.equal((await find(client, startMs + 4_000)).offset, 4)
+})
+
+test('the log end is for brokers, and is not held to what is committed', async t => {
+  const { broker, client } = await brokerWith(t, [batchAt(0)])
+  broker.world.storage.holdFlushes = true
+  await produceOne(client, 't', batchAt(1), 1)
+  const { topics } = await client.call(listOffsets, 11, {
+    replicaId: 3,
+    isolationLevel: 0,
+    topics: [{ name: 't', partitions: [{ partitionIndex: 0, timestamp: latest }] }],
+  })
+  assert.equal(topics[0]!.partitions[0]!.offset, 2)
+  assert.equal((await find(client, latest)).offset, 1)
+})
+
+test('a request for thousands of partitions is answered whole', async t => {
+  const { client } = await brokerWith(t, [batchAt(0)])
+  const partitions = Array.from({ length: 20_000 }, (_, partitionIndex) => ({ partitionIndex, timestamp: latest }))
+  client.send(listOffsets, 11, { replicaId: -1, isolationLevel: 0, topics: [{ name: 't', partitions }] })
+  const { body } = await client.receive<typeof listOffsets>()
+  const found = body.topics[0]!.partitions
+  assert.deepEqual([found.length, found[0]!.offset, found[19_999]!.offset], [20_000, 1, -1])
 })

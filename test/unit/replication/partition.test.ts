@@ -63,8 +63,10 @@ test('what an earlier process wrote is committed once it is durable, and that is
   const { world, partition, log } = await partitionWith({ written: 2 })
   partition.online(log)
   assert.deepEqual([partition.highWatermark, world.storage.flushesWaiting], [0, 1])
+  assert.equal(partition.recovered, false)
   world.storage.flush()
   assert.equal(partition.highWatermark, 2)
+  assert.equal(partition.recovered, true)
 })
 
 test('with write.caching what is written is committed, whatever is durable', async () => {
