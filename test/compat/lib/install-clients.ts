@@ -81,9 +81,13 @@ const nodeHeaders = (): string[] => {
   return existsSync(join(prefix, 'include/node/node_version.h')) ? [`--nodedir=${prefix}`] : []
 }
 
-/** The package downloads a binary; we build it. Its rules name files that others make, so that make runs them in order. */
+/**
+ * The package downloads a binary; we build it, for this Node's ABI. make goes through its rules one by one: they do not
+ * tell which needs the other's files.
+ */
 export const installConfluentJavascriptDriver = async (): Promise<DriverCommand> => {
-  const installation = await installPackages('node-confluent', 'drivers/node/confluent', async building => {
+  const name = `node-confluent-${process.versions.modules}`
+  const installation = await installPackages(name, 'drivers/node/confluent', async building => {
     await hasDebianPackages('libssl-dev', 'zlib1g-dev', 'libzstd-dev')
     const nodeGyp = fileURLToPath(new URL('../../../node_modules/node-gyp/bin/node-gyp.js', import.meta.url))
     const env = { ...process.env, CKJS_LINKING: 'dynamic' }
