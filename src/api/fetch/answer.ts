@@ -76,8 +76,8 @@ export class FetchAnswer {
     if (result.currentLeader !== undefined) this.movesClients = true
     const { session } = this.scope
     if (session === undefined) return
-    // After an error the partition is told again when it is over, whatever its offsets are then.
-    target.toldHighWatermark = result.errorCode === ErrorCode.NONE ? result.highWatermark : -1
+    // An error is told with offsets of -1, so the partition is news again when the error is over.
+    target.toldHighWatermark = result.highWatermark
     target.toldLogStart = result.logStartOffset ?? -1
     if (holdsRecords(result)) session.moveToEnd(target)
   }
