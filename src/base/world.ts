@@ -269,6 +269,7 @@ export interface NetworkListener {
   onOpen(connection: number, listener: number): void
   /** A whole frame without its size field. Its bytes are `arenaView(arena)` from `position`, until `releaseFrame`. */
   onFrame(connection: number, arena: number, position: number, length: number): void
+  /** `systemError` is an errno; where the reason is a frame's size, it is that size. */
   onClose(connection: number, reason: CloseReason, systemError: number): void
   /** The client leaves a megabyte of replies unread (`true`), or has taken them all by now. */
   onCongestion(connection: number, congested: boolean): void

@@ -17,10 +17,11 @@ const topicDocumentation: Readonly<Record<string, string>> = {
   'delete.retention.ms': 'How long a compacted topic keeps the mark of a deleted key, in milliseconds.',
   'errors.deadletterqueue.group.enable':
     'Whether share groups may write records here that they could not process. Not served: always false.',
-  'file.delete.delay.ms': 'How long a removed segment may stay on the disk, in milliseconds.',
+  'file.delete.delay.ms':
+    'Accepted for the sake of scripts; a removed segment leaves the disk at once, and who still reads it keeps its bytes.',
   'flush.messages':
-    'After how many records they are made durable. With write.caching=false an acks=all record is durable before it is ' +
-    'acknowledged, whatever stands here.',
+    'After how many records they are made durable before the last of them is acknowledged, with acks=1 too. With ' +
+    'write.caching=false an acks=all record is durable before it is acknowledged, whatever stands here.',
   'flush.ms': 'After how many milliseconds a record is made durable at the latest.',
   'follower.replication.throttled.replicas':
     'Replicas whose fetching is throttled while they follow, as partition:broker,…, or * for all of them.',

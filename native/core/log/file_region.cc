@@ -3,7 +3,7 @@
 
 namespace millrace {
 
-FileRegion::FileRegion(std::shared_ptr<SegmentFile> segment, std::shared_ptr<File> file,
+FileRegion::FileRegion(const std::shared_ptr<SegmentFile>& segment, std::shared_ptr<File> file,
                        uint64_t position, uint64_t length)
     : FileRegion(segment, std::move(file), segment->generation(), position, length) {}
 

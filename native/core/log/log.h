@@ -56,8 +56,8 @@ class LogView;
 class FileRegion {
  public:
   FileRegion() = default;  // empty: valid, no descriptor
-  FileRegion(std::shared_ptr<SegmentFile> segment, std::shared_ptr<File> file, uint64_t position,
-             uint64_t length);
+  FileRegion(const std::shared_ptr<SegmentFile>& segment, std::shared_ptr<File> file,
+             uint64_t position, uint64_t length);
   // `generation` is the segment's when the position was looked up; without, that is now.
   FileRegion(std::shared_ptr<SegmentFile> segment, std::shared_ptr<File> file, uint64_t generation,
              uint64_t position, uint64_t length);
