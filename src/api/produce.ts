@@ -62,10 +62,12 @@ function acknowledge(
   context.releaseOrder()
   if (request.acks === 0) return answers.some(of => of.some(isFailure)) ? closeConnection : noReply
   const wait = new CommitWait(timers, answers.length === 1 ? answers[0]! : answers.flat())
+  let answer: (response: Response) => void
+  const response = () => respond(request, context, answers)
+  if (!wait.start(request.timeoutMs, () => answer(response()))) return response()
+  context.onAbort(() => wait.abandon())
   return new Promise(resolve => {
-    const done = () => resolve(respond(request, context, answers))
-    if (wait.start(request.timeoutMs, done)) context.onAbort(() => wait.abandon())
-    else done()
+    answer = resolve
   })
 }
 
