@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/log/log_view.h"
+#include "test/support/log_batches.h"
 #include "test/support/log_subject.h"
 #include "test/support/sim_disk.h"
 
@@ -86,7 +87,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Require(log.end() == made.end);
     Require(log.Content() == made.content);
     for (Offset offset = 0; offset < made.end; ++offset) {
-      Result<FileRegion> region = log->Read(offset, 1, INT64_MAX, true);
+      Result<FileRegion> region = ReadWaiting(*log, offset, 1, INT64_MAX, true);
       Require(region.ok());
       BatchHeader header;
       Require(ParseBatchHeader(BytesOf(*region), &header).ok());
