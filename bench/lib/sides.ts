@@ -71,10 +71,11 @@ export const millraceSide = (dataParent: string, memory: BrokerMemory): Side => 
       const { address, pid, child } = await startMillrace(dataDir, config)
       return { address, pid, stop: () => stopProcess(child) }
     }),
-  // acks=1 is always answered from the page cache; acks=all is durable unless the topic says otherwise.
+  // Without write.caching consumers see only what is on the disk, so that their waiting is part of the promise, whatever
+  // acks are. acks=all is durable by itself.
   topicConfigs: (acks, promised) => {
-    if (acks !== 'all') return promised === 'durable' ? ['flush.messages=1'] : []
-    return promised === 'written' ? ['write.caching=true'] : []
+    if (promised === 'written') return ['write.caching=true']
+    return promised === 'durable' && acks !== 'all' ? ['flush.messages=1'] : []
   },
   durability: (acks, promised) => {
     if (acks === '0') return unacknowledged
