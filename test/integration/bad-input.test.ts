@@ -3,7 +3,6 @@
  * a bystander on an old connection appends and reads as if nothing had been.
  */
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
 import { after, afterEach, before, test } from 'node:test'
 import { ErrorCode, type zeroUuid } from '../../src/protocol/index.ts'
 import { apiVersions } from '../../src/protocol/schema/api-versions.ts'
@@ -16,6 +15,7 @@ import { crc32c } from '../../src/records/crc32c.ts'
 import { buildBatch } from '../../src/records/record-batch.ts'
 import { BrokerUnderTest } from '../compat/lib/broker.ts'
 import { encodeRequest, RawClient } from './raw-client.ts'
+import { assertGrewLessThan, residentMb } from './resident-memory.ts'
 
 const timeout = 60_000
 const topic = 'bad-input'
@@ -334,18 +334,6 @@ test('acks of 2 is refused', { timeout }, async () => {
   assert.equal((await append(client, topic, batchOf('x'), 2)).errorCode, ErrorCode.INVALID_REQUIRED_ACKS)
 })
 
-/** The broker's resident memory; NaN where its process is not ours or is a JVM, whose heap says nothing. */
-const residentMb = async (): Promise<number> => {
-  if (broker.kind !== 'millrace') return Number.NaN
-  const status = await readFile(`/proc/${broker.pid}/status`, 'utf8')
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024
-}
-
-const assertGrewLessThan = async (limitMb: number, beforeMb: number): Promise<void> => {
-  const grownMb = (await residentMb()) - beforeMb
-  assert.ok(Number.isNaN(grownMb) || grownMb < limitMb, `the broker grew by ${grownMb.toFixed(0)} MB`)
-}
-
 /** A bystander's requests while something goes on elsewhere. */
 const bystanderWorks = async (rounds: number): Promise<void> => {
   for (let i = 0; i < rounds; i++) {
@@ -359,7 +347,7 @@ test('a client that never reads holds up nobody, and its answers are not kept in
   const client = await open()
   const large = batchOf(...Array.from({ length: 9 }, () => 'x'.repeat(100_000)))
   for (let i = 0; i < 10; i++) await append(client, topic, large)
-  const beforeMb = await residentMb()
+  const beforeMb = await residentMb(broker)
   client.socket.pause()
   const end = await logEndOffset(bystander, topic)
   // 300 answers of 9 MB, then 100,000 of more than 1 KB: nobody would want to keep either.
@@ -371,12 +359,12 @@ test('a client that never reads holds up nobody, and its answers are not kept in
   const describe = encodeRequest(metadata, 4, 1, { topics: [{ name: 'wide' }], allowAutoTopicCreation: false })
   small.write(Buffer.concat(Array.from({ length: 100_000 }, () => describe)))
   await bystanderWorks(500)
-  await assertGrewLessThan(100, beforeMb)
+  await assertGrewLessThan(100, beforeMb, broker)
 })
 
 test('frames that are announced and not sent cost no memory, and small requests pass by them', { timeout }, async t => {
   if (broker.kind === 'kafka') return t.skip('Kafka allocates what is announced, which is more than its heap here')
-  const beforeMb = await residentMb()
+  const beforeMb = await residentMb(broker)
   for (let i = 0; i < 60; i++) {
     const client = await open()
     client.write(Buffer.concat([prefix(100 << 20), header(produce.key, 9), Buffer.alloc(1_000)]))
@@ -384,7 +372,7 @@ test('frames that are announced and not sent cost no memory, and small requests 
   await bystanderWorks(200)
   const late = await open()
   assert.equal((await append(late, topic, batchOf('late'))).errorCode, ErrorCode.NONE)
-  await assertGrewLessThan(100, beforeMb)
+  await assertGrewLessThan(100, beforeMb, broker)
 })
 
 test('a thousand connections that say nothing keep nobody out', { timeout }, async () => {

@@ -5,7 +5,6 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import { createInterface, type Interface } from 'node:readline'
 import { after, afterEach, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -17,6 +16,7 @@ import { produce } from '../../src/protocol/schema/produce.ts'
 import { buildBatch } from '../../src/records/record-batch.ts'
 import { BrokerUnderTest } from '../compat/lib/broker.ts'
 import { encodeRequest, RawClient } from './raw-client.ts'
+import { assertGrewLessThan, residentMb } from './resident-memory.ts'
 
 const timeout = 60_000
 const timeoutMs = 10_000
@@ -125,32 +125,20 @@ const appendDuring = async <T>(work: Promise<T>): Promise<{ result: T; took: num
 const at = (sorted: readonly number[], share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 
-/** The broker's resident memory; NaN where its process is not ours or is a JVM, whose heap says nothing. */
-const residentMb = async (): Promise<number> => {
-  if (broker.kind !== 'millrace') return Number.NaN
-  const status = await readFile(`/proc/${broker.pid}/status`, 'utf8')
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024
-}
-
-const assertGrewLessThan = async (limitMb: number, beforeMb: number): Promise<void> => {
-  const grownMb = (await residentMb()) - beforeMb
-  assert.ok(Number.isNaN(grownMb) || grownMb < limitMb, `the broker grew by ${grownMb.toFixed(0)} MB`)
-}
-
 test('ten thousand silent connections and a thousand slow ones take little memory and hold up nobody', {
   timeout,
 }, async t => {
-  const beforeMb = await residentMb()
+  const beforeMb = await residentMb(broker)
   const gathered = await appendDuring(Crowd.gather(10_000))
-  t.diagnostic(`10,000 connections took ${((await residentMb()) - beforeMb).toFixed(1)} MB`)
-  await assertGrewLessThan(100, beforeMb)
+  t.diagnostic(`10,000 connections took ${((await residentMb(broker)) - beforeMb).toFixed(1)} MB`)
+  await assertGrewLessThan(100, beforeMb, broker)
   const slow = await Crowd.gather(1_000)
   const request = encodeRequest(metadata, 4, 7, { topics: [], allowAutoTopicCreation: false })
   const dripping = async (): Promise<void> => {
     for (let i = 0; i < 6; i++) await slow.sendByte(request)
   }
   const dripped = await appendDuring(dripping())
-  await assertGrewLessThan(100, beforeMb)
+  await assertGrewLessThan(100, beforeMb, broker)
   for (const { took } of [gathered, dripped]) {
     t.diagnostic(`${took.length} appends, p50 ${at(took, 0.5).toFixed(1)} ms, p99 ${at(took, 0.99).toFixed(1)} ms`)
     assert.ok(at(took, 0.5) < 50, `half of the appends took more than ${at(took, 0.5)} ms`)
@@ -162,7 +150,7 @@ test('ten thousand silent connections and a thousand slow ones take little memor
 test('two hundred large frames that lack a byte each stay within the budget, and are all served in the end', {
   timeout,
 }, async () => {
-  const beforeMb = await residentMb()
+  const beforeMb = await residentMb(broker)
   const clients = await Promise.all(Array.from({ length: 200 }, () => open()))
   const request = encodeRequest(produce, 9, 1, {
     ...produceRequest,
@@ -172,11 +160,11 @@ test('two hundred large frames that lack a byte each stay within the budget, and
   for (const client of clients) client.write(request.subarray(0, -1))
   // 800 MB want to come in; 60 MB of them have a place.
   await appendUntil(() => clients.filter(({ socket }) => socket.writableLength === 0).length >= 14)
-  await assertGrewLessThan(120, beforeMb)
+  await assertGrewLessThan(120, beforeMb, broker)
   for (const client of clients) client.write(request.subarray(-1))
   const { result } = await appendDuring(Promise.all(clients.map(client => client.frame())))
   assert.ok(result.every(body => body !== undefined && body.readInt32BE(0) === 1))
-  await assertGrewLessThan(120, beforeMb)
+  await assertGrewLessThan(120, beforeMb, broker)
 })
 
 const header = (apiKey: number, apiVersion: number): Buffer => {
@@ -207,7 +195,7 @@ test('requests of more elements than the broker takes end their connections and 
   timeout,
 }, async t => {
   if (broker.kind !== 'millrace') return t.skip('Kafka decodes what its heap holds')
-  const beforeMb = await residentMb()
+  const beforeMb = await residentMb(broker)
   const { took } = await appendDuring(
     Promise.all(
       Array.from({ length: 20 }, async () => {
@@ -218,17 +206,17 @@ test('requests of more elements than the broker takes end their connections and 
     ),
   )
   t.diagnostic(`p50 ${at(took, 0.5).toFixed(1)} ms, longest ${at(took, 1).toFixed(1)} ms`)
-  await assertGrewLessThan(200, beforeMb)
+  await assertGrewLessThan(200, beforeMb, broker)
 })
 
 test('requests of two hundred thousand elements are answered, and others go on meanwhile', { timeout }, async t => {
-  const beforeMb = await residentMb()
+  const beforeMb = await residentMb(broker)
   const clients = await Promise.all(Array.from({ length: 10 }, () => open()))
   for (const client of clients) client.write(emptyTopics(200_000))
   const { result, took } = await appendDuring(Promise.all(clients.map(client => client.frame())))
   assert.ok(result.every(body => body !== undefined))
   t.diagnostic(`p50 ${at(took, 0.5).toFixed(1)} ms, longest ${at(took, 1).toFixed(1)} ms`)
-  await assertGrewLessThan(400, beforeMb)
+  await assertGrewLessThan(400, beforeMb, broker)
 })
 
 test('a client that pipelines heavy requests delays others by one of them at a time', { timeout }, async t => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Disk } from '../../../src/base/world.ts'
 import { ErrorCode } from '../../../src/protocol/index.ts'
 import { deleteRecords } from '../../../src/protocol/schema/delete-records.ts'
 import { deleteTopics } from '../../../src/protocol/schema/delete-topics.ts'
@@ -158,18 +159,28 @@ test('a start that cannot be made durable takes no record away', async t => {
   assert.equal(await fetchCode(client, 't', 0), ErrorCode.NONE)
 })
 
-test('what takes longer than the client waits is REQUEST_TIMED_OUT, and is done all the same', async t => {
-  const broker = await testBroker(t)
-  await broker.createTopic('t')
-  const client = broker.connect()
-  await produceOne(client, 't', three)
-  const { disk } = broker.world
+/** Keeps the next write of the log start on its way to the disk until `finish`. */
+function holdLogStart(disk: Disk): { restore(): void; finish(): void } {
   const replace = disk.replace.bind(disk)
   let finish = () => {}
   disk.replace = async (path, content) => {
     if (path.endsWith(logStartFile)) await new Promise<void>(resolve => (finish = resolve))
     return replace(path, content)
   }
+  return {
+    restore: () => {
+      disk.replace = replace
+    },
+    finish: () => finish(),
+  }
+}
+
+test('what takes longer than the client waits is REQUEST_TIMED_OUT, and is done all the same', async t => {
+  const broker = await testBroker(t)
+  await broker.createTopic('t')
+  const client = broker.connect()
+  await produceOne(client, 't', three)
+  const held = holdLogStart(broker.world.disk)
   const topics = [{ name: 't', partitions: [{ partitionIndex: 0, offset: 2 }] }]
   client.send(deleteRecords, 2, { topics, timeoutMs: 500 })
   await broker.world.time.advance(499)
@@ -178,8 +189,8 @@ test('what takes longer than the client waits is REQUEST_TIMED_OUT, and is done 
   const { body } = await client.receive<typeof deleteRecords>()
   assert.equal(body.topics[0]!.partitions[0]!.errorCode, ErrorCode.REQUEST_TIMED_OUT)
   assert.equal(await earliest(client, 't'), 0)
-  disk.replace = replace
-  finish()
+  held.restore()
+  held.finish()
   await broker.world.time.settle()
   assert.equal(await earliest(client, 't'), 2)
   assert.deepEqual(await trim(client, 't', 3, 0), [ErrorCode.REQUEST_TIMED_OUT, -1])
@@ -205,20 +216,14 @@ test('a topic that is deleted while its records are is told so', async t => {
   const id = await broker.createTopic('t')
   const [client, other] = [broker.connect(), broker.connect()]
   await produceOne(client, 't', three)
-  const { disk } = broker.world
-  const replace = disk.replace.bind(disk)
-  let finish = () => {}
-  disk.replace = async (path, content) => {
-    if (path.endsWith(logStartFile)) await new Promise<void>(resolve => (finish = resolve))
-    return replace(path, content)
-  }
+  const held = holdLogStart(broker.world.disk)
   const topics = [{ name: 't', partitions: [{ partitionIndex: 0, offset: 2 }] }]
   client.send(deleteRecords, 2, { topics, timeoutMs: 60_000 })
   await broker.world.time.settle()
-  disk.replace = replace
+  held.restore()
   other.send(deleteTopics, 6, { topics: [{ topicId: id }], timeoutMs: 60_000 })
   await broker.world.time.settle()
-  finish()
+  held.finish()
   const { body } = await client.receive<typeof deleteRecords>()
   assert.equal(body.topics[0]!.partitions[0]!.errorCode, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
   assert.equal((await other.receive<typeof deleteTopics>()).body.responses[0]!.errorCode, ErrorCode.NONE)
