@@ -4,22 +4,21 @@
  *
  *   node --import tsx test/golden/capture/configs.ts && npm run format
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { Api, Fields, RequestInput } from '../../../src/protocol/index.ts'
 import { alterConfigs } from '../../../src/protocol/schema/alter-configs.ts'
 import { createTopics } from '../../../src/protocol/schema/create-topics.ts'
 import { describeConfigs } from '../../../src/protocol/schema/describe-configs.ts'
 import { incrementalAlterConfigs } from '../../../src/protocol/schema/incremental-alter-configs.ts'
 import { listConfigResources } from '../../../src/protocol/schema/list-config-resources.ts'
-import { listJars } from '../../compat/lib/install.ts'
 import { endedWithin } from '../../compat/lib/process.ts'
 import { formatKafka, startKafka } from '../../compat/lib/reference-kafka.ts'
 import { encodeRequest, RawClient } from '../../integration/raw-client.ts'
-import type { Exchange, Fixture } from '../fixture.ts'
+import type { Exchange } from '../fixture.ts'
+import { writeFixture } from './write-fixture.ts'
 
 /** Kafka applies what it has answered a little later. */
 const appliedMs = 400
@@ -276,12 +275,7 @@ try {
   })
   await sleep(appliedMs)
   for (const call of calls) await call()
-  const jar = (await listJars('broker')).find(name => name.startsWith('kafka_2.13-'))
-  const version = /-(\d[\d.]*)\.jar$/.exec(jar ?? '')?.[1] ?? ''
-  const fixture: Fixture = { client: 'configs', version, broker: `Apache Kafka ${version}`, exchanges }
-  const head = JSON.stringify({ ...fixture, exchanges: undefined }).slice(0, -1)
-  const path = fileURLToPath(new URL(`../fixtures/configs-${version}.json`, import.meta.url))
-  await writeFile(path, `${head},"exchanges":[\n${exchanges.map(each => JSON.stringify(each)).join(',\n')}\n]}\n`)
+  await writeFixture('configs', exchanges)
   console.log(`${exchanges.length} exchanges`)
 } finally {
   client.destroy()

@@ -5,11 +5,10 @@
  *
  *   node --import tsx test/golden/capture/topics.ts && npm run format
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { type Api, type Fields, type RequestInput, uuidToBytes } from '../../../src/protocol/index.ts'
 import { createPartitions } from '../../../src/protocol/schema/create-partitions.ts'
 import { createTopics } from '../../../src/protocol/schema/create-topics.ts'
@@ -21,11 +20,11 @@ import { metadata } from '../../../src/protocol/schema/metadata.ts'
 import { offsetForLeaderEpoch } from '../../../src/protocol/schema/offset-for-leader-epoch.ts'
 import { produce } from '../../../src/protocol/schema/produce.ts'
 import { buildBatch } from '../../../src/records/record-batch.ts'
-import { listJars } from '../../compat/lib/install.ts'
 import { endedWithin } from '../../compat/lib/process.ts'
 import { formatKafka, startKafka } from '../../compat/lib/reference-kafka.ts'
 import { encodeRequest, RawClient } from '../../integration/raw-client.ts'
-import { blank, type Exchange, type Fixture } from '../fixture.ts'
+import { blank, type Exchange } from '../fixture.ts'
+import { writeFixture } from './write-fixture.ts'
 
 /** Kafka applies what it has answered a little later. */
 const appliedMs = 500
@@ -241,12 +240,7 @@ try {
     ],
   })
   for (const call of calls) await call()
-  const jar = (await listJars('broker')).find(name => name.startsWith('kafka_2.13-'))
-  const version = /-(\d[\d.]*)\.jar$/.exec(jar ?? '')?.[1] ?? ''
-  const fixture: Fixture = { client: 'topics', version, broker: `Apache Kafka ${version}`, exchanges }
-  const head = JSON.stringify({ ...fixture, exchanges: undefined }).slice(0, -1)
-  const path = fileURLToPath(new URL(`../fixtures/topics-${version}.json`, import.meta.url))
-  await writeFile(path, `${head},"exchanges":[\n${exchanges.map(each => JSON.stringify(each)).join(',\n')}\n]}\n`)
+  await writeFixture('topics', exchanges)
   console.log(`${exchanges.length} exchanges`)
 } finally {
   client.destroy()
