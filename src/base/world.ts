@@ -196,6 +196,13 @@ export interface StoredLog {
   resetTo(offset: number): number
   advanceStart(offset: number): number
   roll(): number
+  /**
+   * Puts the cleaned segment that a `CleaningPass` left in the directory under the base offset `bases[0]` in the place of
+   * these consecutive, sealed segments, durably; a crash leaves either them or it. Regions that were handed out keep
+   * their bytes. `wouldBlock`: the log was cut or reset or its start has moved past them meanwhile, so nothing changed
+   * and the cleaned files are gone.
+   */
+  replaceSegments(bases: readonly number[]): Promise<number>
   /** Facts of up to `count` segments, oldest first, the active one included; without `times` no file is asked. */
   segments(count: number, times: boolean): SegmentFacts[]
   /** Lets go of what serves appending, until the next append, if everything is durable; false: ask again later. */

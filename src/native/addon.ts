@@ -15,6 +15,26 @@ export interface Addon {
   unlockFile(lock: number): void
   /** Milliseconds since the kernel made this process, too long by at most 10; -1 when it cannot be told. */
   processAgeMs(): number
+  /**
+   * `numbers` are `TaskField`s, `segments` base offset and size of each. `codec(fold, codec, records)` returns the other
+   * form of a batch's records; it is called on this thread, within the pass's functions.
+   */
+  createCleaningPass(
+    directory: string,
+    numbers: Float64Array,
+    segments: Float64Array,
+    stop: Int32Array,
+    codec: (fold: boolean, codec: number, records: Uint8Array) => Uint8Array,
+  ): RawCleaningPass
+}
+
+/** What fails throws an error with `nativeCode` and, where bytes are damaged, `segment` and `position`. */
+export interface RawCleaningPass {
+  /** `MapField`s. */
+  buildMap(): Float64Array
+  /** `GroupField`s, then the base offsets; undefined after the last. */
+  nextGroup(): Float64Array | undefined
+  close(): void
 }
 
 /** Raised with every change to what the addon exports (native/binding/addon.cc). */
@@ -56,6 +76,8 @@ export interface RawEngine {
   resetLog(): number
   advanceLogStart(): number
   rollLog(): number
+  /** Fulfilled with status, errno. */
+  replaceSegments(log: number, bases: Float64Array): Promise<Float64Array>
   requestFlush(): number
   /** `SegmentField.count` numbers a segment in `headers`, how many in `block`. */
   listSegments(log: number, count: number, times: boolean): number
@@ -153,4 +175,29 @@ export const EngineStat = {
   bytesOut: 8,
   parked: 9,
   sendfileBytes: 10,
+} as const
+/** Numbers of a cleaning pass's task, of its map and of a cleaned group: native/binding/cleaning_calls.cc. */
+export const TaskField = {
+  endOffset: 0,
+  firstDirtyOffset: 1,
+  mapBytes: 2,
+  segmentBytes: 3,
+  segmentIndexBytes: 4,
+  indexIntervalBytes: 5,
+  maxMessageBytes: 6,
+  deleteRetentionMs: 7,
+  nowMs: 8,
+  bytesPerSecond: 9,
+  count: 10,
+} as const
+export const MapField = { cleanEndOffset: 0, keys: 1, bytesRead: 2, mapFill: 3, count: 4 } as const
+export const GroupField = {
+  bytesRead: 0,
+  bytesWritten: 1,
+  recordsRead: 2,
+  recordsKept: 3,
+  recordsWithoutKey: 4,
+  batchesRead: 5,
+  batchesKept: 6,
+  count: 7,
 } as const

@@ -165,6 +165,16 @@ export class NativeLog implements StoredLog {
     return this.#raw.rollLog()
   }
 
+  async replaceSegments(bases: readonly number[]): Promise<number> {
+    let answer: Float64Array
+    try {
+      answer = await this.#raw.replaceSegments(this.number, Float64Array.from(bases))
+    } catch {
+      return StatusCode.closed // Its arguments were right, so it is closed.
+    }
+    return answer[0]!
+  }
+
   segments(count: number, times: boolean): SegmentFacts[] {
     this.#check('list the segments of', this.#raw.listSegments(this.number, count, times))
     const numbers = this.#raw.headers

@@ -361,6 +361,19 @@ export class MemoryLog implements StoredLog {
     return StatusCode.ok
   }
 
+  /** Records stay as they are: only the boundaries between the segments go, as where all of them were kept. */
+  async replaceSegments(bases: readonly number[]): Promise<number> {
+    await this.storage.disk()
+    if (this.closed) return StatusCode.closed
+    if (this.failed) return StatusCode.failed
+    const { segments } = this.content
+    const first = segments.indexOf(bases[0]!)
+    const there = first >= 0 && bases.every((base, index) => segments[first + index] === base)
+    if (!there || first + bases.length >= segments.length) return StatusCode.wouldBlock
+    segments.splice(first + 1, bases.length - 1)
+    return StatusCode.ok
+  }
+
   segments(count: number, times: boolean): SegmentFacts[] {
     this.checkOpen()
     const { segments, batches, endOffset } = this.content
