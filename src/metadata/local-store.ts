@@ -73,7 +73,7 @@ export class LocalMetadataStore implements MetadataStore {
   ): Promise<LocalMetadataStore> {
     const { log } = await world.storage.openLog(directory, settings, trust, 0, 0)
     const store = new LocalMetadataStore(world, durability, log)
-    store.replay()
+    await store.replay()
     // A killed process may have left a transaction that only the page cache holds: it is seen once it is durable.
     await store.flushed(log.logEndOffset())
     if (store.isMostlyPast()) await store.queue.run(() => store.rewrite())
@@ -186,13 +186,13 @@ export class LocalMetadataStore implements MetadataStore {
     for (const waiter of waiting) waiter.reject(this.failure)
   }
 
-  private replay(): void {
+  /** After a reboot nothing of the log is in the page cache: it is looked up on a thread that may wait for the disk. */
+  private async replay(): Promise<void> {
     const end = this.log.logEndOffset()
     for (let offset = this.log.logStartOffset(); offset < end; ) {
-      const status = this.log.read(offset, readBytes, end, true)
-      assert(status === 0 && this.log.lastRegionLength > 0, 'the metadata log can be read', { offset, end, status })
-      const bytes = new Uint8Array(this.log.lastRegionLength)
-      const region = this.log.lastRegion
+      const { status, region, length } = await this.log.readCold(offset, readBytes, end, true)
+      assert(status === 0 && length > 0, 'the metadata log can be read', { offset, end, status })
+      const bytes = new Uint8Array(length)
       const got = this.world.storage.readRegion(region, 0, bytes)
       this.world.storage.releaseRegion(region)
       assert(got === bytes.length, 'a region is read whole', { got, length: bytes.length })

@@ -6,6 +6,7 @@ import { LocalMetadataStore } from '../../../src/metadata/local-store.ts'
 import type { MetadataChange } from '../../../src/metadata/store.ts'
 import { FakeWorld } from '../../support/fake-world.ts'
 import { Machine } from '../../support/machine.ts'
+import type { MemoryLog } from '../../support/memory-storage.ts'
 
 const directory = '/data/metadata'
 
@@ -190,4 +191,21 @@ test('a store whose disk fails refuses from then on, and says so', async () => {
   await assert.rejects(waiting, { code: 'METADATA_FAILED' })
   await assert.rejects(put('c', 3), { code: 'METADATA_FAILED' })
   assert.deepEqual([store.get('b'), store.get('a')!.value, lease.held()], [undefined, 1, false])
+})
+
+test('the metadata of a machine that was rebooted are read from the disk, since nothing is in its page cache', async () => {
+  const machine = new Machine()
+  const before = await open(machine)
+  await before.put('topics/a', { name: 'a' })
+  await before.settle(before.store.close())
+  const world = new FakeWorld(machine)
+  const openWarm = world.storage.openLog.bind(world.storage)
+  world.storage.openLog = async (...how) => {
+    const opened = await openWarm(...how)
+    ;(opened.log as MemoryLog).cold = () => true
+    return opened
+  }
+  const opening = LocalMetadataStore.open(world, new Durability(world.storage), directory, OpenTrust.clean)
+  await world.time.settle()
+  assert.deepEqual((await opening).get('topics/a')!.value, { name: 'a' })
 })
