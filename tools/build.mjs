@@ -1,5 +1,5 @@
-// Bundles the broker into dist/millrace.js and the library into dist/index.js, with what loads on first use in
-// dist/chunks, source maps beside each file, and the library's declarations in dist/types.
+// Bundles the broker into dist/millrace.js, its threads beside it and the library into dist/index.js, with what loads on
+// first use in dist/chunks, source maps beside each file, and the library's declarations in dist/types.
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -8,10 +8,10 @@ import { run } from './run.mjs'
 import { say, step } from './terminal.mjs'
 
 const dist = join(root, 'dist')
-const entries = { millrace: 'src/app/main.ts', index: 'src/index.ts' }
+const entries = { millrace: 'src/app/main.ts', index: 'src/index.ts', 'cleaner-thread': 'src/app/cleaner-thread.ts' }
 
-// Loaded from node_modules when a compressed batch must be read: two are addons, which cannot be bundled.
-const codecs = ['snappy', 'lz4-napi', 'zstddec']
+// Loaded from node_modules when a compressed batch must be read or made: two are addons, which cannot be bundled.
+const codecs = ['snappy', 'lz4-napi', 'zstddec', '@hpcc-js/wasm-zstd']
 
 // Bundled packages written as CommonJS ask for Node's own modules by `require`, which an ES module lacks.
 const banner =

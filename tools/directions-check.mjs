@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { filesBelow, root } from './native-sources.mjs'
 import { importsOf } from './typescript-tokens.mjs'
 
-const broker = 'base protocol records native log config metadata replication coordinator api server'.split(' ')
+const broker = 'base protocol records native log cleaner config metadata replication coordinator api server'.split(' ')
 const upTo = folder => broker.slice(0, broker.indexOf(folder))
 const client = ['base', 'protocol', 'records']
 

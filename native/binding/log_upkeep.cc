@@ -3,8 +3,8 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
+#include <vector>
 
 #include "binding/call_args.h"
 #include "binding/call_block.h"
@@ -16,38 +16,39 @@
 namespace millrace {
 namespace {
 
-constexpr size_t kMostSegments = 64;
+constexpr size_t kMostSegments = 640;
 constexpr size_t kSegmentNumbers = 4;
 constexpr rlim_t kFewestIdleFiles = 64;
 constexpr rlim_t kMostIdleFiles = 1 << 20;
 
-// listSegments(log, count, times): base offset, size, largest timestamp and file time of each in
-// the array of headers, oldest first; how many in kHeaderCount.
+// listSegments(log, count, times, skip): base offset, size, largest timestamp and file time of each
+// in the array of headers, oldest first, behind the first `skip`; how many in kHeaderCount.
 napi_value ListSegments(napi_env env, napi_callback_info info) {
-  CallArgs<3> args(env, info);
+  CallArgs<4> args(env, info);
   Engine& engine = args.Owner<Engine>();
   const auto id = args.Number(0);
   const auto count = args.Uint32(1);
   const auto times = args.Boolean(2);
-  if (!id || !count || !times)
-    return ThrowArgument(env, "listSegments takes a log, a count and a boolean");
+  const auto skip = args.Uint32(3);
+  if (!id || !count || !times || !skip)
+    return ThrowArgument(env, "listSegments takes a log, a count, a boolean and a number to skip");
   if (!engine.open()) return ToJs(env, static_cast<int32_t>(Code::kClosed));
   LogEntry* entry = engine.FindLog(*id);
   if (entry == nullptr) return engine.Answer(env, Status(Code::kClosed));
   static_assert(kMostSegments * kSegmentNumbers <=
                 Engine::kHeadersPerCall * Engine::kHeaderNumbers);
-  std::array<SegmentFacts, kMostSegments> facts;
-  const Result<size_t> listed = entry->log->ListSegments(
-      *times, std::span(facts).first(std::min<size_t>(*count, facts.size())));
+  std::vector<SegmentFacts> facts(*skip + std::min<size_t>(*count, kMostSegments));
+  const Result<size_t> listed = entry->log->ListSegments(*times, facts);
   if (!listed.ok()) return engine.Answer(env, listed.status());
+  const size_t skipped = std::min<size_t>(*skip, *listed);
   double* to = engine.headers().numbers();
-  for (const SegmentFacts& segment : std::span(facts).first(*listed)) {
+  for (const SegmentFacts& segment : std::span(facts).first(*listed).subspan(skipped)) {
     *to++ = static_cast<double>(segment.base_offset);
     *to++ = static_cast<double>(segment.size_bytes);
     *to++ = static_cast<double>(segment.max_timestamp);
     *to++ = static_cast<double>(segment.modified_ms);
   }
-  engine.block().numbers()[kHeaderCount] = static_cast<double>(*listed);
+  engine.block().numbers()[kHeaderCount] = static_cast<double>(*listed - skipped);
   return engine.Answer(env, Status::Ok());
 }
 

@@ -6,6 +6,7 @@ import { openNetwork } from '../native/network.ts'
 import { lockFile, sinceExecMs } from '../native/process.ts'
 import { openStorage } from '../native/storage.ts'
 import { RealDisk } from './real-disk.ts'
+import { RealThreads } from './real-threads.ts'
 
 export interface RealWorld extends World {
   /** Milliseconds since exec of this process. */
@@ -31,6 +32,7 @@ export function realWorld(): RealWorld {
     disk: new RealDisk(lockFile),
     storage: openStorage(engine),
     network: openNetwork(engine),
+    threads: new RealThreads(),
     sinceExecMs: () => sinceExecMs(performance.now()),
   }
 }

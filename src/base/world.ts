@@ -58,6 +58,30 @@ export interface World {
   readonly disk: Disk
   readonly storage: Storage
   readonly network: Network
+  readonly threads: Threads
+}
+
+/** What a thread runs: a module of this package, which `src/app` knows by this name. */
+export type ThreadName = 'cleaner'
+
+/** Threads beside the decision thread, for long work that may not wait for its turns. */
+export interface Threads {
+  /** Starts one; a failure to start is its end. */
+  start(name: ThreadName, listener: ThreadListener): WorkerThread
+}
+
+export interface WorkerThread {
+  /** Sends a copy of `message`; what is in shared memory is shared. */
+  post(message: unknown): void
+  /** Ends it after the native call that it is in; resolves when it is gone. */
+  end(): Promise<void>
+}
+
+/** Called in turns of the decision thread. */
+export interface ThreadListener {
+  onMessage(message: unknown): void
+  /** Once, last. `error`: it died, and of what; undefined when it was ended. */
+  onEnd(error: Error | undefined): void
 }
 
 /** How far the files of a log may be trusted when it is opened. */
@@ -85,6 +109,16 @@ export interface LogSettings {
   deletes: boolean
   retentionMs: number
   retentionBytes: number
+  /** Undefined: it is not compacted (cleanup.policy). */
+  compaction?: CompactionSettings | undefined
+}
+
+/** Kafka's topic configs of these names. */
+export interface CompactionSettings {
+  readonly minCleanableRatio: number // min.cleanable.dirty.ratio
+  readonly minLagMs: number // min.compaction.lag.ms
+  readonly maxLagMs: number // max.compaction.lag.ms
+  readonly deleteRetentionMs: number // delete.retention.ms
 }
 
 export interface OpenReport {
@@ -203,8 +237,11 @@ export interface StoredLog {
    * and the cleaned files are gone.
    */
   replaceSegments(bases: readonly number[]): Promise<number>
-  /** Facts of up to `count` segments, oldest first, the active one included; without `times` no file is asked. */
-  segments(count: number, times: boolean): SegmentFacts[]
+  /**
+   * Facts of up to `count` segments, oldest first, the active one included, behind the first `skip`; without `times` no
+   * file is asked.
+   */
+  segments(count: number, times: boolean, skip?: number): SegmentFacts[]
   /** Lets go of what serves appending, until the next append, if everything is durable; false: ask again later. */
   rest(): boolean
   /** Somebody waits for the log's present end to become durable. */

@@ -1,5 +1,5 @@
 /** Configs of topics as the layers above use them; the definitions are in src/config. */
-import type { LogSettings } from '../base/world.ts'
+import type { CompactionSettings, LogSettings } from '../base/world.ts'
 import { type Configs, parseConfig } from '../config/definition.ts'
 import { topicDefinitions } from '../config/topic-definitions.ts'
 import type { TopicSettings } from '../config/topic-settings.ts'
@@ -21,21 +21,34 @@ export function refuseTopicConfig(name: string, value: string): string | undefin
 }
 
 export function logSettings(topic: TopicSettings): LogSettings {
+  const policy = topic.list('cleanup.policy')
+  const compaction = policy.includes('compact') ? compactionSettings(topic) : undefined
   return {
     segmentBytes: topic.number('segment.bytes'),
-    segmentMs: topic.number('segment.ms'),
+    // What waits for compaction in the segment that is written must leave it in time, as in Kafka.
+    segmentMs: Math.min(topic.number('segment.ms'), compaction?.maxLagMs ?? Number.POSITIVE_INFINITY),
     indexIntervalBytes: topic.number('index.interval.bytes'),
     segmentIndexBytes: topic.number('segment.index.bytes'),
     maxMessageBytes: topic.number('max.message.bytes'),
     timestampBeforeMaxMs: topic.number('message.timestamp.before.max.ms'),
     timestampAfterMaxMs: topic.number('message.timestamp.after.max.ms'),
     logAppendTime: topic.text('message.timestamp.type') === 'LogAppendTime',
-    requireKeys: topic.list('cleanup.policy').includes('compact'),
+    requireKeys: compaction !== undefined,
     flushMs: topic.number('flush.ms'),
     flushMessages: topic.number('flush.messages'),
     segmentJitterMs: topic.number('segment.jitter.ms'),
-    deletes: topic.list('cleanup.policy').includes('delete'),
+    deletes: policy.includes('delete'),
     retentionMs: topic.number('retention.ms'),
     retentionBytes: topic.number('retention.bytes'),
+    compaction,
+  }
+}
+
+function compactionSettings(topic: TopicSettings): CompactionSettings {
+  return {
+    minCleanableRatio: topic.number('min.cleanable.dirty.ratio'),
+    minLagMs: topic.number('min.compaction.lag.ms'),
+    maxLagMs: topic.number('max.compaction.lag.ms'),
+    deleteRetentionMs: topic.number('delete.retention.ms'),
   }
 }

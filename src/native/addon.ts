@@ -80,7 +80,7 @@ export interface RawEngine {
   replaceSegments(log: number, bases: Float64Array): Promise<Float64Array>
   requestFlush(): number
   /** `SegmentField.count` numbers a segment in `headers`, how many in `block`. */
-  listSegments(log: number, count: number, times: boolean): number
+  listSegments(log: number, count: number, times: boolean, skip: number): number
   /** False: there is something left to let go of. */
   restLog(log: number): boolean
   logState(): number

@@ -175,8 +175,8 @@ export class NativeLog implements StoredLog {
     return answer[0]!
   }
 
-  segments(count: number, times: boolean): SegmentFacts[] {
-    this.#check('list the segments of', this.#raw.listSegments(this.number, count, times))
+  segments(count: number, times: boolean, skip = 0): SegmentFacts[] {
+    this.#check('list the segments of', this.#raw.listSegments(this.number, count, times, skip))
     const numbers = this.#raw.headers
     return Array.from({ length: this.#block[Slot.headerCount]! }, (_, index) => {
       const at = index * SegmentField.count

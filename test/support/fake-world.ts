@@ -3,6 +3,7 @@ import { Machine } from './machine.ts'
 import { MemoryDisk } from './memory-disk.ts'
 import { MemoryNetwork } from './memory-network.ts'
 import { MemoryStorage } from './memory-storage.ts'
+import { MemoryThreads } from './memory-threads.ts'
 import { SeededRandom } from './seeded-random.ts'
 import { VirtualTime } from './virtual-time.ts'
 
@@ -16,6 +17,7 @@ export class FakeWorld implements World {
   readonly disk: MemoryDisk
   readonly storage: MemoryStorage
   readonly network: MemoryNetwork
+  readonly threads: MemoryThreads
 
   /** A process of its own on `machine`; the next one after a crash is another FakeWorld on the same machine. */
   constructor(machine: Machine = new Machine(), seed = 1) {
@@ -25,5 +27,6 @@ export class FakeWorld implements World {
     this.disk = new MemoryDisk(machine)
     this.storage = new MemoryStorage(machine, this.time, arena => this.network.arenaBytes(arena))
     this.network = new MemoryNetwork(this.time, () => this.storage)
+    this.threads = new MemoryThreads(this.time)
   }
 }

@@ -374,11 +374,11 @@ export class MemoryLog implements StoredLog {
     return StatusCode.ok
   }
 
-  segments(count: number, times: boolean): SegmentFacts[] {
+  segments(count: number, times: boolean, skip = 0): SegmentFacts[] {
     this.checkOpen()
     const { segments, batches, endOffset } = this.content
-    return segments.slice(0, count).map((baseOffset, index) => {
-      const end = segments[index + 1] ?? endOffset
+    return segments.slice(skip, skip + count).map((baseOffset, index) => {
+      const end = segments[skip + index + 1] ?? endOffset
       const inside = batches.filter(batch => batch.baseOffset >= baseOffset && batch.baseOffset < end)
       return {
         baseOffset,
