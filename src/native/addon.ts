@@ -16,13 +16,15 @@ export interface Addon {
   /** Milliseconds since the kernel made this process, too long by at most 10; -1 when it cannot be told. */
   processAgeMs(): number
   /**
-   * `numbers` are `TaskField`s, `segments` base offset and size of each. `codec(fold, codec, records)` returns the other
+   * `numbers` are `TaskField`s, `segments` base offset and size of each, `producers` id, epoch and last
+   * data offset of each. `codec(fold, codec, records)` returns the other
    * form of a batch's records; it is called on this thread, within the pass's functions.
    */
   createCleaningPass(
     directory: string,
     numbers: Float64Array,
     segments: Float64Array,
+    producers: BigInt64Array,
     stop: Int32Array,
     codec: (fold: boolean, codec: number, records: Uint8Array) => Uint8Array,
   ): RawCleaningPass

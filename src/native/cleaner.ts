@@ -20,8 +20,20 @@ export interface CleanTask {
   readonly maxMessageBytes: number
   readonly deleteRetentionMs: number
   readonly nowMs: number
+  /**
+   * Every producer that the log knows. Its last batch is kept, without records if need be, since the next start learns
+   * the producer's sequence, or at least its epoch, from it.
+   */
+  readonly producers: readonly CleanProducer[]
   /** Read and written together; `Infinity` for no limit. */
   readonly bytesPerSecond: number
+}
+
+export interface CleanProducer {
+  readonly producerId: bigint
+  readonly producerEpoch: number
+  /** Of its last batch of data; -1 when only a transaction marker is left of it. */
+  readonly lastDataOffset: number
 }
 
 /**
@@ -89,9 +101,18 @@ export class CleaningPass {
     const numbers = new Float64Array(TaskField.count)
     for (const name of taskNumbers) numbers[TaskField[name]] = task[name]
     const segments = Float64Array.from(task.segments.flatMap(({ baseOffset, sizeBytes }) => [baseOffset, sizeBytes]))
+    const producers = BigInt64Array.from(
+      task.producers.flatMap(({ producerId, producerEpoch, lastDataOffset }) => [
+        producerId,
+        BigInt(producerEpoch),
+        BigInt(lastDataOffset),
+      ]),
+    )
     const codec = (fold: boolean, codec: number, records: Uint8Array) =>
       fold ? codecs.fold(codec, records) : codecs.unfold(codec, records)
-    this.#raw = this.#called(() => loadAddon().createCleaningPass(task.directory, numbers, segments, stop, codec))
+    this.#raw = this.#called(() =>
+      loadAddon().createCleaningPass(task.directory, numbers, segments, producers, stop, codec),
+    )
   }
 
   /** Reads the segments from `firstDirtyOffset` on. Once, before the first group. */
