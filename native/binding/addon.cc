@@ -1,53 +1,5 @@
 #include <node_api.h>
 
-#include <vector>
+#include "binding/exports.h"
 
-#include "binding/call_args.h"
-#include "binding/engine.h"
-#include "binding/environment.h"
-#include "binding/log_upkeep.h"
-#include "binding/process_calls.h"
-#include "binding/status_to_js.h"
-
-namespace millrace {
-namespace {
-
-// Raised with every change to what the addon exports; src/native refuses to load any other.
-constexpr int32_t kAddonAbi = 4;
-
-// Every status by name: src/native/status.ts is compared with it.
-napi_value StatusTable(napi_env env) {
-  napi_value table = nullptr;
-  if (napi_create_object(env, &table) != napi_ok) return nullptr;
-  for (const StatusText& text : StatusTexts()) {
-    napi_set_named_property(env, table, text.name, ToJs(env, static_cast<int32_t>(text.code)));
-  }
-  return table;
-}
-
-}  // namespace
-}  // namespace millrace
-
-// Once for each environment: the main thread and every worker thread that loads the addon have
-// engines of their own.
-NAPI_MODULE_INIT() {
-  using millrace::AppendFileLimit;
-  using millrace::AppendProcessCalls;
-  using millrace::Engine;
-  using millrace::Environment;
-  using millrace::kAddonAbi;
-  using millrace::Method;
-  using millrace::StatusTable;
-  using millrace::ToJs;
-  Environment* environment = Environment::Install(env);
-  if (environment == nullptr) return nullptr;
-  std::vector<napi_property_descriptor> properties = {
-      {"abi", nullptr, nullptr, nullptr, nullptr, ToJs(env, kAddonAbi), napi_enumerable, nullptr},
-      {"statuses", nullptr, nullptr, nullptr, nullptr, StatusTable(env), napi_enumerable, nullptr},
-      Method("createEngine", Engine::Create, environment),
-  };
-  AppendProcessCalls(properties, environment);
-  AppendFileLimit(properties);
-  napi_define_properties(env, exports, properties.size(), properties.data());
-  return exports;
-}
+NAPI_MODULE_INIT() { return millrace::DefineExports(env, exports) == nullptr ? nullptr : exports; }

@@ -12,6 +12,11 @@ void ArenaBuffers::Know(Transport& transport, uint32_t arena) {
   if (entries_[arena].memory.empty()) entries_[arena].memory = transport.arena(arena);
 }
 
+void ArenaBuffers::Lend(uint32_t arena, std::span<std::byte> memory) {
+  if (arena >= entries_.size()) entries_.resize(arena + size_t{1});
+  entries_[arena].memory = memory;
+}
+
 napi_value ArenaBuffers::Get(napi_env env, uint32_t arena) {
   napi_value buffer = nullptr;
   const std::span<std::byte> memory = this->memory(arena);

@@ -22,6 +22,9 @@ class ArenaBuffers {
  public:
   // A frame was delivered in this arena. JavaScript may name only such arenas.
   void Know(Transport& transport, uint32_t arena);
+  // Memory that takes the place of a transport's, where frames come from no socket. It stays until
+  // the engine goes.
+  void Lend(uint32_t arena, std::span<std::byte> memory);
   // Empty for a number that no frame came with.
   std::span<std::byte> memory(uint32_t arena) const {
     return arena < entries_.size() ? entries_[arena].memory : std::span<std::byte>();

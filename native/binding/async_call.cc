@@ -7,6 +7,14 @@ namespace millrace {
 
 napi_value AsyncCall::Start(napi_env env, std::unique_ptr<AsyncCall> call) {
   napi_value name, promise;
+  Engine& engine = call->engine_;
+  if (engine.held_calls() != nullptr) {
+    if (napi_create_promise(env, &call->deferred_, &promise) != napi_ok)
+      return ThrowStatus(env, Status(Code::kNoMemory), call->action_);
+    engine.BeginCall();
+    engine.held_calls()->push_back(std::move(call));
+    return promise;
+  }
   const auto execute = [](napi_env, void* data) {
     auto* self = static_cast<AsyncCall*>(data);
     self->status_ = self->Execute();
@@ -25,9 +33,20 @@ napi_value AsyncCall::Start(napi_env env, std::unique_ptr<AsyncCall> call) {
     napi_delete_async_work(env, call->work_);
     return ThrowStatus(env, Status(Code::kNoMemory), call->action_);
   }
-  call->engine_.BeginCall();
+  engine.BeginCall();
   (void)call.release();  // the completion owns it
   return promise;
+}
+
+void AsyncCall::RunHeld(napi_env env, std::unique_ptr<AsyncCall> call) {
+  call->status_ = call->Execute();
+  call->Settle(env, napi_ok);
+}
+
+void AsyncCall::DropHeld(std::unique_ptr<AsyncCall> call) {
+  Engine& engine = call->engine_;
+  call.reset();
+  engine.EndCall();
 }
 
 // In an environment that is being torn down the calls into JavaScript below fail, and nobody is
@@ -43,7 +62,7 @@ void AsyncCall::Settle(napi_env env, napi_status) {
   } else {
     napi_reject_deferred(env, deferred_, ErrorFromStatus(env, outcome, action_));
   }
-  napi_delete_async_work(env, work_);
+  if (work_ != nullptr) napi_delete_async_work(env, work_);
   if (scoped) napi_close_handle_scope(env, scope);
   engine_.EndCall();
 }

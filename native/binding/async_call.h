@@ -18,6 +18,10 @@ class AsyncCall {
   virtual ~AsyncCall() = default;
   // The promise, or null with an exception pending (the call is then gone).
   static napi_value Start(napi_env env, std::unique_ptr<AsyncCall> call);
+  // Runs a call that the engine holds (EngineParts::held_calls), on the environment's thread.
+  static void RunHeld(napi_env env, std::unique_ptr<AsyncCall> call);
+  // Lets go of one that is never to be answered.
+  static void DropHeld(std::unique_ptr<AsyncCall> call);
 
  protected:
   // `action` says in an error what was tried.
@@ -34,8 +38,8 @@ class AsyncCall {
   void Settle(napi_env env, napi_status completion);
 
   std::string action_;
-  Status status_{Code::kClosed};  // what a call that was cancelled before it ran answers
-  napi_async_work work_ = nullptr;
+  Status status_{Code::kClosed};    // what a call that was cancelled before it ran answers
+  napi_async_work work_ = nullptr;  // null for a held call
   napi_deferred deferred_ = nullptr;
 };
 

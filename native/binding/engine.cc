@@ -25,22 +25,32 @@ napi_value Engine::Create(napi_env env, napi_callback_info info) {
     return ThrowArgument(
         env, "createEngine(flushThreads, maxAgeMs, maxUnflushedBytes) takes three counts");
   }
-  FlushPoolOptions options;
-  options.threads = static_cast<int>(*threads);
-  options.max_age_ms = *max_age_ms;
-  options.max_unflushed_bytes = static_cast<uint64_t>(*max_unflushed);
+  EngineParts parts{.disk = PosixDisk(), .services = nullptr, .held_calls = nullptr, .flush = {}};
+  parts.flush.threads = static_cast<int>(*threads);
+  parts.flush.max_age_ms = *max_age_ms;
+  parts.flush.max_unflushed_bytes = static_cast<uint64_t>(*max_unflushed);
+  napi_value object = nullptr;
+  return Make(env, parts, &object) != nullptr ? object : nullptr;
+}
+
+Engine* Engine::Make(napi_env env, const EngineParts& parts, napi_value* object) {
+  const auto refuse = [env](Status status, const char* action) -> Engine* {
+    (void)ThrowStatus(env, status, action);
+    return nullptr;
+  };
   Environment& environment = *Environment::Of(env);
-  std::unique_ptr<Engine> engine(new Engine(environment));  // its constructor is private
-  auto pool = FlushPool::Create(options);
-  if (!pool.ok()) return ThrowStatus(env, pool.status(), "start the flush threads");
+  std::unique_ptr<Engine> engine(new Engine(environment, parts));  // its constructor is private
+  auto pool = FlushPool::Create(parts.flush);
+  if (!pool.ok()) return refuse(pool.status(), "start the flush threads");
   engine->flush_pool_ = std::move(*pool);
   auto poll = PollHandle::Open(
       environment, engine->flush_pool_->wake_descriptor(),
       [](void* self) { static_cast<Engine*>(self)->OnFlushed(); }, engine.get());
-  if (!poll.ok()) return ThrowStatus(env, poll.status(), "watch the flush threads");
+  if (!poll.ok()) return refuse(poll.status(), "watch the flush threads");
   engine->flush_poll_ = std::move(*poll);
   Engine& kept = environment.AddEngine(std::move(engine));
-  return kept.CreateArrays(env) ? kept.MakeObject(env) : nullptr;
+  *object = kept.CreateArrays(env) ? kept.MakeObject(env) : nullptr;
+  return *object != nullptr ? &kept : nullptr;
 }
 
 Engine::~Engine() = default;

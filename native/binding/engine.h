@@ -3,6 +3,7 @@
 #include <node_api.h>
 
 #include <array>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -17,7 +18,19 @@
 
 namespace millrace {
 
+class AsyncCall;
 class Environment;
+
+// Calls that were begun and wait for somebody to run them.
+using HeldCalls = std::deque<std::unique_ptr<AsyncCall>>;
+
+// What an engine works with; all of it outlives the engine.
+struct EngineParts {
+  Disk& disk;
+  LogServices* services = nullptr;  // null: the process's own
+  HeldCalls* held_calls = nullptr;  // where a simulation runs calls itself; null: libuv's threads
+  FlushPoolOptions flush;
+};
 
 // A log that JavaScript holds by number.
 struct LogEntry {
@@ -41,6 +54,8 @@ class Engine {
   // createEngine(flushThreads, maxAgeMs, maxUnflushedBytes): the object whose functions are the
   // addon's surface.
   static napi_value Create(napi_env env, napi_callback_info info);
+  // The same over `parts`; null with an exception pending. `*object` is what JavaScript gets.
+  static Engine* Make(napi_env env, const EngineParts& parts, napi_value* object);
   ~Engine();
 
   // The rest is for the functions of log_calls, log_lifecycle and network_calls.
@@ -48,6 +63,9 @@ class Engine {
   const SharedArray& block() const { return block_; }
   const SharedArray& headers() const { return headers_; }
   const SharedArray& producer_ids() const { return producer_ids_; }
+  Disk& disk() const { return disk_; }
+  LogServices* services() const { return services_; }
+  HeldCalls* held_calls() const { return held_calls_; }
   SlotTable<LogEntry>& logs() { return logs_; }
   SlotTable<FileRegion>& regions() { return regions_; }
   FlushPool& flush_pool() { return *flush_pool_; }
@@ -70,25 +88,33 @@ class Engine {
   void BeginCall();
   void EndCall();
   void Abandon();
+  // Gives JavaScript the flush completions that are there.
+  void OnFlushed();
 
  private:
   enum class State { kOpen, kClosing, kClosed };
   class FinalCall;
 
-  explicit Engine(Environment& environment) : environment_(environment) {}
+  Engine(Environment& environment, const EngineParts& parts)
+      : environment_(environment),
+        disk_(parts.disk),
+        services_(parts.services),
+        held_calls_(parts.held_calls) {}
   bool CreateArrays(napi_env env);
   napi_value MakeObject(napi_env env);
   static napi_value OnDeliver(napi_env env, napi_callback_info info);
   static napi_value Close(napi_env env, napi_callback_info info);
   static napi_value Stats(napi_env env, napi_callback_info info);
   void OnTransportReady();
-  void OnFlushed();
   std::vector<std::unique_ptr<Log>> TakeLogs();
   // Everything native that is left, in the order that lets nobody touch what is gone. Any thread;
   // may wait for a sync.
   static void LetGo(std::unique_ptr<FlushPool> pool, std::vector<std::unique_ptr<Log>> logs);
 
   Environment& environment_;
+  Disk& disk_;
+  LogServices* const services_;
+  HeldCalls* const held_calls_;
   State state_ = State::kOpen;
   bool abandoned_ = false;
   int calls_ = 0;         // on worker threads

@@ -45,6 +45,8 @@ class OpenCall : public AsyncCall {
   OpenCall(Engine& engine, std::string directory, const Settings& settings, OpenTrust trust,
            Offset recovery_point, Offset log_start_offset)
       : AsyncCall(engine, "open the log in " + directory),
+        disk_(engine.disk()),
+        services_(engine.services()),
         directory_(std::move(directory)),
         settings_(settings),
         trust_(trust),
@@ -53,8 +55,8 @@ class OpenCall : public AsyncCall {
 
  private:
   Status Execute() override {
-    auto log = Log::Open(PosixDisk(), directory_, settings_.config, trust_, recovery_point_,
-                         log_start_offset_, &report_);
+    auto log = Log::Open(disk_, directory_, settings_.config, trust_, recovery_point_,
+                         log_start_offset_, &report_, services_);
     if (!log.ok()) return log.status();
     log_ = std::move(*log);
     return Status::Ok();
@@ -88,6 +90,8 @@ class OpenCall : public AsyncCall {
     return Status::Ok();
   }
 
+  Disk& disk_;
+  LogServices* const services_;
   const std::string directory_;
   const Settings settings_;
   const OpenTrust trust_;
