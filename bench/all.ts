@@ -1,5 +1,6 @@
 // Every row that has a figure to reach, and the rest of each question: `npm run bench -- --peer kafka`.
 import { runBench } from './lib/bench.ts'
+import { coldReads } from './questions/cold-reads.ts'
 import { fanOut } from './questions/fan-out.ts'
 import { fetchHot } from './questions/fetch.ts'
 import { openLoop } from './questions/latency.ts'
@@ -7,7 +8,7 @@ import { produceBytes, produceRequests } from './questions/produce.ts'
 import { measureStart } from './questions/start.ts'
 import { steadyState } from './questions/steady.ts'
 
-const questions = [produceBytes, produceRequests, fetchHot, openLoop, fanOut, steadyState]
+const questions = [produceBytes, produceRequests, fetchHot, openLoop, coldReads, fanOut, steadyState]
 await runBench(
   'all',
   questions,

@@ -46,10 +46,15 @@ export interface ColdReads {
   readonly cpuSeconds: number
 }
 
-/** What a row's load results in: the load itself, and what another client read from the disk meanwhile. */
+/** What a row's load results in. */
 export interface Load {
   readonly load: LoadResult
+  /** The same load on the same broker before, without what the row is to show beside it. */
+  readonly alone?: LoadResult
+  /** What another client read from the disk meanwhile. */
   readonly cold?: ColdReads
+  /** The same files read from beginning to end by a program that does nothing else. */
+  readonly plain?: { readonly bytes: number; readonly seconds: number }
 }
 
 export interface Run extends Load {

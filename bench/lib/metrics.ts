@@ -30,6 +30,13 @@ export const metrics = {
     title: 'MB/s cold',
     of: ({ cold }) => (cold === undefined ? undefined : cold.bytes / 1e6 / cold.seconds),
   },
+  /** Of what a program gets that reads the same files and does nothing else. */
+  shareOfPlainRead: {
+    key: 'shareOfPlainRead',
+    title: '× plain read',
+    of: ({ cold, plain }) =>
+      cold === undefined || plain === undefined ? undefined : cold.bytes / cold.seconds / (plain.bytes / plain.seconds),
+  },
   cpuPerGigabyte: { key: 'brokerCpuSecondsPerGB', title: 's/GB', of: ({ load }) => brokerCpu(load, 1e9, load.bytes) },
   cpuPerRequest: {
     key: 'brokerCpuMicrosPerRequest',
@@ -115,6 +122,16 @@ export const latency = (percentile: Percentile): Metric => ({
   title: `${named(percentile)} ms`,
   says: text => `${named(percentile)} of ${text} ms`,
   of: ({ load }) => millisAt(load.ackMicros ?? load.fetchMicros, percentile),
+})
+
+/** Over the same load's on the same broker when it was alone there. */
+export const timesAlone = (percentile: Percentile): Metric => ({
+  key: `${percentile}TimesAlone`,
+  title: `${named(percentile)} × alone`,
+  of: ({ load, alone }) => {
+    const [beside, before] = [load, alone].map(each => millisAt(each?.ackMicros, percentile))
+    return beside === undefined || before === undefined ? undefined : beside / before
+  },
 })
 
 /** From when a record was due to when a consumer had it. */

@@ -1,34 +1,13 @@
+import { fillTopic } from '../lib/fill-topic.ts'
 import { type Goal, partOfPeer, timesPeer } from '../lib/goals.ts'
-import { type LoadOptions, runLoad } from '../lib/loadgen.ts'
+import { runLoad } from '../lib/loadgen.ts'
 import type { Row } from '../lib/measure.ts'
 import { latency, metrics } from '../lib/metrics.ts'
 import type { Question } from '../lib/report.ts'
-import type { Side } from '../lib/sides.ts'
 
 const partitionMaxBytes = 1 << 20
 // Enough that a run does not see the same bytes in a processor's cache, little enough to stay in the page cache.
 const hotBytes = 1_000_000_000
-
-/** Writes a topic that is then read; `configs` beside what the side needs for acks=1. */
-export const fillTopic = async (
-  base: LoadOptions,
-  side: Side,
-  fill: { readonly partitions: number; readonly bytes: number; readonly configs?: readonly string[] },
-): Promise<void> => {
-  const { warmup, duration, pid, ...shared } = base
-  await runLoad('produce', {
-    ...shared,
-    partitions: fill.partitions,
-    acks: '1',
-    connections: 4,
-    depth: 4,
-    'request-bytes': 1_000_000,
-    'record-bytes': 1000,
-    'total-bytes': fill.bytes,
-    'keep-topic': true,
-    'topic-config': [...side.topicConfigs('1', 'written'), ...(fill.configs ?? [])],
-  })
-}
 
 const row = (partitions: number, connections: number, goals: readonly Goal[] = []): Row => ({
   name: `hot, ${partitions} partition${partitions > 1 ? 's' : ''}, ${connections} connection${connections > 1 ? 's' : ''}`,

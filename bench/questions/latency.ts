@@ -1,12 +1,10 @@
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { besideReader, fillColdTopic } from '../lib/cold-topic.ts'
 import { type Goal, partOfPeer } from '../lib/goals.ts'
-import { evictFiles, type LoadOptions, type LoadResult, runLoad } from '../lib/loadgen.ts'
-import type { ColdReads, Load, Row } from '../lib/measure.ts'
+import { type LoadOptions, type LoadResult, runLoad } from '../lib/loadgen.ts'
+import type { Load, Row } from '../lib/measure.ts'
 import { endToEnd, latency, metrics } from '../lib/metrics.ts'
 import type { Question } from '../lib/report.ts'
-import type { Acks, Promised, RunningBroker, Side } from '../lib/sides.ts'
-import { fillTopic } from './fetch.ts'
+import type { Acks, Promised, Side } from '../lib/sides.ts'
 
 const third = 1 / 3
 const quarter = 1 / 4
@@ -44,51 +42,14 @@ const row = (rate: number, acks: Acks, promised: Promised, goals: readonly Goal[
 })
 
 const coldBytes = 3_000_000_000
-const coldPartitions = 4
-// What is still being written is mapped and stays in memory; of 3 GB in such segments that is a sixteenth.
-const coldSegmentBytes = 48 << 20
-
-/** Reads the cold topic from the disk, over and over, until `done`. Its files are dropped from memory before each time. */
-const readCold = async (
-  topic: string,
-  broker: RunningBroker,
-  dataDir: string,
-  done: () => boolean,
-): Promise<ColdReads> => {
-  const entries = await readdir(dataDir, { recursive: true, withFileTypes: true })
-  const directories = entries
-    .filter(entry => entry.isDirectory() && entry.name.startsWith(`${topic}-`))
-    .map(entry => join(entry.parentPath, entry.name))
-  if (directories.length === 0) throw new Error(`no files of ${topic} below ${dataDir}`)
-  const total = { bytes: 0, seconds: 0, cpuSeconds: 0 }
-  while (!done()) {
-    for (const partition of directories) await evictFiles(partition)
-    const shared = { target: broker.address, topic, 'keep-topic': true, 'partition-max-bytes': 1 << 20 }
-    const read = await runLoad('fetch', { ...shared, once: true, duration: 600 })
-    total.bytes += read.bytes
-    total.seconds += read.seconds
-    total.cpuSeconds += read.generatorCpuSeconds
-  }
-  return total
-}
 
 const besideColdReads = (rate: number, acks: Acks, promised: Promised, goals: readonly Goal[]): Row => ({
   ...row(rate, acks, promised, goals),
   name: `${nameOf(rate, acks, promised)}, while another client reads ${coldBytes / 1e9} GB of cold data`,
   fillsMemory: true,
   load: async (base, broker, side): Promise<Load> => {
-    const { dataDir } = broker
-    if (dataDir === undefined)
-      throw new Error('what a broker has in memory can be dropped only where its files are known')
-    const topic = `${base.topic}-cold`
-    const configs = [`segment.bytes=${coldSegmentBytes}`]
-    await fillTopic({ ...base, topic }, side, { partitions: coldPartitions, bytes: coldBytes, configs })
-    let done = false
-    const measuring = load(rate, acks, promised, base, side).finally(() => {
-      done = true
-    })
-    const [measured, cold] = await Promise.all([measuring, readCold(topic, broker, dataDir, () => done)])
-    return { load: measured, cold }
+    const topic = await fillColdTopic(base, broker, side, coldBytes)
+    return await besideReader(topic, () => load(rate, acks, promised, base, side))
   },
 })
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { atMost, judge, partOfPeer, timesPeer, verdictText } from '../../../bench/lib/goals.ts'
 import type { LoadResult } from '../../../bench/lib/loadgen.ts'
 import type { Run } from '../../../bench/lib/measure.ts'
-import { growthOf, latency, metrics } from '../../../bench/lib/metrics.ts'
+import { growthOf, latency, metrics, timesAlone } from '../../../bench/lib/metrics.ts'
 
 const load: LoadResult = {
   mode: 'produce',
@@ -81,5 +81,32 @@ describe('the growth of a percentile', () => {
   it('is unknown of one slice', () => {
     assert.equal(growthOf([10]), undefined)
     assert.equal(metrics.growth.of(runOf({})), undefined)
+  })
+})
+
+describe('a load beside another', () => {
+  const times = (p99: number, count = 1_000) => ({
+    count,
+    mean: 0,
+    p50: 0,
+    p90: 0,
+    p99,
+    p99_9: 0,
+    p99_99: 0,
+    max: 0,
+    curve: [],
+  })
+
+  it('is compared with itself alone, by percentiles that both have', () => {
+    const beside = runOf({ ackMicros: times(300) })
+    assert.equal(timesAlone('p99').of({ ...beside, alone: { ...load, ackMicros: times(200) } }), 1.5)
+    assert.equal(timesAlone('p99').of({ ...beside, alone: { ...load, ackMicros: times(200, 99) } }), undefined)
+    assert.equal(timesAlone('p99').of(beside), undefined)
+  })
+
+  it('leaves its reader a share of what a plain read gets', () => {
+    const run = { ...runOf({}), cold: { bytes: 6e9, seconds: 10, cpuSeconds: 1 } }
+    assert.equal(metrics.shareOfPlainRead.of({ ...run, plain: { bytes: 4e9, seconds: 5 } }), 0.75)
+    assert.equal(metrics.shareOfPlainRead.of(run), undefined)
   })
 })
