@@ -1,67 +1,59 @@
 import { constants } from 'node:fs'
 import { access, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import type { DirectoryLock, Disk } from '../base/world.ts'
+import { DurableFiles, type FileCalls, type WritableFile } from './durable-files.ts'
 
-/** Small files on the real disk, by the rules of `Disk`. */
-export class RealDisk implements Disk {
+/** Small files on the real disk. `lockFile` takes an advisory lock that ends with the process: Node has none. */
+export const realDisk = (lockFile: (path: string) => DirectoryLock | undefined): Disk =>
+  new DurableFiles(new RealFileCalls(lockFile))
+
+class RealFileCalls implements FileCalls {
   private readonly lockFile: (path: string) => DirectoryLock | undefined
 
-  /** `lockFile` takes an advisory lock that ends with the process: Node has none. */
   constructor(lockFile: (path: string) => DirectoryLock | undefined) {
     this.lockFile = lockFile
   }
 
-  async read(path: string): Promise<Uint8Array | undefined> {
-    return absentAsUndefined(() => readFile(path))
+  read(path: string): Promise<Uint8Array> {
+    return readFile(path)
   }
 
-  async replace(path: string, content: string | Uint8Array): Promise<void> {
-    const temporary = `${path}.tmp`
-    const file = await open(temporary, 'w')
-    try {
-      await file.writeFile(content)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path)
-    await syncDirectory(dirname(path))
+  async create(path: string): Promise<WritableFile> {
+    const file = await open(path, 'w')
+    return { write: content => file.writeFile(content), sync: () => file.sync(), close: () => file.close() }
   }
 
-  async remove(path: string): Promise<void> {
-    const removed = await absentAsUndefined(async () => {
-      await unlink(path)
-      return true
-    })
-    if (removed === true) await syncDirectory(dirname(path))
+  rename(from: string, to: string): Promise<void> {
+    return rename(from, to)
+  }
+
+  unlink(path: string): Promise<void> {
+    return unlink(path)
   }
 
   async makeDirectory(path: string): Promise<void> {
-    const made = await mkdir(path, { recursive: true })
-    if (made !== undefined) await syncDirectory(dirname(path))
+    await mkdir(path)
   }
 
   list(path: string): Promise<string[]> {
     return readdir(path)
   }
 
-  async rename(from: string, to: string): Promise<void> {
-    await rename(from, to)
-    await syncDirectory(dirname(to))
+  removeTree(path: string): Promise<void> {
+    return rm(path, { recursive: true, force: true })
   }
 
-  async removeTree(path: string): Promise<void> {
-    await rm(path, { recursive: true, force: true })
-    await syncDirectory(dirname(path))
+  access(path: string): Promise<void> {
+    return access(path, constants.F_OK)
   }
 
-  async exists(path: string): Promise<boolean> {
-    const found = await absentAsUndefined(async () => {
-      await access(path, constants.F_OK)
-      return true
-    })
-    return found === true
+  async syncDirectory(path: string): Promise<void> {
+    const directory = await open(path, 'r')
+    try {
+      await directory.sync()
+    } finally {
+      await directory.close()
+    }
   }
 
   async lock(path: string): Promise<DirectoryLock | undefined> {
@@ -70,23 +62,5 @@ export class RealDisk implements Disk {
 
   async bootId(): Promise<string> {
     return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r')
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
-  }
-}
-
-async function absentAsUndefined<T>(work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work()
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
   }
 }

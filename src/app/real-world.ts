@@ -5,7 +5,7 @@ import { Engine } from '../native/engine.ts'
 import { openNetwork } from '../native/network.ts'
 import { lockFile, sinceExecMs } from '../native/process.ts'
 import { openStorage } from '../native/storage.ts'
-import { RealDisk } from './real-disk.ts'
+import { realDisk } from './real-disk.ts'
 import { RealThreads } from './real-threads.ts'
 
 export interface RealWorld extends World {
@@ -29,7 +29,7 @@ export function realWorld(): RealWorld {
       },
     },
     random: { next: () => Math.random(), bytes: count => randomBytes(count) },
-    disk: new RealDisk(lockFile),
+    disk: realDisk(lockFile),
     storage: openStorage(engine),
     network: openNetwork(engine),
     threads: new RealThreads(),

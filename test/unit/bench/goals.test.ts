@@ -98,9 +98,9 @@ describe('a load beside another', () => {
   })
 
   it('is compared with itself alone, by percentiles that both have', () => {
-    const beside = runOf({ ackMicros: times(300) })
-    assert.equal(timesAlone('p99').of({ ...beside, alone: { ...load, ackMicros: times(200) } }), 1.5)
-    assert.equal(timesAlone('p99').of({ ...beside, alone: { ...load, ackMicros: times(200, 99) } }), undefined)
+    const beside = runOf({ ackMicros: times(500) })
+    assert.equal(timesAlone('p99').of({ ...beside, alone: { ...load, ackMicros: times(250) } }), 2)
+    assert.equal(timesAlone('p99').of({ ...beside, alone: { ...load, ackMicros: times(250, 99) } }), undefined)
     assert.equal(timesAlone('p99').of(beside), undefined)
   })
 
