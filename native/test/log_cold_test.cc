@@ -8,6 +8,7 @@
 #include "test/support/log_subject.h"
 #include "test/support/random.h"
 #include "test/support/sim_disk.h"
+#include "test/support/temporary_directory.h"
 
 namespace millrace::test {
 namespace {

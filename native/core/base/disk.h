@@ -43,6 +43,12 @@ class File {
   // change the file meanwhile.
   virtual Status Allocate(uint64_t begin, uint64_t end) = 0;
   virtual Status Truncate(uint64_t size) = 0;
+  // Before bytes behind `position` are cut off or written anew: takes the page that `position` lies
+  // in out of the page cache, so that what sendfile(2) has put of it into sockets' queues, which
+  // refer to the page, stays what it was. The content of the file does not change. False where that
+  // cannot be had, and then only a new file may take this one's place. Nobody else may change the
+  // file meanwhile. Files without a descriptor() have nothing to detach.
+  virtual Result<bool> DetachPage(uint64_t /*position*/) { return true; }
   // fdatasync: on success all bytes written before the call, and the size, are on the disk. A
   // failure is final: the kernel may have marked the pages clean, so the caller must never sync
   // again and believe it.

@@ -10,7 +10,10 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <string>
 
 #include "core/base/disk.h"
 #include "core/base/fault_guard.h"
@@ -120,6 +123,42 @@ class PosixFile final : public File {
   Status Truncate(uint64_t size) override {
     int failed = RetryInterrupted([&] { return ::ftruncate(fd_.get(), static_cast<off_t>(size)); });
     return failed == 0 ? Status::Ok() : LastError();
+  }
+
+  // A write that goes past the page cache drops the page from it. It writes what is there already,
+  // so that neither a power loss in its middle nor a file system that caches it all the same does
+  // any harm.
+  Result<bool> DetachPage(uint64_t position) override {
+    const auto page_bytes = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+    const uint64_t begin = position / page_bytes * page_bytes;
+    Result<uint64_t> size = Size();
+    if (!size.ok()) return size.status();
+    if (begin >= *size) return true;
+    struct Free {
+      void operator()(std::byte* bytes) const { std::free(bytes); }
+    };
+    const std::unique_ptr<std::byte, Free> page(
+        static_cast<std::byte*>(std::aligned_alloc(page_bytes, page_bytes)));
+    if (page == nullptr) return Status(Code::kNoMemory);
+    std::memset(page.get(), 0, page_bytes);
+    Result<size_t> got = ReadAt(begin, {page.get(), page_bytes});
+    if (!got.ok()) return got.status();
+
+    const std::string path = "/proc/self/fd/" + std::to_string(fd_.get());
+    const UniqueFd direct(
+        RetryInterrupted([&] { return ::open(path.c_str(), O_RDWR | O_DIRECT | O_CLOEXEC); }));
+    if (!direct.valid()) return false;
+    const ssize_t written = RetryInterrupted(
+        [&] { return ::pwrite(direct.get(), page.get(), page_bytes, static_cast<off_t>(begin)); });
+    if (written < 0 && errno != EINVAL && errno != EOPNOTSUPP) return LastError();
+    if (written != static_cast<ssize_t>(page_bytes)) return false;
+    if (begin + page_bytes > *size) {
+      if (Status status = Truncate(*size); !status.ok()) return status;
+    }
+    std::byte byte;
+    iovec part{&byte, 1};
+    return ::preadv2(fd_.get(), &part, 1, static_cast<off_t>(begin), RWF_NOWAIT) < 0 &&
+           errno == EAGAIN;
   }
 
   // Not repeated after EINTR: nothing says that what failed in the interrupted call would be

@@ -33,6 +33,19 @@ bool Failed(int error, WriteResult* result) {
   return false;
 }
 
+// As sendfile(2), but 0 also when the bytes are no longer what was promised, or the file ends
+// before.
+ssize_t SendFile(int socket, const FileRegion& region, uint64_t position, uint64_t length) {
+  const std::shared_lock whole = region.KeepWhole();
+  if (!region.Valid()) return 0;
+  off_t from = static_cast<off_t>(position);
+  ssize_t sent;
+  do {
+    sent = sendfile(socket, region.descriptor(), &from, length);
+  } while (sent < 0 && errno == EINTR);
+  return sent;
+}
+
 }  // namespace
 
 OutputQueue::OutputQueue(OutputQueue&& other) noexcept { *this = std::move(other); }
@@ -165,10 +178,6 @@ bool OutputQueue::WriteRegion(int socket, const WriteLimits& limits, WriteResult
     result->stop = WriteStop::kLargeRegion;
     return false;
   }
-  if (!region.Valid()) {
-    result->stop = WriteStop::kRegionInvalid;
-    return false;
-  }
   const uint64_t position = region.position() + chunk.sent;
   const uint64_t left = region.length() - chunk.sent;
   const uint64_t step = std::min({left, limits.bytes - result->sent, kRegionStepBytes});
@@ -177,6 +186,7 @@ bool OutputQueue::WriteRegion(int socket, const WriteLimits& limits, WriteResult
   bool go_on = true;
   if (file < 0) {
     go_on = WriteRegionCopy(socket, chunk, step, result, &sent);
+    if (result->stop == WriteStop::kRegionInvalid) return false;
   } else {
     if (limits.wait_for_disk) {
       const uint64_t ahead = std::min(region.length(), chunk.sent + step + kReadAheadBytes);
@@ -189,13 +199,9 @@ bool OutputQueue::WriteRegion(int socket, const WriteLimits& limits, WriteResult
       result->stop = WriteStop::kColdRegion;
       return false;
     }
-    off_t from = static_cast<off_t>(position);
-    ssize_t n;
-    do {
-      n = sendfile(socket, file, &from, step);
-    } while (n < 0 && errno == EINTR);
+    const ssize_t n = SendFile(socket, region, position, step);
     if (n < 0) return Failed(errno, result);
-    if (n == 0) {  // the file ends before the region does
+    if (n == 0) {
       result->stop = WriteStop::kRegionInvalid;
       return false;
     }
@@ -205,12 +211,6 @@ bool OutputQueue::WriteRegion(int socket, const WriteLimits& limits, WriteResult
   result->sent += sent;
   chunk.sent += sent;
   region_bytes_ -= sent;
-  // A truncation may have come between the check above and the call. What went out may then be
-  // wrong, and the peer must not take it for an answer.
-  if (!region.Valid()) {
-    result->stop = WriteStop::kRegionInvalid;
-    return false;
-  }
   if (chunk.sent == region.length()) DropFirst();
   return go_on;
 }
@@ -220,7 +220,8 @@ bool OutputQueue::WriteRegionCopy(int socket, const Chunk& chunk, uint64_t lengt
   std::array<std::byte, kCopyBytes> buffer;
   const size_t wanted = static_cast<size_t>(std::min<uint64_t>(length, buffer.size()));
   const Result<size_t> read = chunk.region.Read(chunk.sent, {buffer.data(), wanted});
-  if (!read.ok() || *read == 0) {
+  // Copied while it was as promised, it may go out whatever happens then.
+  if (!read.ok() || *read == 0 || !chunk.region.Valid()) {
     result->stop = WriteStop::kRegionInvalid;
     return false;
   }

@@ -19,6 +19,10 @@ bool FileRegion::Valid() const {
   return segment_ == nullptr || segment_->Holds(generation_, position_ + length_);
 }
 
+std::shared_lock<std::shared_mutex> FileRegion::KeepWhole() const {
+  return segment_ == nullptr ? std::shared_lock<std::shared_mutex>() : segment_->KeepWhole();
+}
+
 int FileRegion::descriptor() const { return file_ == nullptr ? -1 : file_->descriptor(); }
 
 Result<size_t> FileRegion::Read(uint64_t from, std::span<std::byte> into) const {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <shared_mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -52,7 +53,8 @@ class LogView;
 
 // Bytes of a segment that were promised to a reader. Holding it keeps the file open and its name's
 // removal harmless. `Valid()` turns false when a truncation cut into the segment after the region
-// was made: whoever is sending must then close the connection rather than send or pad. Any thread.
+// was made: whoever is sending must then close the connection rather than send or pad. It asks, and
+// then hands the bytes over, while it holds KeepWhole(). Any thread.
 class FileRegion {
  public:
   FileRegion() = default;  // empty: valid, no descriptor
@@ -62,6 +64,8 @@ class FileRegion {
   FileRegion(std::shared_ptr<SegmentFile> segment, std::shared_ptr<File> file, uint64_t generation,
              uint64_t position, uint64_t length);
   bool Valid() const;
+  // As long as it is held a region that is valid stays so. Not longer than the region itself.
+  std::shared_lock<std::shared_mutex> KeepWhole() const;
   int descriptor() const;
   uint64_t position() const { return position_; }
   uint64_t length() const { return length_; }

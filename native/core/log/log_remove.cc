@@ -64,7 +64,7 @@ Status LogImpl::CutTo(Offset offset) {
   if (removes) {
     if (Status status = disk_.SyncDirectory(directory_); !status.ok()) return status;
   }
-  if (Status status = active().CutTo(offset); !status.ok()) return status;
+  if (Status status = active().CutTo(disk_, offset); !status.ok()) return status;
   dirty_.Forget(active().base_offset(), INT64_MAX);  // synced as a whole just now
   active_listed_ = false;
   dirty_.Rewind(active().end_offset());

@@ -100,8 +100,9 @@ void LogServices::ShrinkRetired(Lock& lock) {
     retired_.erase(free);
     lock.unlock();
     const Result<uint64_t> size = file->Size();
-    const bool more =
-        size.ok() && *size > kRetireStepBytes && file->Truncate(*size - kRetireStepBytes).ok();
+    // A cut within a page would write zeros into it, and a socket's queue may still refer to it.
+    const bool more = size.ok() && *size > kRetireStepBytes &&
+                      file->Truncate((*size - 1) / kRetireStepBytes * kRetireStepBytes).ok();
     if (!more) file.reset();
     lock.lock();
     if (more) retired_.push_front(std::move(file));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <vector>
 
 #include "core/log/segment_names.h"
 
@@ -11,9 +12,23 @@ namespace {
 constexpr uint64_t kFirstExtentBytes = 64 << 10;
 constexpr uint64_t kLargestExtentBytes = 64 << 20;
 constexpr uint64_t kBlockBytes = 4096;
+constexpr uint64_t kCopyBytes = 1 << 20;
 
 uint64_t RoundUpToBlocks(uint64_t bytes) {
   return (bytes + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
+}
+
+Status CopyBytes(File& from, File& to, uint64_t length) {
+  std::vector<std::byte> buffer(kCopyBytes);
+  for (uint64_t done = 0; done < length;) {
+    const std::span<std::byte> part(buffer.data(), std::min(length - done, kCopyBytes));
+    Result<size_t> got = from.ReadAt(done, part);
+    if (!got.ok()) return got.status();
+    if (*got < part.size()) return Status(Code::kCorrupt);  // somebody else has cut it
+    if (Status status = to.WriteAt(done, part); !status.ok()) return status;
+    done += *got;
+  }
+  return Status::Ok();
 }
 
 }  // namespace
@@ -190,7 +205,7 @@ Status Segment::Rest() {
   return Status::Ok();
 }
 
-Status Segment::CutTo(Offset offset) {
+Status Segment::CutTo(Disk& disk, Offset offset) {
   Result<std::optional<BatchPlace>> found = Find(offset);
   if (!found.ok()) return found.status();
   Result<std::shared_ptr<File>> log = Open();
@@ -207,10 +222,39 @@ Status Segment::CutTo(Offset offset) {
   open_.reset();
   boundaries_.fill({});
   progress_.reset();
-  if (Status status = (*log)->Truncate(length_); !status.ok()) return status;
-  if (Status status = (*log)->Sync(); !status.ok()) return status;
+  if (Status status = Shorten(disk, **log); !status.ok()) return status;
   if (Status status = offset_index_.CutTo(end_offset_); !status.ok()) return status;
   return time_index_.CutTo(end_offset_);
+}
+
+// Cutting a file within a page writes zeros into that page, and appending writes over them; sockets
+// whose queues refer to the page would send those. Pages behind it leave the file as they are.
+Status Segment::Shorten(Disk& disk, File& log) {
+  if (length_ > 0) {
+    Result<bool> detached = log.DetachPage(length_);
+    if (!detached.ok()) return detached.status();
+    if (!*detached) return ReplaceByPrefix(disk, log);
+  }
+  if (Status status = log.Truncate(length_); !status.ok()) return status;
+  return log.Sync();
+}
+
+// The old file lives on without a name for as long as it is being sent.
+Status Segment::ReplaceByPrefix(Disk& disk, File& log) {
+  const std::string& path = file_->file().path();
+  const std::string directory = ParentDirectory(path);
+  const std::string copy_path = JoinPath(directory, kPreparedName);
+  Result<std::shared_ptr<File>> copy = disk.Open(copy_path, OpenMode::kCreateNew);
+  if (!copy.ok()) return copy.status();
+  Status status = CopyBytes(log, **copy, length_);
+  if (status.ok()) status = (*copy)->Sync();
+  if (status.ok()) status = disk.Rename(copy_path, path);
+  if (!status.ok()) {
+    (void)disk.Unlink(copy_path);  // else the next start removes it
+    return status;
+  }
+  file_->file().Adopt(*copy);
+  return disk.SyncDirectory(directory);
 }
 
 Status Segment::WriteIndexes(const IndexImage& image) {

@@ -89,8 +89,8 @@ class Segment {
   // Ends writing: trims all files to what they hold and lets go of them.
   Status Rest();
   // Drops the batches from the one that holds `offset` on, if there are any. All files are trimmed,
-  // synced and at rest.
-  Status CutTo(Offset offset);
+  // synced and at rest. What was sent of the batches stays readable for whoever it was sent to.
+  Status CutTo(Disk& disk, Offset offset);
   Status WriteIndexes(const IndexImage& image);
 
   // Looking up (segment_lookup.cc).
@@ -127,6 +127,9 @@ class Segment {
   explicit Segment(const Segment* viewed);
 
   Status Grow(uint64_t end, const LogConfig& config);
+  // Cuts the .log to length_.
+  Status Shorten(Disk& disk, File& log);
+  Status ReplaceByPrefix(Disk& disk, File& log);
   Status LoadProgress();
   Result<int64_t> FirstTimestamp();
   // A cursor whose next batch is at or before the one that contains `offset`.

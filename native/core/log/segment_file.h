@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <utility>
 
@@ -26,9 +28,14 @@ class SegmentFile {
     return generation_.load(std::memory_order_acquire) == generation ||
            end <= lowest_cut_.load(std::memory_order_acquire);
   }
-  // Decision thread, before it takes away the bytes from `position` on: whoever sends them and
-  // looks afterwards learns it.
+  // Held while bytes are handed to a socket that were promised to its peer and that Holds() says
+  // are still there: a cut waits. Looking afterwards would be too late, since the peer may believe
+  // a whole answer before its connection is closed. Any thread.
+  std::shared_lock<std::shared_mutex> KeepWhole() const { return std::shared_lock(cutting_); }
+  // Decision thread, before it takes away the bytes from `position` on. Nobody hands them to a
+  // socket when it returns, nor afterwards.
   void Cut(uint64_t position) {
+    const std::lock_guard cutting(cutting_);
     uint64_t lowest = std::min(position, lowest_cut_.load(std::memory_order_relaxed));
     lowest_cut_.store(lowest, std::memory_order_release);
     generation_.fetch_add(1, std::memory_order_acq_rel);
@@ -40,6 +47,7 @@ class SegmentFile {
 
  private:
   CachedFile file_;
+  mutable std::shared_mutex cutting_;
   std::atomic<uint64_t> generation_{0};  // stored by the decision thread
   std::atomic<uint64_t> lowest_cut_{
       UINT64_MAX};  // stored by the decision thread before generation_

@@ -1,7 +1,6 @@
 #include "test/support/log_batches.h"
 
 #include <cstdlib>
-#include <filesystem>
 
 #include "core/base/bytes.h"
 #include "core/base/crc32c.h"
@@ -48,18 +47,6 @@ std::vector<std::byte> MakeBatch(const BatchPlan& plan) {
   StoreBigEndian<int32_t>(bytes + 57, plan.records);
   StoreBigEndian<uint32_t>(bytes + 17, Crc32c(std::span(batch).subspan(21)));
   return batch;
-}
-
-TemporaryDirectory::TemporaryDirectory() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "millrace-test-XXXXXX").string();
-  const char* made = ::mkdtemp(pattern.data());
-  if (made == nullptr) std::abort();
-  path_ = made;
-}
-
-TemporaryDirectory::~TemporaryDirectory() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
 }
 
 std::vector<std::byte> BytesOf(const FileRegion& region) {

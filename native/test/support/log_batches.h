@@ -20,19 +20,6 @@ struct BatchPlan {
 };
 std::vector<std::byte> MakeBatch(const BatchPlan& plan);
 
-// A directory under the system's temporary one, removed with everything in it.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory();
-  ~TemporaryDirectory();
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
 // All bytes of a region.
 std::vector<std::byte> BytesOf(const FileRegion& region);
 // A read that waits for the disk where it has to, by way of a view.

@@ -7,12 +7,11 @@
 
 namespace millrace::test {
 
-// A fresh directory below TMPDIR, removed with everything in it.
+// A fresh directory below TMPDIR or `parent`, removed with everything in it.
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() {
-    const char* parent = std::getenv("TMPDIR");
-    path_ = std::string(parent == nullptr ? "/tmp" : parent) + "/millrace-test-XXXXXX";
+  TemporaryDirectory() : TemporaryDirectory(std::filesystem::temp_directory_path()) {}
+  explicit TemporaryDirectory(const std::string& parent) : path_(parent + "/millrace-test-XXXXXX") {
     if (::mkdtemp(path_.data()) == nullptr) std::abort();
   }
   ~TemporaryDirectory() {
