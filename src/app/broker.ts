@@ -10,6 +10,7 @@ import { serveProduce } from '../api/produce.ts'
 import { LevelledLogger } from '../base/log-level.ts'
 import type { Logger } from '../base/logger.ts'
 import type { World } from '../base/world.ts'
+import type { CleanerStats } from '../cleaner/metrics.ts'
 import { type DataDirectory, metadataLogName, openDataDirectory } from '../log/data-directory.ts'
 import { Durability } from '../log/durability.ts'
 import { LogManager } from '../log/log-manager.ts'
@@ -24,6 +25,7 @@ import { TopicConfigChanges } from '../replication/topic-configs.ts'
 import { TopicLifecycle } from '../replication/topic-lifecycle.ts'
 import { Server } from '../server/server.ts'
 import type { TurnStats } from '../server/turn-lengths.ts'
+import { startCleaner } from './cleaning.ts'
 import type { BrokerConfig, Endpoint } from './config.ts'
 import { followConnectionLimits, liveSettings } from './live-configs.ts'
 import { startRetention } from './retention.ts'
@@ -43,6 +45,8 @@ export interface Broker {
   readonly dataDirectory: string
   /** How long turns of the decision thread are, which is how long one client can make another wait. */
   turnStats(): TurnStats
+  /** What the compaction of logs has done and cannot do. */
+  cleanerStats(): CleanerStats
   /** Loads what is otherwise loaded with the first request that needs it. */
   loadHandlers(): Promise<void>
   /** Finishes what is written, closes every log, marks the directory clean. */
@@ -109,7 +113,9 @@ async function startOn(
   await topics.load()
   if (logs.allOpened) await directory.markOpened()
   logger.info({ ...logs.totals }, 'logs opened')
-  const retention = startRetention(world, logs, table, logger, config.retentionCheckIntervalMs)
+  const cleaner = startCleaner({ world, logs, table, live, logger, enabled: config.compactLogs })
+  undo.push(() => cleaner.stop())
+  const retention = startRetention(world, logs, table, logger, config.retentionCheckIntervalMs, cleaner)
   undo.push(() => retention.stop())
 
   const { clock, timers } = world
@@ -221,9 +227,11 @@ async function startOn(
       await Promise.all(handlers.map(served => (served instanceof LazyHandler ? served.load() : served)))
     },
     turnStats: () => server.turnStats(),
+    cleanerStats: () => cleaner.stats(),
     async stop() {
       server.stop()
       retention.stop()
+      await cleaner.stop()
       await store.close()
       await logs.close()
       await world.storage.close()

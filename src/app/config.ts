@@ -24,6 +24,7 @@ export interface BrokerConfig {
   readonly partitionsPerPage: number // max.request.partition.size.limit
   readonly fetchSessionCacheSlots: number // max.incremental.fetch.session.cache.slots
   readonly retentionCheckIntervalMs: number // log.retention.check.interval.ms
+  readonly compactLogs: boolean // log.cleaner.enable
   /** Everything that was set and has an effect, under its own name and in its canonical form. */
   readonly statics: Configs
 }
@@ -66,6 +67,7 @@ export function readBrokerConfig(given: ReadonlyMap<string, string>): { config: 
     partitionsPerPage: number('max.request.partition.size.limit'),
     fetchSessionCacheSlots: number('max.incremental.fetch.session.cache.slots'),
     retentionCheckIntervalMs: number('log.retention.check.interval.ms'),
+    compactLogs: flag('log.cleaner.enable'),
     statics,
   }
   checkReachable(config)

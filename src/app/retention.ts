@@ -4,6 +4,7 @@ import type { LogKey, LogManager } from '../log/log-manager.ts'
 import { LogRetention } from '../log/log-retention.ts'
 import type { Uuid } from '../protocol/index.ts'
 import type { PartitionTable } from '../replication/partition-table.ts'
+import type { Cleaning } from './cleaning.ts'
 
 /** Retention over the logs of the partitions that are served; the others keep everything. */
 export function startRetention(
@@ -12,6 +13,7 @@ export function startRetention(
   table: PartitionTable,
   logger: Logger,
   intervalMs: number,
+  cleaner: Cleaning,
 ): LogRetention {
   const partitionOf = ({ topicId, partition }: LogKey) => table.topicById(topicId as Uuid)?.partitions[partition]
   const retention = new LogRetention({
@@ -20,7 +22,9 @@ export function startRetention(
     logger,
     highWatermark: key => partitionOf(key)?.highWatermark ?? -1,
     onMoved: key => partitionOf(key)?.logStartMoved(),
+    busy: log => cleaner.busy(log),
   })
+  cleaner.onEnded = (key, log) => void retention.checkOne(key, log)
   retention.start(intervalMs)
   return retention
 }

@@ -38,6 +38,8 @@ const topicLike = (name: string, topicName = name): BrokerDefinition => {
   return config(name, topic.type, topic.default, topic.check, 'cluster-wide')
 }
 
+/** As Java prints its largest double: no limit. */
+const maxDouble = '1.7976931348623157E308'
 const dayMs = 86_400_000
 const week = { hours: 168 }
 
@@ -60,12 +62,17 @@ export const brokerDefinitions = definitions<BrokerDefinition>([
   fixed('inter.broker.listener.name', ConfigType.string, null),
   fixed('listener.security.protocol.map', ConfigType.string, 'PLAINTEXT:PLAINTEXT'),
   list('listeners', 'PLAINTEXT://127.0.0.1:9092'),
+  dynamic('log.cleaner.backoff.ms', ConfigType.long, 15_000, atLeast(0)),
+  dynamic('log.cleaner.dedupe.buffer.size', ConfigType.long, 128 << 20),
   topicLike('log.cleaner.delete.retention.ms', 'delete.retention.ms'),
-  // Compacted topics are served, and every record of them is kept.
-  fixed('log.cleaner.enable', ConfigType.boolean, 'false'),
+  flag('log.cleaner.enable', true),
+  dynamic('log.cleaner.io.buffer.load.factor', ConfigType.double, 0.9),
+  dynamic('log.cleaner.io.buffer.size', ConfigType.int, 512 << 10, atLeast(0)),
+  dynamic('log.cleaner.io.max.bytes.per.second', ConfigType.double, maxDouble, atLeast(1)),
   topicLike('log.cleaner.max.compaction.lag.ms', 'max.compaction.lag.ms'),
   topicLike('log.cleaner.min.cleanable.ratio', 'min.cleanable.dirty.ratio'),
   topicLike('log.cleaner.min.compaction.lag.ms', 'min.compaction.lag.ms'),
+  dynamic('log.cleaner.threads', ConfigType.int, 1, atLeast(0)),
   topicLike('log.cleanup.policy', 'cleanup.policy'),
   list('log.dir', './data'),
   list('log.dirs'),

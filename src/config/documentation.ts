@@ -81,7 +81,17 @@ const brokerDocumentation: Readonly<Record<string, string>> = {
   'inter.broker.listener.name': 'The listener that brokers reach each other by. There is one kind: plain text.',
   'listener.security.protocol.map': 'How each listener is secured. There is one kind: plain text.',
   listeners: 'Where clients connect: PLAINTEXT://host:port, any number of them.',
-  'log.cleaner.enable': 'Whether compacted topics are compacted. This broker takes them and keeps all their records.',
+  'log.cleaner.backoff.ms': 'How long the cleaner waits, where no log has to be compacted, before it looks again.',
+  'log.cleaner.dedupe.buffer.size':
+    'Memory for the map of keys, of all passes at once, in bytes. A log with more new keys is compacted in several passes.',
+  'log.cleaner.enable': 'Whether compacted topics are compacted. If not, they keep all their records.',
+  'log.cleaner.io.buffer.load.factor': 'Which part of log.cleaner.dedupe.buffer.size may be used, of 0 to 1.',
+  'log.cleaner.io.buffer.size': 'Accepted for the sake of scripts; the cleaner chooses the size of its buffers itself.',
+  'log.cleaner.io.max.bytes.per.second':
+    'How much the cleaner may read and write in a second, all its passes together.',
+  'log.cleaner.threads':
+    'How many logs are compacted at a time, each on a thread that lives while there is work. They share memory and bytes ' +
+    'per second equally. 0: none.',
   'log.dir': 'Where the data lives, where log.dirs is not set.',
   'log.dirs': 'Where the data lives: one directory.',
   'log.flush.offset.checkpoint.interval.ms': 'How often recovery points are written; also each 64 MB of a log.',

@@ -15,6 +15,16 @@ export interface LiveValues {
   readonly maxConnections: number // max.connections
   readonly maxConnectionsPerIp: number // max.connections.per.ip
   readonly producerExpirationMs: number // producer.id.expiration.ms
+  readonly cleaner: LiveCleanerValues
+}
+
+/** What is set for the cleaner of compacted logs as a whole. */
+export interface LiveCleanerValues {
+  readonly threads: number // log.cleaner.threads
+  readonly dedupeBufferBytes: number // log.cleaner.dedupe.buffer.size
+  readonly loadFactor: number // log.cleaner.io.buffer.load.factor
+  readonly maxBytesPerSecond: number // log.cleaner.io.max.bytes.per.second
+  readonly backoffMs: number // log.cleaner.backoff.ms
 }
 
 /** The two layers that change at run time. */
@@ -84,5 +94,12 @@ function valuesOf(layers: BrokerLayers): LiveValues {
     maxConnections: number('max.connections'),
     maxConnectionsPerIp: number('max.connections.per.ip'),
     producerExpirationMs: number('producer.id.expiration.ms'),
+    cleaner: {
+      threads: number('log.cleaner.threads'),
+      dedupeBufferBytes: number('log.cleaner.dedupe.buffer.size'),
+      loadFactor: number('log.cleaner.io.buffer.load.factor'),
+      maxBytesPerSecond: number('log.cleaner.io.max.bytes.per.second'),
+      backoffMs: number('log.cleaner.backoff.ms'),
+    },
   }
 }

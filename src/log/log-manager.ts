@@ -3,15 +3,20 @@ import { MillraceError } from '../base/error.ts'
 import type { Logger } from '../base/logger.ts'
 import { type LogSettings, type OpenReport, OpenTrust, type StoredLog, type Timer, type World } from '../base/world.ts'
 import { StatusCode } from '../native/status.ts'
+import { CompactedLogs } from './compacted-logs.ts'
 import type { DataDirectory } from './data-directory.ts'
+import { directoryName, type LogKey } from './log-key.ts'
 import { OffsetCheckpoint } from './offset-checkpoint.ts'
 import { PartitionDirectories } from './partition-directories.ts'
 import { PartitionFiles } from './partition-files.ts'
 import { PartitionLog } from './partition-log.ts'
 import { SpaceReserve } from './space-reserve.ts'
 
+export { directoryName, type LogKey } from './log-key.ts'
+
 const recoveryPointFile = 'recovery-point-offset-checkpoint'
 const logStartFile = 'log-start-offset-checkpoint'
+const cleanerFile = 'cleaner-offset-checkpoint'
 const reserveFile = '.reserve'
 /** Of checkpoints: a full disk is not asked for more each second. */
 const reserveEveryTicks = 10
@@ -27,12 +32,6 @@ const logsPerSlice = 500
 const restAfterTicks = 10
 /** Each log that rests costs three truncations. */
 const restSliceMs = 1
-
-export interface LogKey {
-  topic: string
-  topicId: string
-  partition: number
-}
 
 /** What opening all logs cost; printed at start. */
 export interface OpenTotals {
@@ -63,6 +62,7 @@ export class LogManager {
   private readonly directories: PartitionDirectories
   private readonly recoveryPoints: OffsetCheckpoint
   private readonly logStarts: OffsetCheckpoint
+  readonly compacted: CompactedLogs
   private readonly reserve: SpaceReserve
   /** Logs that were written since their recovery point was noted: an idle log costs a checkpoint nothing. */
   private behind: OpenLog[] = []
@@ -88,6 +88,7 @@ export class LogManager {
       new OffsetCheckpoint(world.disk, `${directory.path}/${name}`, () => this.pause())
     this.recoveryPoints = checkpoint(recoveryPointFile)
     this.logStarts = checkpoint(logStartFile)
+    this.compacted = new CompactedLogs(checkpoint(cleanerFile))
     this.reserve = new SpaceReserve(world.disk, `${directory.path}/${reserveFile}`, logger)
   }
 
@@ -95,6 +96,7 @@ export class LogManager {
   async start(): Promise<void> {
     await this.recoveryPoints.load(this.logger)
     await this.logStarts.load(this.logger)
+    await this.compacted.load(this.logger)
     const repeat = (delayMs: number, slot: number, work: () => void) => {
       this.timers[slot] = this.world.timers.after(delayMs, () => {
         work()
@@ -154,6 +156,7 @@ export class LogManager {
     })
     const opened: OpenLog = { key, log, files, behind: false, awake: false, writtenTick: 0 }
     this.open.set(name, opened)
+    this.compacted.opened(key, log)
     if (report.logStartOffset > 0) this.logStarts.set(name, report.logStartOffset)
     this.noteBehind(opened)
     this.totals.logs++
@@ -198,6 +201,7 @@ export class LogManager {
       await this.world.disk.removeTree(this.pathOf(key))
     } else {
       this.open.delete(name)
+      await this.compacted.closed(opened.log)
       await opened.files.close()
       await opened.log.stored.delete()
     }
@@ -218,10 +222,15 @@ export class LogManager {
     await files.keepProducers(log.logEnd, log.producers)
     this.logStarts.set(name, Math.max(offset, this.logStarts.get(name) ?? 0))
     await this.reserve.spend(() => this.logStarts.write())
-    if (this.open.get(name) !== opened) throw notOpen(name)
-    const status = log.advanceStart(offset)
-    if (status !== StatusCode.ok)
-      throw new MillraceError('LOG_START', `The log start of ${name} could not be moved (status ${status}).`)
+    const release = await this.compacted.hold(log)
+    try {
+      if (this.open.get(name) !== opened) throw notOpen(name)
+      const status = log.advanceStart(offset)
+      if (status !== StatusCode.ok)
+        throw new MillraceError('LOG_START', `The log start of ${name} could not be moved (status ${status}).`)
+    } finally {
+      release()
+    }
   }
 
   /** See PartitionDirectories.sweep. */
@@ -282,6 +291,7 @@ export class LogManager {
   private forget(name: string): void {
     this.recoveryPoints.delete(name)
     this.logStarts.delete(name)
+    this.compacted.forget(name)
   }
 
   private pause(): Promise<void> {
@@ -346,9 +356,8 @@ export class LogManager {
     }
     await this.recoveryPoints.write()
     await this.logStarts.write()
+    await this.compacted.write()
   }
 }
 
 const notOpen = (name: string): MillraceError => new MillraceError('LOG_NOT_OPEN', `The log of ${name} is not open.`)
-
-export const directoryName = (key: { topic: string; partition: number }): string => `${key.topic}-${key.partition}`

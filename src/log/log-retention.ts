@@ -22,6 +22,8 @@ export interface RetentionParts {
   highWatermark(key: LogKey): number
   /** The log start of a partition has moved. */
   onMoved(key: LogKey): void
+  /** The log is being compacted: `checkOne` follows when that is done, so that neither waits for the other for ever. */
+  busy?(log: PartitionLog): boolean
 }
 
 /** Removes what retention.ms and retention.bytes no longer keep, every log.retention.check.interval.ms. */
@@ -60,12 +62,17 @@ export class LogRetention {
         await new Promise<void>(resume => timers.soon(resume))
         sliceEndMs = clock.monotonicMs() + sliceMs
       }
-      const move = this.checkLog(key, log)
+      const move = this.parts.busy?.(log) === true ? undefined : this.checkLog(key, log)
       if (move === undefined) continue
       moving.add(move)
       void move.finally(() => moving.delete(move))
     }
     await Promise.all(moving)
+  }
+
+  /** Looks at one log, now. */
+  async checkOne(key: LogKey, log: PartitionLog): Promise<void> {
+    if (!this.stopped) await this.checkLog(key, log)
   }
 
   /** Undefined when nothing goes, which is known at once. */

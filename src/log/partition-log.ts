@@ -57,6 +57,8 @@ export class PartitionLog {
   readonly epochs: LeaderEpochs
   private readonly sideFiles: SideFiles
   private readonly chance: () => number
+  /** Told when its settings have changed. */
+  onConfigured: (before: LogSettings) => void = () => {}
   private current: LogSettings
   /** Only `advanceStart` moves it, and every answer tells it: kept here, where it costs no call into native code. */
   private start: number
@@ -95,9 +97,11 @@ export class PartitionLog {
   }
 
   configure(settings: LogSettings): void {
+    const before = this.current
     this.current = settings
     this.stored.configure(settings)
     this.drawJitter()
+    this.onConfigured(before)
   }
 
   /** Begins a new segment, unless the one being written is empty. Returns a native status. */
