@@ -74,8 +74,13 @@ export class LogPass {
       mapMs: outcome.kind === 'done' ? outcome.mapMs : 0,
       mapFill: map?.mapFill ?? 0,
     }
-    const refused = this.refusal !== undefined && outcome.kind === 'stopped'
-    return { outcome: refused ? { kind: 'failed', failure: this.refusal! } : outcome, figures }
+    return { outcome: this.truth(outcome), figures }
+  }
+
+  private truth(outcome: PassOutcome): PassOutcome {
+    if (this.refusal !== undefined && outcome.kind === 'stopped') return { kind: 'failed', failure: this.refusal }
+    // Its log was taken from under it, which may look like damage.
+    return this.aborted && outcome.kind === 'failed' ? { kind: 'stopped' } : outcome
   }
 }
 
