@@ -25,7 +25,7 @@ std::vector<Offset> BasesOf(Log& log) {
 
 TEST_CASE("a removed segment that nobody reads any more gives its blocks back in the background") {
   TemporaryDirectory directory;
-  LogServices services(2, LogServices::Background::kThread);
+  LogServices services(64, LogServices::Background::kThread);
   Subject log(PosixDisk(), directory.path() + "/topic-0", SmallSegments(), &services);
   log.AppendMany(60);
   FileRegion region = *log->Read(0, 1 << 20, INT64_MAX, true);

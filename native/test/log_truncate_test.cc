@@ -105,7 +105,7 @@ TEST_CASE("a reset log is empty at its new offset, up or down, and durable there
 
 TEST_CASE("an advanced start removes whole segments, and regions of them stay readable") {
   TemporaryDirectory directory;
-  LogServices services(2, LogServices::Background::kThread);
+  LogServices services(64, LogServices::Background::kThread);
   Subject log(PosixDisk(), directory.path() + "/topic-0", SmallSegments(), &services);
   log.AppendMany(60);
   FileRegion region = *log->Read(0, 1 << 20, INT64_MAX, true);

@@ -133,16 +133,12 @@ Status DirtyFiles::SyncLog(const DirtySegment& dirty) {
 }
 
 Status DirtyFiles::SyncIndex(const DirtySegment::Index& index) {
-  std::shared_ptr<File> file = index.file;
-  if (file == nullptr) {
-    if (index.name == nullptr) return Status::Ok();
-    Result<std::shared_ptr<File>> opened = index.name->Acquire();
-    if (opened.status().code() == Code::kNotFound) return Status::Ok();  // recovery makes it again
-    if (!opened.ok()) return opened.status();
-    file = std::move(*opened);
-  }
-  if (Status status = file->Truncate(index.bytes); !status.ok()) return status;
-  return SyncFile(*file);
+  if (index.name == nullptr) return Status::Ok();
+  Result<std::shared_ptr<File>> file = index.name->Acquire();
+  if (file.status().code() == Code::kNotFound) return Status::Ok();  // recovery makes it again
+  if (!file.ok()) return file.status();
+  if (Status status = (*file)->Truncate(index.bytes); !status.ok()) return status;
+  return SyncFile(**file);
 }
 
 Status DirtyFiles::SyncNames(const Work& work) {

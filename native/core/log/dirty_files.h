@@ -15,8 +15,9 @@ namespace millrace {
 struct DirtySegment {
   // An index that its writer has let go of: to be trimmed and synced with its segment.
   struct Index {
-    std::shared_ptr<CachedFile> name;  // null when there is no index
-    std::shared_ptr<File> file;        // held since it was written; null for one at rest
+    // Null when there is no index. No descriptor is held: an index whose write-back failed unseen
+    // is found out by whoever follows its entries, and made again.
+    std::shared_ptr<CachedFile> name;
     uint64_t bytes = 0;
   };
 

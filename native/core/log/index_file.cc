@@ -19,11 +19,13 @@ IndexFile IndexFile::ReaderOf(const IndexFile& other) {
   reader.entries_ = other.entries_;
   reader.near_ = other.near_;
   reader.instead_ = other.instead_;
+  reader.gathered_ = other.gathered_;
   return reader;
 }
 
 void IndexFile::ReadInstead(Entries entries) {
   instead_ = std::move(entries);
+  gathered_.clear();
   entries_ = instead_->size() / entry_bytes_;
   loaded_ = true;
   missing_ = false;
@@ -31,7 +33,6 @@ void IndexFile::ReadInstead(Entries entries) {
 }
 
 Result<std::shared_ptr<File>> IndexFile::Open(ReadMode mode) const {
-  if (open_ != nullptr) return open_;
   return mode == ReadMode::kWait ? file_->Acquire() : file_->AcquireOpen();
 }
 
@@ -92,72 +93,77 @@ Status IndexFile::Read(size_t first, std::span<std::byte> into, ReadMode mode) c
     std::memcpy(into.data(), instead_->data() + first * entry_bytes_, into.size());
     return Status::Ok();
   }
-  if (mapping_ != nullptr && mode == ReadMode::kWait) {
-    std::memcpy(into.data(), mapping_->data() + first * entry_bytes_, into.size());
-    return Status::Ok();
+  const size_t begin = first * entry_bytes_;
+  const size_t gathered_from = stored() * entry_bytes_;
+  const size_t in_file = std::min(into.size(), gathered_from - std::min(gathered_from, begin));
+  if (in_file < into.size()) {
+    std::memcpy(into.data() + in_file, gathered_.data() + (begin + in_file - gathered_from),
+                into.size() - in_file);
   }
+  if (in_file == 0) return Status::Ok();
   Result<std::shared_ptr<File>> file = Open(mode);
   if (!file.ok()) return file.status();
-  Result<size_t> got = ReadAtLeast(**file, mode, first * entry_bytes_, into.size(), into);
+  Result<size_t> got = ReadAtLeast(**file, mode, begin, in_file, into.first(in_file));
   if (!got.ok()) return got.status();
-  return *got == into.size() ? Status::Ok() : Status(Code::kCorrupt);  // somebody else cut the file
+  return *got == in_file ? Status::Ok() : Status(Code::kCorrupt);  // somebody else cut the file
 }
 
 Status IndexFile::Reserve(size_t count) {
-  const uint64_t needed = (entries_ + count) * entry_bytes_;
-  if (mapping_ != nullptr && mapping_->size() >= needed) {
-    return mapping_->damaged() ? Status(Code::kFailed) : Status::Ok();
-  }
+  assert(count <= kGatheredEntries);
   if (Status status = Load(); !status.ok()) return status;
   if (Status status = Repair(); !status.ok()) return status;
-  if (open_ == nullptr) {
-    Result<std::shared_ptr<File>> file = file_->AcquireOrCreate();
-    if (!file.ok()) return file.status();
-    if (missing_) {
-      if (Status status = (*file)->Truncate(0); !status.ok()) return status;
-    }
-    open_ = std::move(*file);
-    missing_ = false;
-  }
-  // Twice what there is, in whole blocks: a log of the default sizes remaps ten times in its life.
-  const uint64_t used = entries_ * entry_bytes_;
-  const uint64_t wanted =
-      std::max(needed, mapping_ == nullptr ? used : 2 * uint64_t{mapping_->size()});
-  const uint64_t end = (wanted + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
-  const uint64_t begin = mapping_ == nullptr ? used : mapping_->size();
-  if (Status status = open_->Allocate(begin, end); !status.ok()) return status;
-  Result<std::unique_ptr<Mapping>> mapping = open_->Map(end, true);
-  if (!mapping.ok()) return mapping.status();
-  mapping_ = std::move(*mapping);
-  return Status::Ok();
+  return gathered_.size() / entry_bytes_ + count <= kGatheredEntries ? Status::Ok() : Store();
 }
 
 void IndexFile::Append(const std::byte* entry) {
-  assert(mapping_ != nullptr && (entries_ + 1) * entry_bytes_ <= mapping_->size());
-  std::memcpy(mapping_->data() + entries_ * entry_bytes_, entry, entry_bytes_);
+  assert(loaded_ && instead_ == nullptr);
+  gathered_.insert(gathered_.end(), entry, entry + entry_bytes_);
   ++entries_;
 }
 
-void IndexFile::Unmap() {
-  mapping_.reset();
-  open_.reset();
+Status IndexFile::Store() {
+  if (gathered_.empty() && !missing_) return Status::Ok();
+  Result<std::shared_ptr<File>> file = file_->AcquireOrCreate();
+  if (!file.ok()) return file.status();
+  if (missing_) {
+    if (Status status = (*file)->Truncate(0); !status.ok()) return status;
+    missing_ = false;
+  }
+  const uint64_t end = stored() * entry_bytes_;
+  if (Status status = (*file)->WriteAt(end, gathered_); !status.ok()) {
+    (void)(*file)->Truncate(end);  // a part of an entry would count as damage
+    return status;
+  }
+  gathered_.clear();
+  return Status::Ok();
+}
+
+bool IndexFile::GatherInstead(std::span<const std::byte> entries) {
+  if (!Load().ok() || !missing_) return false;
+  if (entries.size() / entry_bytes_ > kGatheredEntries) return false;
+  gathered_.assign(entries.begin(), entries.end());
+  entries_ = entries.size() / entry_bytes_;
+  loaded_ = true;
+  ragged_ = false;
+  return true;
 }
 
 Status IndexFile::CutTo(size_t entries) {
   if (Status status = Load(); !status.ok()) return status;
-  if (missing_) return Status::Ok();
   if (Status status = Repair(); !status.ok()) return status;
+  const size_t in_file = std::min(stored(), entries);
+  entries_ = std::min(entries_, entries);
+  gathered_.resize((entries_ - in_file) * entry_bytes_);
+  ragged_ = false;
+  if (missing_) return Status::Ok();
   Result<std::shared_ptr<File>> file = file_->Acquire();
   if (!file.ok()) return file.status();
-  Unmap();
-  entries_ = std::min(entries_, entries);
-  ragged_ = false;
-  if (Status status = (*file)->Truncate(entries_ * entry_bytes_); !status.ok()) return status;
+  if (Status status = (*file)->Truncate(in_file * entry_bytes_); !status.ok()) return status;
   return (*file)->Sync();
 }
 
 Status IndexFile::Replace(std::span<const std::byte> entries) {
-  Unmap();
+  gathered_.clear();
   instead_.reset();
   loaded_ = false;
   Result<std::shared_ptr<File>> file = file_->AcquireOrCreate();
@@ -181,20 +187,14 @@ Status IndexFile::Repair() {
 Status IndexFile::Rest() {
   if (Status status = Load(); !status.ok()) return status;
   if (Status status = Repair(); !status.ok()) return status;
-  if (missing_) return Status::Ok();
+  if (missing_ && gathered_.empty()) return Status::Ok();
+  if (Status status = Store(); !status.ok()) return status;
   Result<std::shared_ptr<File>> file = file_->Acquire();
   if (!file.ok()) return file.status();
-  Unmap();
   Result<uint64_t> size = (*file)->Size();
   if (!size.ok()) return size.status();
   if (*size == entries_ * entry_bytes_) return Status::Ok();
   return (*file)->Truncate(entries_ * entry_bytes_);
-}
-
-IndexFile::Detached IndexFile::Detach() {
-  Detached detached{open_, entries_ * entry_bytes_};
-  Unmap();
-  return detached;
 }
 
 }  // namespace millrace

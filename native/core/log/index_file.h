@@ -17,15 +17,13 @@ namespace millrace {
 
 // A sorted file of entries of one size: what offset index and time index have in common.
 //
-//   | entry 0 | entry 1 | ... | entry n-1 | zeros up to the allocated end, while the segment is
-//   being written |
+//   | entry 0 | entry 1 | ... | entry k-1 |   entries k to n-1 are gathered
 //
-// While the segment is written, the file is allocated in blocks and mapped, and its size is a
-// multiple of 4096, which is a whole number of neither entry size's usual tail, so a file of any
-// other size ends with its last entry. At rest it is a plain file of exactly its entries. An index
-// can always be made again from its segment, so appending never syncs it. Decision thread; what
-// Detach gave away is the flush thread's. The mapping serves appending: lookups that may not wait
-// for the disk read the file, since an old page of the mapping may have left the cache.
+// New entries are gathered in memory and written a few at a time, so that a segment that is written
+// needs neither a descriptor nor a mapping for its indexes. What a killed
+// process had gathered recovery finds again in the segment. Where entries are followed by zeros up
+// to a multiple of 4096, the file was allocated ahead, as earlier versions did. An index can always
+// be made again from its segment, so appending never syncs it. Decision thread.
 class IndexFile {
  public:
   IndexFile(OpenFiles& cache, Disk& disk, std::string path, size_t entry_bytes);
@@ -41,6 +39,7 @@ class IndexFile {
   // Bytes behind the last whole entry, in a file at rest: a sign of damage.
   bool ragged() const { return ragged_; }
   size_t entries() const { return entries_; }  // of a loaded index
+  uint64_t stored_bytes() const { return stored() * entry_bytes_; }
 
   // Copies entries [first, first + into.size() / entry size). They must exist.
   Status Read(size_t first, std::span<std::byte> into, ReadMode mode = ReadMode::kWait) const;
@@ -50,24 +49,20 @@ class IndexFile {
   template <typename Predicate>
   Result<size_t> CountWhile(Predicate holds, ReadMode mode = ReadMode::kWait);
 
-  // Makes sure that `count` more appends cannot fail, creating and mapping the file as needed.
+  // Makes sure that `count` more appends cannot fail, storing what is gathered as needed.
   Status Reserve(size_t count);
   void Append(const std::byte* entry);  // within what was reserved
+  // Writes what is gathered, and makes the file where there is none.
+  Status Store();
+  // Gathers the entries of an index whose file is missing, if they are few.
+  bool GatherInstead(std::span<const std::byte> entries);
 
   // Leaves the first `entries` and syncs the file.
   Status CutTo(size_t entries);
   // Replaces the content by `entries`, at rest, and syncs the file.
   Status Replace(std::span<const std::byte> entries);
-  // Trims the file to its entries and lets go of the mapping.
+  // Stores all, and trims the file to its entries. An index that was never written stays missing.
   Status Rest();
-
-  // Hands the file over in the state of the moment, to be trimmed to `bytes` and synced by somebody
-  // else; from here on it is read only. Null when there is no file.
-  struct Detached {
-    std::shared_ptr<File> file;
-    uint64_t bytes = 0;
-  };
-  Detached Detach();
 
   const std::shared_ptr<CachedFile>& file() const { return file_; }
 
@@ -81,6 +76,7 @@ class IndexFile {
 
  private:
   static constexpr size_t kBlockBytes = 4096;
+  static constexpr size_t kGatheredEntries = 32;
   static constexpr size_t kLargestEntryBytes = 12;
   static constexpr size_t kProbesAtOnce = 256;  // entries read at once
 
@@ -89,7 +85,7 @@ class IndexFile {
   Status CountUnmapped(File& file, uint64_t size, ReadMode mode);
   Result<bool> IsZero(File& file, size_t entry, ReadMode mode) const;
   Result<std::shared_ptr<File>> Open(ReadMode mode) const;
-  void Unmap();
+  size_t stored() const { return entries_ - gathered_.size() / entry_bytes_; }
 
   const std::shared_ptr<CachedFile> file_;
   const size_t entry_bytes_;
@@ -99,9 +95,7 @@ class IndexFile {
   bool missing_ = false;
   bool ragged_ = false;
   size_t entries_ = 0;
-  // While being written.
-  std::shared_ptr<File> open_;
-  std::unique_ptr<Mapping> mapping_;  // of all that is allocated
+  std::vector<std::byte> gathered_;  // the last of the entries
 };
 
 template <typename Predicate>

@@ -141,7 +141,7 @@ Status LogImpl::Roll() {
 // and is empty, then the flush learns of both. The flush trims the old files, so that rolling waits
 // for nothing.
 Status LogImpl::RollTo(Offset base_offset) {
-  if (Status status = active().FinishTimeIndex(); !status.ok()) return status;
+  if (Status status = active().FinishIndexes(); !status.ok()) return status;
   auto next = std::make_unique<Segment>(disk_, services_.files(), directory_, base_offset,
                                         config_.index_interval_bytes);
   uint64_t allocated = 0;
@@ -211,7 +211,7 @@ bool LogImpl::Rest() {
   const auto stopped = dirty_.TryStopFlush();
   if (!stopped.owns_lock() || !dirty_.clean()) return false;
   prepared_.Discard();
-  if (Status status = active().Rest(); !status.ok()) return false;  // or with less mapped
+  if (Status status = active().Pause(); !status.ok()) return false;
   dirty_.Forget(active().base_offset(), INT64_MAX);
   active_listed_ = false;
   return true;
@@ -231,7 +231,9 @@ Status LogImpl::CloseClean() {
   const auto stopped = dirty_.StopFlush();
   if (Result<DurablePoint> flushed = dirty_.FlushStopped(); !flushed.ok()) return flushed.status();
   for (const auto& segment : segments_) {
-    if (Status status = segment->Repair(); !status.ok()) return status;
+    // What a full disk has no room for the next start makes again.
+    Status status = segment->Repair();
+    if (!status.ok() && status.code() != Code::kNoSpace) return status;
   }
   if (Status status = active().Rest(); !status.ok()) return status;
   dirty_.Add(active().Seal());

@@ -27,43 +27,42 @@ void PreparedSegment::Start(uint64_t allocate_bytes) {
             return;  // discarded meanwhile, and the disk may be gone
           state->stage = Stage::kRunning;
         }
-        Result<std::shared_ptr<File>> file = Make(disk, directory, path, allocate_bytes);
+        const Status made = Make(disk, directory, path, allocate_bytes);
         std::lock_guard lock(state->mutex);
-        state->stage = file.ok() ? Stage::kReady : Stage::kFailed;
-        if (file.ok()) state->file = std::move(*file);
+        state->stage = made.ok() ? Stage::kReady : Stage::kFailed;
         state->left_running.notify_all();
       });
 }
 
-Result<std::shared_ptr<File>> PreparedSegment::Make(Disk& disk, const std::string& directory,
-                                                    const std::string& path,
-                                                    uint64_t allocate_bytes) {
+Status PreparedSegment::Make(Disk& disk, const std::string& directory, const std::string& path,
+                             uint64_t allocate_bytes) {
   Result<std::shared_ptr<File>> file = disk.Open(path, OpenMode::kCreateNew);
-  if (!file.ok()) return file;
+  if (!file.ok()) return file.status();
   Status status = (*file)->Allocate(0, allocate_bytes);
   if (status.ok()) status = (*file)->Sync();
   if (status.ok()) status = disk.SyncDirectory(directory);
-  if (status.ok()) return file;
-  (void)disk.Unlink(path);  // else the next start removes it
+  if (!status.ok()) (void)disk.Unlink(path);  // else the next start removes it
   return status;
 }
 
 std::shared_ptr<File> PreparedSegment::Take() {
   std::lock_guard lock(state_->mutex);
   if (state_->stage == Stage::kQueued || state_->stage == Stage::kRunning) return nullptr;
-  state_->stage = Stage::kNone;
-  return std::move(state_->file);
+  if (std::exchange(state_->stage, Stage::kNone) != Stage::kReady) return nullptr;
+  Result<std::shared_ptr<File>> file = disk_.Open(path_, OpenMode::kReadWrite);
+  if (file.ok()) return std::move(*file);
+  (void)disk_.Unlink(path_);
+  return nullptr;
 }
 
 void PreparedSegment::Discard() {
-  std::shared_ptr<File> made;
+  Stage left;
   {
     std::unique_lock lock(state_->mutex);
     state_->left_running.wait(lock, [this] { return state_->stage != Stage::kRunning; });
-    state_->stage = Stage::kNone;
-    made = std::move(state_->file);
+    left = std::exchange(state_->stage, Stage::kNone);
   }
-  if (made != nullptr) (void)disk_.Unlink(path_);
+  if (left == Stage::kReady) (void)disk_.Unlink(path_);
 }
 
 }  // namespace millrace

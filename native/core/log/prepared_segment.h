@@ -11,7 +11,8 @@
 namespace millrace {
 
 // The file of a log's next segment, made ahead on the background thread: created under a name of
-// its own, allocated, synced, and the name too. Rolling then costs the decision thread a rename.
+// its own, allocated, synced, and the name too, and closed: thousands of logs may have one. Rolling
+// then costs the decision thread opening it and a rename.
 // Whatever goes wrong here only means that the roll creates its file itself. Decision thread, but
 // for the task, which shares State with it.
 class PreparedSegment {
@@ -33,12 +34,11 @@ class PreparedSegment {
   struct State {
     std::mutex mutex;
     std::condition_variable left_running;
-    Stage stage = Stage::kNone;  // guarded by mutex, like the next
-    std::shared_ptr<File> file;
+    Stage stage = Stage::kNone;  // guarded by mutex
   };
 
-  static Result<std::shared_ptr<File>> Make(Disk& disk, const std::string& directory,
-                                            const std::string& path, uint64_t allocate_bytes);
+  static Status Make(Disk& disk, const std::string& directory, const std::string& path,
+                     uint64_t allocate_bytes);
 
   Disk& disk_;
   LogServices& services_;

@@ -131,8 +131,15 @@ Status Recovery::Finish(Found& found) {
     if (Status status = WriteAgain(found); !status.ok()) return status;
   }
   segment.TakeOver(found.length, found.end_offset, found.progress);
+  // A killed process that had written little had its indexes in memory only, and so has this one.
+  if (found.image.has_value() && trust_ == OpenTrust::kSameBoot && &found == &found_.back() &&
+      segment.GatherIndexes(*found.image)) {
+    return segment.Pause();
+  }
   if (found.image.has_value()) {
-    if (Status status = segment.WriteIndexes(*found.image); !status.ok()) return status;
+    Status status = segment.WriteIndexes(*found.image);
+    if (status.code() == Code::kNoSpace) status = segment.HoldIndexes(*found.image);
+    if (!status.ok()) return status;
     ++report_->indexes_rebuilt;
     names_changed_ = true;
   }

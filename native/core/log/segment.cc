@@ -9,10 +9,14 @@
 namespace millrace {
 namespace {
 
-constexpr uint64_t kFirstExtentBytes = 64 << 10;
+// Thousands of partitions may each be written a little, and each then holds an extent.
+constexpr uint64_t kFirstExtentBytes = 4 << 10;
 constexpr uint64_t kLargestExtentBytes = 64 << 20;
 constexpr uint64_t kBlockBytes = 4096;
 constexpr uint64_t kCopyBytes = 1 << 20;
+// So much may be written behind the last index entry in the file: a start after a kill walks over
+// it.
+constexpr uint64_t kUnstoredBytes = 512 << 10;
 
 uint64_t RoundUpToBlocks(uint64_t bytes) {
   return (bytes + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
@@ -51,6 +55,7 @@ void Segment::Begin(std::shared_ptr<File> log, uint64_t allocated) {
   file_->file().Adopt(log);
   open_ = std::move(log);
   allocated_ = allocated;
+  extent_ = std::max(allocated, kFirstExtentBytes);
   progress_ = IndexProgress();
   offset_index_.file().BeginEmpty();
   time_index_.file().BeginEmpty();
@@ -107,11 +112,13 @@ Result<int64_t> Segment::FirstTimestamp() {
 Status Segment::Reserve(uint64_t size, const LogConfig& config) {
   index_interval_bytes_ = config.index_interval_bytes;
   if (Status status = LoadProgress(); !status.ok()) return status;
+  at_rest_ = false;
   if (open_ == nullptr) {
     Result<std::shared_ptr<File>> log = file_->file().Acquire();
     if (!log.ok()) return log.status();
     open_ = std::move(*log);
     allocated_ = length_;
+    extent_ = kFirstExtentBytes;
     modified_ms_.reset();
   }
   if (Status status = offset_index_.file().Reserve(1); !status.ok()) return status;
@@ -120,15 +127,17 @@ Status Segment::Reserve(uint64_t size, const LogConfig& config) {
 }
 
 Status Segment::Grow(uint64_t end, const LogConfig& config) {
-  const uint64_t extent = std::clamp(allocated_, kFirstExtentBytes, kLargestExtentBytes);
-  uint64_t wanted = std::min(allocated_ + extent, RoundUpToBlocks(config.segment_bytes));
+  uint64_t wanted = std::min(allocated_ + extent_, RoundUpToBlocks(config.segment_bytes));
   wanted = std::max(wanted, RoundUpToBlocks(end));
   Status status = open_->Allocate(allocated_, wanted);
   if (status.code() == Code::kNoSpace && wanted > RoundUpToBlocks(end)) {
     wanted = RoundUpToBlocks(end);  // the last of the space, in small pieces
     status = open_->Allocate(allocated_, wanted);
   }
-  if (status.ok()) allocated_ = wanted;
+  if (!status.ok()) return status;
+  // As much again as was written since it was opened.
+  extent_ = std::clamp(2 * (wanted - allocated_), extent_, kLargestExtentBytes);
+  allocated_ = wanted;
   return status;
 }
 
@@ -159,6 +168,15 @@ Status Segment::Append(std::span<const std::byte> batch, const BatchHeader& head
   length_ += batch.size();
   end_offset_ = header.last_offset + 1;
   file_->SetWritten(length_);
+  // If it fails, Reserve will say so once there is no more room to gather.
+  if (length_ - stored_upto_ >= kUnstoredBytes) (void)StoreIndexes();
+  return Status::Ok();
+}
+
+Status Segment::StoreIndexes() {
+  if (Status status = offset_index_.file().Store(); !status.ok()) return status;
+  if (Status status = time_index_.file().Store(); !status.ok()) return status;
+  stored_upto_ = length_;
   return Status::Ok();
 }
 
@@ -176,7 +194,13 @@ Status Segment::FinishTimeIndex() {
   if (Status status = time_index_.file().Reserve(1); !status.ok()) return status;
   time_index_.Append(progress_->max);
   progress_->indexed_timestamp = progress_->max.timestamp;
+  at_rest_ = false;
   return Status::Ok();
+}
+
+Status Segment::FinishIndexes() {
+  if (Status status = FinishTimeIndex(); !status.ok()) return status;
+  return StoreIndexes();
 }
 
 DirtySegment Segment::Seal() {
@@ -184,8 +208,7 @@ DirtySegment Segment::Seal() {
   dirty.sealed = true;
   for (auto [index, file] : {std::pair(&dirty.offset_index, &offset_index_.file()),
                              std::pair(&dirty.time_index, &time_index_.file())}) {
-    IndexFile::Detached detached = file->Detach();
-    *index = {file->file(), std::move(detached.file), detached.bytes};
+    *index = {file->file(), file->stored_bytes()};
   }
   recent_.Clear();
   open_.reset();
@@ -193,9 +216,21 @@ DirtySegment Segment::Seal() {
 }
 
 Status Segment::Rest() {
-  if (Status status = FinishTimeIndex(); !status.ok()) return status;
+  if (at_rest_) return Status::Ok();
+  const Status indexes = RestIndexes();
+  if (!indexes.ok() && indexes.code() != Code::kNoSpace) return indexes;
+  if (Status status = Pause(); !status.ok()) return status;
+  at_rest_ = indexes.ok();
+  return Status::Ok();
+}
+
+Status Segment::RestIndexes() {
+  if (Status status = length_ > 0 ? FinishIndexes() : Status::Ok(); !status.ok()) return status;
   if (Status status = offset_index_.file().Rest(); !status.ok()) return status;
-  if (Status status = time_index_.file().Rest(); !status.ok()) return status;
+  return time_index_.file().Rest();
+}
+
+Status Segment::Pause() {
   recent_.Clear();
   if (open_ != nullptr && allocated_ != length_) {
     if (Status status = open_->Truncate(length_); !status.ok()) return status;
@@ -220,6 +255,8 @@ Status Segment::CutTo(Disk& disk, Offset offset) {
   }
   recent_.Clear();
   open_.reset();
+  at_rest_ = false;
+  stored_upto_ = std::min(stored_upto_, length_);
   boundaries_.fill({});
   progress_.reset();
   if (Status status = Shorten(disk, **log); !status.ok()) return status;
@@ -264,6 +301,13 @@ Status Segment::WriteIndexes(const IndexImage& image) {
   if (Status status = time_index_.file().Replace(image.time_entries()); !status.ok()) return status;
   progress_ = image.progress();
   return Status::Ok();
+}
+
+bool Segment::GatherIndexes(const IndexImage& image) {
+  if (!offset_index_.file().GatherInstead(image.offset_entries())) return false;
+  if (!time_index_.file().GatherInstead(image.time_entries())) return false;
+  progress_ = image.progress();
+  return true;
 }
 
 }  // namespace millrace

@@ -80,18 +80,31 @@ class Segment {
   bool writing() const { return open_ != nullptr; }
   // For the flush, while the segment is written.
   DirtySegment Dirty() const;
-  // Writes the time index's last entry. Cannot fail while the segment is written, since room for it
+  // Adds the time index's last entry. Cannot fail while the segment is written, since room for it
   // is kept.
   Status FinishTimeIndex();
-  // After FinishTimeIndex, when the next segment exists: ends writing and hands the files to the
+  // The same, and stores both indexes: nothing is gathered any more.
+  Status FinishIndexes();
+  // After FinishIndexes, when the next segment exists: ends writing and hands the files to the
   // flush.
   DirtySegment Seal();
-  // Ends writing: trims all files to what they hold and lets go of them.
+  // Lets go of the open .log, trimmed to what it holds; the next Reserve takes it again. The
+  // indexes keep what they have gathered.
+  Status Pause();
+  // Ends writing: stores the indexes and trims all files to what they hold. On a full disk index
+  // entries may be left out, which the next start makes again.
   Status Rest();
+  // Whether Rest would change nothing.
+  bool at_rest() const { return at_rest_; }
+  // Of a segment whose index files are missing: the image, if it is small, becomes the indexes
+  // without being written.
+  bool GatherIndexes(const IndexImage& image);
   // Drops the batches from the one that holds `offset` on, if there are any. All files are trimmed,
   // synced and at rest. What was sent of the batches stays readable for whoever it was sent to.
   Status CutTo(Disk& disk, Offset offset);
   Status WriteIndexes(const IndexImage& image);
+  // The image is read instead of the files, until they can be written: see Repair.
+  Status HoldIndexes(const IndexImage& image);
 
   // Looking up (segment_lookup.cc).
   BatchCursor CursorAt(const std::shared_ptr<File>& log, uint64_t position,
@@ -130,6 +143,8 @@ class Segment {
   // Cuts the .log to length_.
   Status Shorten(Disk& disk, File& log);
   Status ReplaceByPrefix(Disk& disk, File& log);
+  Status StoreIndexes();
+  Status RestIndexes();
   Status LoadProgress();
   Result<int64_t> FirstTimestamp();
   // A cursor whose next batch is at or before the one that contains `offset`.
@@ -138,7 +153,7 @@ class Segment {
   Result<std::optional<BatchCursor>> Follow(const std::shared_ptr<File>& log, uint64_t end,
                                             const OffsetEntry& entry, ReadMode mode) const;
   Status RebuildIndexes();
-  // The image becomes the indexes: on the disk, or in a view's memory.
+  // The image becomes the indexes: on the disk, or in a view in memory.
   Status UseIndexes(const IndexImage& image);
   Result<bool> Confirms(const std::shared_ptr<File>& log, uint64_t size,
                         const TimestampOffset& entry);
@@ -165,8 +180,11 @@ class Segment {
   // While the segment is written.
   std::shared_ptr<File> open_;
   uint64_t allocated_ = 0;
+  uint64_t extent_ = 0;       // what the next Grow adds
+  uint64_t stored_upto_ = 0;  // the length when the indexes were last stored
   RecentBatches recent_;
   bool damaged_ = false;
+  bool at_rest_ = false;
 };
 
 }  // namespace millrace

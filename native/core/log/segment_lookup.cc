@@ -102,7 +102,10 @@ Status Segment::RebuildIndexes() {
 }
 
 Status Segment::UseIndexes(const IndexImage& image) {
-  if (!view_of_.has_value()) return WriteIndexes(image);
+  return view_of_.has_value() ? HoldIndexes(image) : WriteIndexes(image);
+}
+
+Status Segment::HoldIndexes(const IndexImage& image) {
   offset_index_.file().ReadInstead(
       std::make_shared<const std::vector<std::byte>>(image.offset_entries()));
   time_index_.file().ReadInstead(
@@ -248,7 +251,9 @@ Result<bool> Segment::ReadTailByIndex(const std::shared_ptr<File>& log, uint64_t
                                       SegmentTail* tail) {
   for (IndexFile* file : {&offset_index_.file(), &time_index_.file()}) {
     if (Status status = file->Load(); !status.ok()) return status;
-    if (file->ragged() || (file->missing() && size > 0)) return false;
+    // What was gathered counts: its file comes later.
+    const bool missing = file->missing() && file->entries() == 0;
+    if (file->ragged() || (missing && size > 0)) return false;
   }
   Result<std::optional<OffsetEntry>> last = offset_index_.Last();
   if (!last.ok()) return last.status();
