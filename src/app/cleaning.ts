@@ -13,8 +13,8 @@ export interface Cleaning {
   busy(log: PartitionLog): boolean
   stats(): CleanerStats
   stop(): Promise<void>
-  /** A pass over the log ended. */
-  onEnded: (key: LogKey, log: PartitionLog) => void
+  /** A pass over the log ended; there is no other before this resolves. */
+  onEnded: (key: LogKey, log: PartitionLog) => Promise<void>
 }
 
 /** Compaction of the partitions that are served. Where it is not `enabled`, compacted topics keep all their records. */
@@ -42,7 +42,7 @@ export function startCleaner(parts: {
     busy: log => cleaner.busy(log),
     stats: () => cleaner.stats(),
     stop: () => cleaner.stop(),
-    onEnded: () => {},
+    onEnded: async () => {},
   }
   if (!enabled) return cleaning
   live.onChange((now, before) => {

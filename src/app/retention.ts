@@ -24,7 +24,7 @@ export function startRetention(
     onMoved: key => partitionOf(key)?.logStartMoved(),
     busy: log => cleaner.busy(log),
   })
-  cleaner.onEnded = (key, log) => void retention.checkOne(key, log)
+  cleaner.onEnded = (key, log) => retention.checkOne(key, log)
   retention.start(intervalMs)
   return retention
 }

@@ -31,8 +31,8 @@ export interface CleanerParts {
    * offset; -1 where the log is not served, which leaves it as it is.
    */
   stableEnd(key: LogKey): number
-  /** A pass over the log ended: what waited for it can be done. */
-  onEnded?(key: LogKey, log: PartitionLog): void
+  /** A pass over the log ended: what waited for it is done before there is another. Never rejects. */
+  onEnded?(key: LogKey, log: PartitionLog): Promise<void>
 }
 
 /**
@@ -196,10 +196,10 @@ export class LogCleaner implements LogKeeper {
     this.passes.set(log, pass)
     void pass.ended
       .then(end => this.finish(looked, thread, end))
+      .then(() => (this.stopped ? undefined : onEnded?.(key, log)))
       .finally(() => {
         this.passes.delete(log)
         this.threads.giveBack(thread)
-        onEnded?.(key, log)
         this.work()
       })
   }

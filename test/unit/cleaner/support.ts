@@ -127,7 +127,9 @@ export async function startCleaning(
     logger,
     settings: () => state.settings,
     stableEnd: ({ partition }) => state.unstable.get(partition) ?? Number.MAX_SAFE_INTEGER,
-    onEnded: key => void ended.push(key),
+    async onEnded(key) {
+      ended.push(key)
+    },
   })
   cleaner.start()
   /** One batch fills a segment. */
