@@ -17,7 +17,8 @@ const allowed = new Map([
   ['client', client],
   ['streams', [...client, 'client']],
   ['cli', [...client, 'client']],
-  ['app', [...broker, 'embedded', 'client', 'streams', 'cli']],
+  ['log-tool', ['base', 'protocol', 'records', 'log', 'metadata']],
+  ['app', [...broker, 'embedded', 'client', 'streams', 'cli', 'log-tool']],
   ['testing', [...broker, 'embedded', 'client', 'streams', 'app']],
 ])
 // src/index.ts is the package's face: it may show any folder, and none may import it.

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 
 /** The `millrace` command. Only what the chosen command needs is loaded. */
 const usage = `Usage: millrace serve [options]
+       millrace log dump|verify|repair DIR [options]
 
   --data-dir DIR        where the data lives (log.dirs; default ./data)
   --listen HOST:PORT    where clients connect (default 127.0.0.1:9092; port 0: any free one)
@@ -9,6 +10,8 @@ const usage = `Usage: millrace serve [options]
   -X NAME=VALUE         one broker config, any number of times; wins over the file
   --json                print the ready line as JSON
   --help, --version
+
+millrace log --help tells of the second.
 `
 
 const exit = { done: 0, failed: 1, wrongUsage: 2 } as const
@@ -16,6 +19,11 @@ const exit = { done: 0, failed: 1, wrongUsage: 2 } as const
 async function main(): Promise<void> {
   const [command, ...rest] = process.argv.slice(2)
   if (command === 'serve') return await serve(rest)
+  if (command === 'log') {
+    const { logCommand } = await import('./log-command.ts')
+    process.exitCode = await logCommand(rest)
+    return
+  }
   if (command === '--version') {
     const { packageVersion } = await import('./version.ts')
     process.stdout.write(`${packageVersion()}\n`)

@@ -18,7 +18,7 @@ import type {
  * record keys are metadata keys, values are JSON, a null value removes. A snapshot is a run of batches between two marks
  * and takes the place of everything before it.
  */
-const mark = { begin: '\u0000snapshot', end: '\u0000snapshot-end' }
+export const snapshotMark = { begin: '\u0000snapshot', end: '\u0000snapshot-end' }
 const snapshotChunk = 1_000
 const readBytes = 1 << 20
 /** A log of this size, and this many times as large as what it says, is rewritten when it is opened. */
@@ -215,11 +215,11 @@ export class LocalMetadataStore implements MetadataStore {
   private replayRecord(record: RecordView, revision: number): void {
     assert(record.key !== null, 'metadata records have keys', { offset: record.offset })
     const key = fromUtf8.decode(record.key)
-    if (key === mark.begin) {
+    if (key === snapshotMark.begin) {
       this.staged = new Map()
       return
     }
-    if (key === mark.end) {
+    if (key === snapshotMark.end) {
       assert(this.staged !== undefined, 'a snapshot ends only after it began', { offset: record.offset })
       this.entries = this.staged
       this.staged = undefined
@@ -250,7 +250,7 @@ export class LocalMetadataStore implements MetadataStore {
     this.log.roll()
     const start = this.log.logEndOffset()
     const entries = [...this.entries]
-    await this.append([{ key: utf8.encode(mark.begin), value: new Uint8Array() }])
+    await this.append([{ key: utf8.encode(snapshotMark.begin), value: new Uint8Array() }])
     for (let i = 0; i < entries.length; i += snapshotChunk) {
       const chunk = entries.slice(i, i + snapshotChunk).map(([key, { value, revision }]) => ({
         key: utf8.encode(key),
@@ -259,7 +259,7 @@ export class LocalMetadataStore implements MetadataStore {
       }))
       await this.append(chunk)
     }
-    await this.append([{ key: utf8.encode(mark.end), value: new Uint8Array() }])
+    await this.append([{ key: utf8.encode(snapshotMark.end), value: new Uint8Array() }])
     this.log.advanceStart(start)
   }
 }

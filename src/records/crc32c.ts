@@ -7,8 +7,11 @@ for (let i = 0; i < 256; i++) {
 }
 
 /** CRC-32C of `bytes`, as an unsigned 32-bit number. */
-export function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffffffff
+export const crc32c = (bytes: Uint8Array): number => extendCrc32c(0, bytes)
+
+/** The checksum of some bytes followed by `bytes`, where `before` is that of the former; of none it is 0. */
+export function extendCrc32c(before: number, bytes: Uint8Array): number {
+  let crc = before ^ 0xffffffff
   for (let i = 0; i < bytes.length; i++) crc = table[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8)
   return (crc ^ 0xffffffff) >>> 0
 }

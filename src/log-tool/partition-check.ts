@@ -1,0 +1,425 @@
+import { errorCode, errorText, type Entry, readWhole } from './files.ts'
+import { remedy } from './finding.ts'
+import { OffsetIndexCheck, TimeIndexCheck } from './index-check.ts'
+import { type IndexContent, indexBytesMax, indexContent, offsetEntryBytes, timeEntryBytes } from './index-entries.ts'
+import { type CheckContext, type Gap, LogState, type SegmentFacts, type Snapshot } from './log-state.ts'
+import { classify, isRepairDirectory, segmentFileName } from './names.ts'
+import { SegmentCheck } from './segment-check.ts'
+import { SegmentReader } from './segment-reader.ts'
+import { checkEpochs, checkSnapshot, readEpochs, readSnapshot, readTopicId } from './side-files.ts'
+import { checkAborted, markerKey } from './txn-index.ts'
+
+/** What is known of a partition besides its own directory. */
+export interface PartitionContext {
+  /** Shown, relative to the directory that was named. */
+  readonly name: string
+  readonly path: string
+  /** The metadata log lies beside the partitions, and has fewer files than they. */
+  readonly isMetadataLog: boolean
+  /** The id of the topic that owns it; undefined when that is not known. */
+  readonly topicId: string | undefined
+  readonly compacted: boolean | undefined
+  /** From the checkpoints; undefined without an entry. */
+  readonly recoveryPoint: number | undefined
+  readonly logStart: number | undefined
+  readonly cleanerOffset: number | undefined
+  /** The data directory was closed cleanly. */
+  readonly closedCleanly: boolean
+}
+
+/** What `verify` tells of a partition and `repair` goes by. */
+export interface PartitionFacts {
+  readonly context: PartitionContext
+  readonly log: LogState
+  readonly segments: readonly SegmentFacts[]
+  readonly entries: readonly Entry[]
+  logEnd: number
+  /** Names in the directory that are to be moved aside. */
+  readonly leftovers: string[]
+  readonly badSnapshots: number[]
+  epochsWrong: boolean
+  metadataWrong: boolean
+  recoveryPointWrong: boolean
+  logStartWrong: boolean
+  cleanerOffsetWrong: boolean
+}
+
+/** Checks every file of one partition's directory. */
+export async function checkPartition(shared: CheckContext, context: PartitionContext): Promise<PartitionFacts> {
+  const log = new LogState(shared, context.name)
+  log.compacted = context.compacted
+  if (context.closedCleanly && context.recoveryPoint !== undefined) log.knownEnd = context.recoveryPoint
+  const facts: PartitionFacts = {
+    context,
+    log,
+    segments: log.segments,
+    entries: listEntries(log, context.path),
+    logEnd: -1,
+    leftovers: [],
+    badSnapshots: [],
+    epochsWrong: false,
+    metadataWrong: false,
+    recoveryPointWrong: false,
+    logStartWrong: false,
+    cleanerOffsetWrong: false,
+  }
+  // Beside a running broker: what tells of the log is read before it, so that it never tells of more.
+  const hasEpochs = !context.isMetadataLog && readEpochs(log, context.path)
+  if (!context.isMetadataLog) checkTopicId(facts)
+  sortEntries(facts)
+  for (let at = 0; at < log.segments.length; at++) await checkOneSegment(facts, at)
+  facts.logEnd = log.segments.length === 0 ? -1 : log.expected
+  while (log.snapshots.length > 0) judgeSnapshot(facts, log.snapshots.shift()!)
+  for (const gap of log.gaps) tellGap(log, gap)
+  tellDamages(facts)
+  if (!context.isMetadataLog && log.segments.length > 0) facts.epochsWrong = checkEpochs(log, hasEpochs, facts.logEnd)
+  if (!shared.live) checkBounds(facts)
+  return facts
+}
+
+function listEntries(log: LogState, path: string): Entry[] {
+  try {
+    return log.context.files.list(path)
+  } catch (error) {
+    log.found(
+      'data',
+      'unreadable',
+      log.name,
+      {},
+      `the directory cannot be listed: ${errorText(error)}`,
+      'check permissions and the disk',
+    )
+    return []
+  }
+}
+
+function checkTopicId(facts: PartitionFacts): void {
+  const { context, log } = facts
+  const told = readTopicId(log, context.path, context.topicId !== undefined)
+  facts.metadataWrong = told === undefined
+  if (told === undefined || context.topicId === undefined || told === context.topicId) return
+  const message = `it names topic ${told}, and the metadata say that this is ${context.topicId}: the next start sets the directory aside as a stray`
+  const next = 'find out which topic the records belong to, then write its id into the file'
+  log.found('data', 'partition-metadata', `${log.name}/partition.metadata`, {}, message, next)
+}
+
+/** Finds the segments, and tells of what else lies in the directory. */
+function sortEntries(facts: PartitionFacts): void {
+  const { log, context, entries } = facts
+  const { live } = log.context
+  const bases = new Set<number>()
+  const snapshots: number[] = []
+  for (const { name, kind } of entries) {
+    const file = classify(name)
+    if (kind === 'file' && file.kind === 'log') bases.add(file.offset)
+    if (kind === 'file' && file.kind === 'snapshot') snapshots.push(file.offset)
+  }
+  for (const { name, kind, sizeBytes } of entries) {
+    const shown = `${log.name}/${name}`
+    const file = classify(name)
+    if (kind === 'directory' && isRepairDirectory(name)) {
+      log.context.note({ file: shown, message: 'what an earlier repair took away' })
+    } else if (kind !== 'file') {
+      const message = `it is ${kind === 'directory' ? 'a directory' : 'no plain file'}, and is not looked into`
+      log.found('harmless', 'foreign-entry', shown, {}, message, remedy.look)
+    } else if (file.kind === 'aside') {
+      log.context.note({ file: shown, message: `${sizeBytes} bytes that were cut off and kept` })
+    } else if (file.kind === 'prepared' || file.kind === 'swap' || (file.kind === 'leftover' && live)) {
+      log.context.note({ file: shown, message: 'the next start puts it in order' })
+    } else if (file.kind === 'leftover') {
+      const message = `it was left by an interrupted ${file.of === 'temporary' ? 'write' : file.of}`
+      facts.leftovers.push(name)
+      log.found(
+        'harmless',
+        'leftover',
+        shown,
+        {},
+        message,
+        'nothing needs to be done: the next start removes it, and millrace log repair moves it aside',
+      )
+    } else if (
+      (file.kind === 'index' || file.kind === 'timeindex' || file.kind === 'txnindex') &&
+      !bases.has(file.offset)
+    ) {
+      facts.leftovers.push(name)
+      log.found('harmless', 'leftover', shown, {}, 'it belongs to no segment', remedy.repair)
+    } else if (file.kind === 'other') {
+      log.context.note({ file: shown, message: 'no file of a log' })
+    }
+  }
+  log.snapshots = snapshots
+    .sort((a, b) => a - b)
+    .flatMap(offset => {
+      const snapshot = readSnapshot(log, context.path, offset)
+      if (snapshot === undefined) facts.badSnapshots.push(offset)
+      return snapshot ?? []
+    })
+  const sorted = [...bases].sort((a, b) => a - b)
+  for (const baseOffset of sorted)
+    log.segments.push({
+      baseOffset,
+      path: `${context.path}/${segmentFileName(baseOffset, 'log')}`,
+      sizeBytes: 0,
+      contentBytes: 0,
+      endOffset: baseOffset,
+      damages: [],
+      patches: [],
+      indexWrong: false,
+      timeIndexWrong: false,
+      txnIndexWrong: false,
+    })
+  if (sorted.length === 0 && (context.recoveryPoint ?? 0) > (context.logStart ?? 0))
+    log.found(
+      'data',
+      'log-end',
+      log.name,
+      { offset: context.recoveryPoint },
+      `there is no segment, and the log was known to reach offset ${context.recoveryPoint}`,
+      remedy.acceptLoss,
+    )
+}
+
+async function checkOneSegment(facts: PartitionFacts, at: number): Promise<void> {
+  const { log, context } = facts
+  const segment = log.segments[at]!
+  const file = `${log.name}/${segmentFileName(segment.baseOffset, 'log')}`
+  const nextBase = log.segments[at + 1]?.baseOffset
+  if (at === 0) log.expected = segment.baseOffset
+  if (segment.baseOffset < log.expected)
+    log.found(
+      'data',
+      'segment-overlap',
+      file,
+      { position: 0, offset: segment.baseOffset },
+      `the segment begins with ${segment.baseOffset}, and the one before ends at ${log.expected}`,
+      remedy.writer,
+    )
+  if (segment.baseOffset > log.expected) {
+    const { leaderEpoch } = log
+    log.gaps.push({
+      file,
+      segmentBase: segment.baseOffset,
+      position: 0,
+      from: log.expected,
+      to: segment.baseOffset,
+      leaderEpoch,
+    })
+    log.expected = segment.baseOffset
+  }
+  // Both indexes before the batches that they tell of: beside a running broker they only grow.
+  const index = openIndex(facts, segment, 'index', nextBase)
+  const timeIndex = openIndex(facts, segment, 'timeindex', nextBase)
+  const markers = new Set<string>()
+  let opened: ReturnType<CheckContext['files']['open']>
+  try {
+    opened = log.context.files.open(segment.path)
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' && log.context.live) return
+    log.found(
+      'data',
+      'unreadable',
+      file,
+      {},
+      `it cannot be opened: ${errorText(error)}`,
+      'check permissions and the disk',
+    )
+    return
+  }
+  segment.sizeBytes = opened.sizeBytes
+  try {
+    const reader = new SegmentReader(opened, log.context.checksum, bytes => log.context.progress(bytes))
+    await new SegmentCheck(log, reader, segment, file, {
+      index:
+        index === undefined
+          ? undefined
+          : new OffsetIndexCheck(
+              index,
+              segment.baseOffset,
+              nextBase !== undefined || log.knownEnd !== undefined,
+              indexWrong(facts, segment, 'index'),
+            ),
+      timeIndex:
+        timeIndex === undefined
+          ? undefined
+          : new TimeIndexCheck(timeIndex, segment.baseOffset, indexWrong(facts, segment, 'timeindex')),
+      nextBase,
+      beforeBatch: baseOffset => {
+        while (log.snapshots.length > 0 && log.snapshots[0]!.offset <= baseOffset)
+          judgeSnapshot(facts, log.snapshots.shift()!)
+      },
+      onAbort: (producerId, offset) => markers.add(markerKey(producerId, offset)),
+    }).run()
+  } catch (error) {
+    if (errorCode(error) === undefined) throw error
+    log.found(
+      'data',
+      'unreadable',
+      file,
+      {},
+      `it cannot be read: ${errorText(error)}`,
+      'look at the kernel log (dmesg): the disk may be failing',
+    )
+    if (nextBase !== undefined) log.expected = nextBase
+  } finally {
+    opened.close()
+  }
+  if (segment.contentBytes > 0 && !log.context.live) {
+    // While a segment is written its indexes may be in memory alone.
+    const mayLack = nextBase === undefined && log.knownEnd === undefined
+    const missing = (suffix: 'index' | 'timeindex', content: IndexContent | undefined) => {
+      const told = suffix === 'index' ? segment.indexWrong : segment.timeIndexWrong
+      if (content !== undefined || told) return
+      if (!mayLack) indexWrong(facts, segment, suffix)(undefined, 'it is missing')
+      else
+        log.context.note({
+          file: `${log.name}/${segmentFileName(segment.baseOffset, suffix)}`,
+          message: 'it is missing: the next start makes it',
+        })
+    }
+    missing('index', index)
+    missing('timeindex', timeIndex)
+  }
+  checkTxnIndex(facts, segment, context.path, markers)
+}
+
+function checkTxnIndex(facts: PartitionFacts, segment: SegmentFacts, path: string, markers: ReadonlySet<string>): void {
+  const name = segmentFileName(segment.baseOffset, 'txnindex')
+  if (!facts.entries.some(entry => entry.name === name && entry.kind === 'file')) return
+  const bytes = readWhole(facts.log.context.files, `${path}/${name}`, indexBytesMax)
+  if (bytes === undefined || bytes === 'tooLarge') return
+  segment.txnIndexWrong = !checkAborted(facts.log, `${facts.log.name}/${name}`, bytes, markers)
+}
+
+/** Tells what is wrong with an index, unless a broker is just writing it. */
+function indexWrong(facts: PartitionFacts, segment: SegmentFacts, suffix: 'index' | 'timeindex') {
+  const { log } = facts
+  const file = `${log.name}/${segmentFileName(segment.baseOffset, suffix)}`
+  return (position: number | undefined, message: string): void => {
+    if (log.context.live && segment === log.segments[log.segments.length - 1]) return
+    if (suffix === 'index') segment.indexWrong = true
+    else segment.timeIndexWrong = true
+    log.found('rebuilt', suffix === 'index' ? 'index' : 'time-index', file, { position }, message, remedy.repair)
+  }
+}
+
+function openIndex(
+  facts: PartitionFacts,
+  segment: SegmentFacts,
+  suffix: 'index' | 'timeindex',
+  nextBase: number | undefined,
+): IndexContent | undefined {
+  const { log, context } = facts
+  const name = segmentFileName(segment.baseOffset, suffix)
+  const wrong = indexWrong(facts, segment, suffix)
+  let bytes: Uint8Array | 'tooLarge' | undefined
+  try {
+    bytes = readWhole(log.context.files, `${context.path}/${name}`, indexBytesMax)
+  } catch (error) {
+    wrong(undefined, `it cannot be read: ${errorText(error)}`)
+    return undefined
+  }
+  if (bytes === undefined) return undefined
+  if (bytes === 'tooLarge') {
+    wrong(undefined, `it is larger than any index, ${indexBytesMax} bytes`)
+    return undefined
+  }
+  const content = indexContent(bytes, suffix === 'index' ? offsetEntryBytes : timeEntryBytes)
+  if (content.ragged) wrong(bytes.length, `its ${bytes.length} bytes are no whole entries`)
+  if (content.allocatedBytes >= 4096 && nextBase === undefined && !log.context.live)
+    log.context.note({
+      file: `${log.name}/${name}`,
+      message: `${content.allocatedBytes} bytes of zeros are allocated ahead of its end`,
+    })
+  return content
+}
+
+function judgeSnapshot(facts: PartitionFacts, snapshot: Snapshot): void {
+  const { log } = facts
+  const isEnd = facts.logEnd >= 0
+  if (isEnd && snapshot.offset > facts.logEnd) {
+    if (log.context.live) return
+    facts.badSnapshots.push(snapshot.offset)
+    log.found(
+      'rebuilt',
+      'snapshot',
+      snapshot.file,
+      { offset: snapshot.offset },
+      `it tells of offset ${snapshot.offset}, and the log ends at ${facts.logEnd}`,
+      remedy.repair,
+    )
+    return
+  }
+  if (!checkSnapshot(log, snapshot)) facts.badSnapshots.push(snapshot.offset)
+}
+
+function tellGap(log: LogState, { file, position, from, to }: Gap): void {
+  if (log.holes) return
+  const message = `offsets ${from} to ${to - 1} are missing, in a log that shows no sign of compaction`
+  log.found('data', 'offset-gap', file, { position, offset: from }, message, remedy.acceptLoss)
+}
+
+/** What the damages mean depends on what was known to be durable. */
+function tellDamages(facts: PartitionFacts): void {
+  const { log } = facts
+  for (const segment of log.segments) {
+    const file = `${log.name}/${segmentFileName(segment.baseOffset, 'log')}`
+    for (const { position, end, fromOffset, toOffset, atEnd, torn, message } of segment.damages) {
+      const place = { position, offset: fromOffset }
+      if (atEnd && log.context.live) {
+        log.context.note({ file, message: `what lies behind position ${position} is being written` })
+      } else if (torn && nothingDurable(facts)) {
+        const text = `the last append is incomplete, ${end - position} bytes from offset ${fromOffset} on: ${message}`
+        log.found('rebuilt', 'batch-incomplete', file, place, text, remedy.torn)
+      } else {
+        const held = toOffset > fromOffset ? `offsets ${fromOffset} to ${toOffset - 1}` : `offset ${fromOffset} and on`
+        const text = `a batch is damaged, ${end - position} bytes of ${held}: ${message}`
+        log.found('data', 'batch-damaged', file, place, text, remedy.acceptLoss)
+      }
+    }
+  }
+}
+
+/** Whether what lies behind the log's sound end can have been acknowledged by nobody. */
+export function nothingDurable(facts: PartitionFacts): boolean {
+  const { context, log } = facts
+  return !context.closedCleanly && (context.recoveryPoint ?? 0) <= log.expected
+}
+
+/** Checkpoints against the log. */
+function checkBounds(facts: PartitionFacts): void {
+  const { context, log, logEnd } = facts
+  const { recoveryPoint, logStart, cleanerOffset } = context
+  const first = log.segments[0]
+  if (first === undefined) return
+  const emptied = logStart !== undefined && logStart > logEnd
+  if (emptied) {
+    facts.logStartWrong = true
+    const message = `the log is said to begin at ${logStart}, and it ends at ${logEnd}: the next start would remove all of it`
+    log.found('data', 'log-start', log.name, { offset: logStart }, message, remedy.repair)
+  } else if (logStart !== undefined && first.baseOffset > logStart && (recoveryPoint ?? 0) > logStart) {
+    const message = `the log is said to begin at ${logStart}, and its first segment begins at ${first.baseOffset}`
+    facts.logStartWrong = true
+    log.found(
+      'data',
+      'log-start',
+      log.name,
+      { offset: logStart },
+      `${message}: segments are missing`,
+      remedy.acceptLoss,
+    )
+  }
+  if (recoveryPoint !== undefined && recoveryPoint > logEnd) {
+    facts.recoveryPointWrong = true
+    const message = `the log ends at ${logEnd}, and offsets below ${recoveryPoint} were known to be on the disk`
+    log.found('data', 'log-end', log.name, { offset: logEnd }, message, remedy.acceptLoss)
+  } else if (context.closedCleanly && recoveryPoint !== undefined && recoveryPoint < logEnd) {
+    facts.recoveryPointWrong = true
+    const message = `the log was closed cleanly at offset ${recoveryPoint}, and ends at ${logEnd}`
+    log.found('data', 'log-end', log.name, { offset: recoveryPoint }, message, remedy.writer)
+  }
+  if (cleanerOffset !== undefined && cleanerOffset > logEnd) {
+    facts.cleanerOffsetWrong = true
+    const message = `the cleaner is said to have come to ${cleanerOffset}, and the log ends at ${logEnd}`
+    log.found('rebuilt', 'checkpoint', log.name, { offset: cleanerOffset }, message, remedy.repair)
+  }
+}
