@@ -85,6 +85,7 @@ Result<DurablePoint> DirtyFiles::FlushStopped() {
     return status;
   }
   Done(work);
+  syncs_.fetch_add(1, std::memory_order_relaxed);
   durable_.store(work.end, std::memory_order_release);
   return DurablePoint{work.end};
 }

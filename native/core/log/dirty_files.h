@@ -63,6 +63,7 @@ class DirtyFiles {
   Offset durable() const { return durable_.load(std::memory_order_acquire); }
   Offset end() const { return end_.load(std::memory_order_acquire); }
   bool failed() const { return failed_.load(std::memory_order_acquire); }
+  uint64_t syncs() const { return syncs_.load(std::memory_order_relaxed); }  // that moved durable()
   void Fail() { failed_.store(true, std::memory_order_release); }
 
   // Flush threads, one at a time.
@@ -100,8 +101,9 @@ class DirtyFiles {
   uint64_t names_synced_ = 0;  // the count that is durable
   bool parent_dirty_ = false;
 
-  std::atomic<Offset> durable_{0};   // stored by whoever holds pass_mutex_
-  std::atomic<Offset> end_{0};       // stored by the decision thread after the bytes are written
+  std::atomic<Offset> durable_{0};  // stored by whoever holds pass_mutex_
+  std::atomic<uint64_t> syncs_{0};  // likewise
+  std::atomic<Offset> end_{0};      // stored by the decision thread after the bytes are written
   std::atomic<bool> failed_{false};  // never goes back
 };
 

@@ -106,6 +106,7 @@ Status LogImpl::Append(std::span<std::byte> batch, const AppendOptions& options,
   }
   Status reserved = active().Reserve(batch.size(), config_);
   ListActive();
+  if (reserved.ok()) reserved = active().WriteAhead(batch.size(), dirty_.syncs());
   if (!reserved.ok()) return Judge(reserved);
 
   StampBatch(batch, base_offset, options, &header);

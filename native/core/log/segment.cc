@@ -1,7 +1,9 @@
 #include "core/log/segment.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
+#include <utility>
 #include <vector>
 
 #include "core/log/segment_names.h"
@@ -17,6 +19,11 @@ constexpr uint64_t kCopyBytes = 1 << 20;
 // So much may be written behind the last index entry in the file: a start after a kill walks over
 // it.
 constexpr uint64_t kUnstoredBytes = 512 << 10;
+// So much is written ahead at once, when it took at least so many syncs to get through as much
+// before: a journal commit writes some four blocks, so that the zeros save the device more than they
+// cost it.
+constexpr uint64_t kAheadBytes = 64 << 10;
+constexpr uint64_t kSyncsPerAhead = 4;
 
 uint64_t RoundUpToBlocks(uint64_t bytes) {
   return (bytes + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
@@ -119,6 +126,7 @@ Status Segment::Reserve(uint64_t size, const LogConfig& config) {
     open_ = std::move(*log);
     allocated_ = length_;
     extent_ = kFirstExtentBytes;
+    ahead_until_ = length_;  // what was behind it was trimmed
     modified_ms_.reset();
   }
   if (Status status = offset_index_.file().Reserve(1); !status.ok()) return status;
@@ -139,6 +147,22 @@ Status Segment::Grow(uint64_t end, const LogConfig& config) {
   extent_ = std::clamp(2 * (wanted - allocated_), extent_, kLargestExtentBytes);
   allocated_ = wanted;
   return status;
+}
+
+Status Segment::WriteAhead(uint64_t size, uint64_t syncs) {
+  const uint64_t end = length_ + size;
+  if (end <= ahead_until_) return Status::Ok();
+  const bool often = syncs - std::exchange(syncs_by_then_, syncs) >= kSyncsPerAhead;
+  ahead_until_ = std::min(RoundUpToBlocks(end + kAheadBytes), allocated_);
+  if (!often || size >= kAheadBytes) return Status::Ok();
+  static constexpr std::array<std::byte, kAheadBytes> kZeros{};
+  // Whole blocks: the one that the batch begins in has been written.
+  uint64_t from = RoundUpToBlocks(length_);
+  for (; from < ahead_until_; from += kZeros.size()) {
+    const auto zeros = std::span(kZeros).first(std::min<uint64_t>(kZeros.size(), ahead_until_ - from));
+    if (Status status = open_->WriteAt(from, zeros); !status.ok()) return status;
+  }
+  return Status::Ok();
 }
 
 Status Segment::Append(std::span<const std::byte> batch, const BatchHeader& header,

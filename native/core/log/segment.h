@@ -72,6 +72,11 @@ class Segment {
                         const LogConfig& config);
   // Prepares everything that could fail for want of space or descriptors. Nothing has moved.
   Status Reserve(uint64_t size, const LogConfig& config);
+  // After Reserve. `syncs` counts those of the log so far: where they come so often that each makes
+  // little durable, what the next batches will overwrite is written as zeros, a step ahead. Blocks
+  // that were allocated and never written cost every sync a commit of the file system's journal;
+  // blocks that were written before do not.
+  Status WriteAhead(uint64_t size, uint64_t syncs);
   // Writes one stamped batch within what was reserved. On failure nothing has moved, unless
   // `damaged` says that the file could not be put back either.
   Status Append(std::span<const std::byte> batch, const BatchHeader& header,
@@ -182,6 +187,8 @@ class Segment {
   uint64_t allocated_ = 0;
   uint64_t extent_ = 0;       // what the next Grow adds
   uint64_t stored_upto_ = 0;  // the length when the indexes were last stored
+  uint64_t ahead_until_ = 0;    // whether to write ahead was decided up to here
+  uint64_t syncs_by_then_ = 0;  // the log's, when it was
   RecentBatches recent_;
   bool damaged_ = false;
   bool at_rest_ = false;
