@@ -1,6 +1,7 @@
 // Every row that has a figure to reach, and the rest of each question: `npm run bench -- --peer kafka`.
 import { runBench } from './lib/bench.ts'
 import { coldReads } from './questions/cold-reads.ts'
+import { compaction } from './questions/compaction.ts'
 import { fanOut } from './questions/fan-out.ts'
 import { fetchHot } from './questions/fetch.ts'
 import { openLoop } from './questions/latency.ts'
@@ -8,7 +9,7 @@ import { produceBytes, produceRequests } from './questions/produce.ts'
 import { measureStart } from './questions/start.ts'
 import { steadyState } from './questions/steady.ts'
 
-const questions = [produceBytes, produceRequests, fetchHot, openLoop, coldReads, fanOut, steadyState]
+const questions = [produceBytes, produceRequests, fetchHot, openLoop, coldReads, compaction, fanOut, steadyState]
 await runBench(
   'all',
   questions,

@@ -20,6 +20,8 @@ export interface StartedProcess {
   readonly pid: number
   /** HOST:PORT. */
   readonly address: string
+  /** Calls back with each line of its log from now on. */
+  readonly onLog: (listener: (line: Readonly<Record<string, unknown>>) => void) => void
   /** From just before the fork to the arrival of the ready line, and what that line itself says. */
   readonly readyMs: number
   readonly reportedMs: number
@@ -38,6 +40,11 @@ export const startMillrace = async (
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log = (log + text).slice(-4_000)
   })
+  const onLog: StartedProcess['onLog'] = listener => {
+    createInterface({ input: child.stderr }).on('line', line => {
+      if (line.startsWith('{')) listener(JSON.parse(line))
+    })
+  }
   const timer = setTimeout(() => child.kill('SIGKILL'), startLimitMs)
   try {
     return await new Promise<StartedProcess>((resolve, reject) => {
@@ -45,7 +52,7 @@ export const startMillrace = async (
         const readyMs = performance.now() - startedAt
         const match = readyLine.exec(line)
         if (match === null || child.pid === undefined) return
-        resolve({ child, pid: child.pid, address: match[2] ?? '', readyMs, reportedMs: Number(match[1]) })
+        resolve({ child, pid: child.pid, address: match[2] ?? '', onLog, readyMs, reportedMs: Number(match[1]) })
       })
       child.once('error', reject)
       child.once('exit', (code, signal) => {

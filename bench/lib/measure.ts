@@ -36,7 +36,7 @@ export interface Row {
   /** Measured under its question's own name, or when it is asked for: it repeats what another row of `all` shows. */
   readonly besides?: boolean
   /** Runs the load against a broker that has just started. `base` holds the options every load needs. */
-  load(base: LoadOptions, broker: RunningBroker, side: Side): Promise<Load>
+  load(base: LoadOptions, broker: RunningBroker, side: Side, options: BenchOptions): Promise<Load>
 }
 
 export interface ColdReads {
@@ -55,6 +55,15 @@ export interface Load {
   readonly cold?: ColdReads
   /** The same files read from beginning to end by a program that does nothing else. */
   readonly plain?: { readonly bytes: number; readonly seconds: number }
+  /** What the broker's cleaner did, beside the load and after it, with nothing else to do. */
+  readonly compaction?: { readonly beside: Compaction; readonly alone: Compaction }
+}
+
+export interface Compaction {
+  readonly bytesRead: number
+  readonly bytesWritten: number
+  /** Of its passes, one after the other. */
+  readonly seconds: number
 }
 
 export interface Run extends Load {
@@ -110,7 +119,7 @@ const runOnce = async (
     if (broker.pid !== undefined) base.pid = broker.pid
     const watch = new Watch(broker.pid, options.dataParent)
     try {
-      const load = await row.load(base, broker, side)
+      const load = await row.load(base, broker, side, options)
       const memory = broker.pid === undefined ? undefined : memoryOf(broker.pid)
       await settleDisk(options.dataParent)
       return { ...load, memory, samples: watch.samples, deviceBytes: watch.deviceBytes() }

@@ -37,6 +37,26 @@ export const metrics = {
     of: ({ cold, plain }) =>
       cold === undefined || plain === undefined ? undefined : cold.bytes / cold.seconds / (plain.bytes / plain.seconds),
   },
+  /** Read by the cleaner while nothing else used the machine. */
+  megabytesCompacted: {
+    key: 'megabytesCompactedPerSecond',
+    title: 'MB/s compacted alone',
+    of: ({ compaction }) =>
+      compaction === undefined ? undefined : compaction.alone.bytesRead / 1e6 / compaction.alone.seconds,
+  },
+  megabytesCompactedBeside: {
+    key: 'megabytesCompactedBesidePerSecond',
+    title: 'MB/s compacted beside',
+    of: ({ compaction }) =>
+      compaction === undefined ? undefined : compaction.beside.bytesRead / 1e6 / compaction.beside.seconds,
+  },
+  /** Of the load's time: below 1, the load's figures are partly those of a load alone. */
+  compactedShare: {
+    key: 'compactedShare',
+    title: '× time compacting',
+    of: ({ compaction, load }) =>
+      compaction === undefined ? undefined : Math.min(1, compaction.beside.seconds / load.seconds),
+  },
   cpuPerGigabyte: { key: 'brokerCpuSecondsPerGB', title: 's/GB', of: ({ load }) => brokerCpu(load, 1e9, load.bytes) },
   cpuPerRequest: {
     key: 'brokerCpuMicrosPerRequest',

@@ -16,6 +16,8 @@ export interface BenchOptions {
   readonly htmlFile: string | undefined
   /** Of the steady-state rows, which need longer than the others to show what grows. */
   readonly steadySeconds: number
+  /** Of keyed records that are compacted beside a load. */
+  readonly compactedBytes: number
   readonly touchBytes: number
   /** The memory of each broker, its page cache included; 0 leaves it as it is. */
   readonly memoryGB: number
@@ -44,6 +46,7 @@ const descriptions = {
   quiet:
     'S            before each run wait up to S seconds for a quiet machine; repeat, twice at most, what was disturbed',
   'steady-duration': 'S  seconds of a steady-state run (180)',
+  'compaction-gb': 'N    of keyed records that are compacted beside a load (4)',
   html: 'FILE          write one page with tables and plots there',
   json: 'FILE          write all results there as JSON',
 }
@@ -76,6 +79,7 @@ const parse = (args: string[]) =>
       json: { type: 'string' },
       html: { type: 'string' },
       'steady-duration': { type: 'string' },
+      'compaction-gb': { type: 'string' },
       help: { type: 'boolean' },
     },
   }).values
@@ -126,6 +130,7 @@ export const parseOptions = (
     jsonFile: values.json,
     htmlFile: values.html,
     steadySeconds: number('steady-duration', values['steady-duration'], 180, 0.2),
+    compactedBytes: number('compaction-gb', values['compaction-gb'], 4, 0.01) * 1e9,
     touchBytes: number('touch-gb', values['touch-gb'], 4, 0) * 1e9,
     memoryGB: number('memory-gb', values['memory-gb'], 4, 0),
     quietSeconds: number('quiet', values.quiet, 0, 0),

@@ -23,6 +23,8 @@ export interface RunningBroker {
   /** Where its files are; undefined where that is not known. */
   readonly dataDir?: string
   readonly pid: number | undefined
+  /** Calls back with each line of its log from now on; undefined where the log is not a stream of JSON. */
+  readonly onLog?: (listener: (line: Readonly<Record<string, unknown>>) => void) => void
   stop(): Promise<void>
   /** After the stop: removes what it wrote, and with it the memory that this occupied. */
   discard(): Promise<void>
@@ -68,8 +70,8 @@ export const millraceSide = (dataParent: string, memory: BrokerMemory): Side => 
   foreign: false,
   start: config =>
     onFreshDirectory(dataParent, memory, async dataDir => {
-      const { address, pid, child } = await startMillrace(dataDir, config)
-      return { address, pid, stop: () => stopProcess(child) }
+      const { address, pid, child, onLog } = await startMillrace(dataDir, config)
+      return { address, pid, onLog, stop: () => stopProcess(child) }
     }),
   // Without write.caching consumers see only what is on the disk, so that their waiting is part of the promise, whatever
   // acks are. acks=all is durable by itself.
