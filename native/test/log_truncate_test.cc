@@ -178,6 +178,48 @@ TEST_CASE("an append that failed half way leaves nothing behind a shorter one") 
   }
 }
 
+TEST_CASE(
+    "a truncation into the batch that holds the log start leaves an empty log at that start") {
+  SimDisk disk;
+  Subject log(disk, "/topic-0", LogConfig{});
+  REQUIRE(log.Append({.records = 4}).ok());
+  REQUIRE(log.Append({.records = 4, .content = 1}).ok());
+  REQUIRE(log->AdvanceStart(6).ok());
+  REQUIRE(log->TruncateTo(7).ok());
+  CHECK(log->log_start_offset() == 6);
+  CHECK(log.end() == 6);  // not 4: what came next would lie below the start and never be read
+  Appended appended;
+  REQUIRE(log.Append({.content = 2}, {}, &appended).ok());
+  CHECK(appended.base_offset == 6);
+  CHECK(log.Content() == log.batches.back());
+  log.Flush();
+  log.Drop();
+  log.Open(OpenTrust::kSameBoot, 6, 6);
+  CHECK(log.Content() == log.batches.back());
+}
+
+TEST_CASE("a log that failed while it was cut counts nothing above the cut as durable") {
+  SimDisk disk;
+  Subject log(disk, "/topic-0");
+  log.AppendMany(60);
+  log.Flush();
+  REQUIRE(log->durable_offset() == log.end());
+  const Offset cut = log.end() / 2;
+  const std::vector<SimCall> before = disk.calls();
+  SUBCASE("to an offset") {
+    disk.FailFrom(before.size() + 1, EIO, MaskOf(SimCallKind::kSync));
+    REQUIRE(!log->TruncateTo(cut).ok());
+  }
+  SUBCASE("to nothing") {
+    disk.FailFrom(before.size() + 1, EIO, MaskOf(SimCallKind::kSyncDirectory));
+    REQUIRE(!log->ResetTo(cut).ok());
+  }
+  CHECK(log->failed());
+  // A recovery point that was taken from here would call the next start's shorter log damaged.
+  CHECK(log->durable_offset() <= cut);
+  CHECK(log->log_start_offset() <= log.end());
+}
+
 TEST_CASE("a file that somebody else cut fails the log instead of the process") {
   TemporaryDirectory directory;
   Subject log(PosixDisk(), directory.path() + "/topic-0", LogConfig{});

@@ -162,7 +162,8 @@ class Log {
   virtual Result<size_t> ReadHeaders(Offset from, Offset limit, std::span<BatchHeader> into) = 0;
 
   // Drops everything at and above `offset` (followers, repair), and of a batch that holds it in its
-  // middle the whole. Files and indexes are cut and synced before it returns, so it waits for the
+  // middle the whole; when that batch holds the log start, too, the log goes on empty from there.
+  // Files and indexes are cut and synced before it returns, so it waits for the
   // disk and for a running Flush. Before, the caller has persisted a recovery point at or below
   // `offset`, or the start of the batch that holds it: a crash in between leaves less than the old
   // one claims.

@@ -39,11 +39,17 @@ Status LogImpl::TruncateTo(Offset offset) {
   if (Status status = CheckUsable(); !status.ok()) return status;
   if (offset >= dirty_.end()) return Status::Ok();
   if (offset < log_start_) return ResetTo(offset);
+  Segment& kept = *segments_[SegmentFor(offset)];
+  Result<std::optional<BatchPlace>> first = kept.Find(offset);
+  if (!first.ok()) return Judge(first.status());
+  if (first->has_value() && (*first)->base_offset < log_start_) return ResetTo(log_start_);
   if (Status status = removals_.Finish(); !status.ok()) return status;
   const auto stopped = dirty_.StopFlush();
   if (dirty_.failed()) return Status(Code::kFailed);
   prepared_.Discard();
-  // Whatever fails from here on leaves a log that is neither the old one nor the new one.
+  // Whatever fails from here on leaves a log that is neither the old one nor the new one, and must
+  // not be taken for durable up to the old end.
+  dirty_.Rewind(first->has_value() ? std::min(offset, (*first)->base_offset) : kept.end_offset());
   Status status = CutTo(offset);
   CountRolledBytes();
   if (!status.ok()) dirty_.Fail();
@@ -86,6 +92,8 @@ Status LogImpl::ResetTo(Offset offset) {
 }
 
 Status LogImpl::StartOver(Offset offset) {
+  log_start_ = offset;
+  dirty_.Rewind(offset);  // also if it ends half way: nothing of the old log counts any more
   while (!segments_.empty()) {
     segments_.back()->file()->Cut(0);
     if (Status status = Remove(active()); !status.ok()) return status;
@@ -104,7 +112,6 @@ Status LogImpl::StartOver(Offset offset) {
   fresh->TakeOver(0, offset, IndexProgress());
   segments_.back() = std::move(fresh);
   active_listed_ = false;
-  log_start_ = offset;
   dirty_.Begin(offset);
   return Status::Ok();
 }

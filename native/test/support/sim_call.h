@@ -26,6 +26,17 @@ enum class SimCallKind {
   kMap,
 };
 
+constexpr uint32_t MaskOf(SimCallKind kind) { return 1u << static_cast<uint32_t>(kind); }
+inline constexpr uint32_t kAnyCall = ~uint32_t{0};
+// What can want for blocks of the disk, and what for a descriptor.
+inline constexpr uint32_t kCallsThatTakeSpace =
+    MaskOf(SimCallKind::kOpen) | MaskOf(SimCallKind::kRename) |
+    MaskOf(SimCallKind::kMakeDirectory) | MaskOf(SimCallKind::kSyncDirectory) |
+    MaskOf(SimCallKind::kWrite) | MaskOf(SimCallKind::kAllocate) | MaskOf(SimCallKind::kTruncate) |
+    MaskOf(SimCallKind::kSync);
+inline constexpr uint32_t kCallsThatTakeDescriptors =
+    MaskOf(SimCallKind::kOpen) | MaskOf(SimCallKind::kList) | MaskOf(SimCallKind::kSyncDirectory);
+
 struct SimCall {
   SimCallKind kind;
   std::string path;  // as given to the disk; for calls on a file, the path it was opened by

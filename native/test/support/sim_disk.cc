@@ -35,7 +35,7 @@ class SimFile final : public File {
         !status.ok())
       return status;
     data_->NoteCached(position, into.size());
-    return data_->Read(position, into);
+    return data_->Read(position, state_->Shortened(into));
   }
 
   Result<size_t> ReadCached(uint64_t position, std::span<std::byte> into) override {
@@ -46,7 +46,8 @@ class SimFile final : public File {
     const uint64_t cached = data_->CachedEnd(position, into.size());
     if (cached == position && !into.empty() && position < data_->size())
       return Status(Code::kWouldBlock);
-    return data_->Read(position, into.first(static_cast<size_t>(cached - position)));
+    return data_->Read(position,
+                       state_->Shortened(into.first(static_cast<size_t>(cached - position))));
   }
 
   Status Allocate(uint64_t begin, uint64_t end) override {
@@ -130,6 +131,24 @@ void SimDisk::FailCall(uint64_t n, int system_error) {
   state_->failures[n] = system_error;
 }
 
+void SimDisk::FailFrom(uint64_t n, int system_error, uint32_t kinds) {
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  state_->outage = {n, system_error, kinds};
+}
+
+void SimDisk::ShortenRead(uint64_t n) {
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  state_->shortened_read = n;
+}
+
+void SimDisk::Heal() {
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  state_->failures.clear();
+  state_->outage = {};
+  state_->shortened_read = 0;
+  if (!state_->crashed) state_->crash_at = 0;
+}
+
 void SimDisk::SetCapacity(uint64_t bytes) {
   std::lock_guard<std::mutex> lock(state_->mutex);
   state_->space->capacity = bytes;
@@ -150,6 +169,11 @@ bool SimDisk::crashed() const {
   return state_->crashed;
 }
 
+uint64_t SimDisk::faults() const {
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  return state_->faults;
+}
+
 uint64_t SimDisk::call_count() const {
   std::lock_guard<std::mutex> lock(state_->mutex);
   return state_->calls.size();
@@ -162,7 +186,17 @@ std::vector<SimCall> SimDisk::calls() const {
 
 std::unique_ptr<SimDisk> SimDisk::Reboot(uint64_t seed) {
   std::lock_guard<std::mutex> lock(state_->mutex);
-  return std::unique_ptr<SimDisk>(new SimDisk(state_->AfterPowerLoss(seed)));
+  return std::unique_ptr<SimDisk>(new SimDisk(state_->AfterPowerLoss(seed, std::nullopt)));
+}
+
+std::unique_ptr<SimDisk> SimDisk::Reboot(uint64_t seed, uint64_t names_kept) {
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  return std::unique_ptr<SimDisk>(new SimDisk(state_->AfterPowerLoss(seed, names_kept)));
+}
+
+uint64_t SimDisk::pending_names() const {
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  return state_->pending.size();
 }
 
 std::unique_ptr<SimDisk> SimDisk::KillProcess(uint64_t seed) {

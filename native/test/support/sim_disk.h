@@ -24,7 +24,8 @@ struct SimState;
 //   ... open the log on *next and look ...
 //
 // The model. Of a file, each 4 KB page that changed since the file's last Sync is lost, kept or
-// torn at a 512-byte sector, independently; so is the size (old, new, between). Of directories,
+// torn (new up to a 512-byte sector; with some seeds any of its sectors new and the others old),
+// independently; so is the size (old, new, between). Of directories,
 // each create, rename, unlink, mkdir and rmdir since the last SyncDirectory of its directory is
 // forgotten or kept, in any combination that leaves a file under one name only; a rename happens
 // whole or not at all. Syncing a file says nothing about its name.
@@ -42,6 +43,12 @@ class SimDisk final : public Disk {
   // prefix, and a sync marks what was dirty as clean: the next sync will succeed and not have
   // written it. Calls without a result succeed.
   void FailCall(uint64_t n, int system_error);
+  // The same for the n-th call and every later one of these kinds (MaskOf), until Heal.
+  void FailFrom(uint64_t n, int system_error, uint32_t kinds);
+  // If the n-th call reads, it gets a prefix, as if the file ended there.
+  void ShortenRead(uint64_t n);
+  // No call fails any more, and none is the last.
+  void Heal();
   // What FreeBytes answers from, and where writes and allocations beyond it end with ENOSPC.
   void SetCapacity(uint64_t bytes);
   // Empties the page cache: ReadCached finds no page until somebody reads or writes it.
@@ -50,6 +57,7 @@ class SimDisk final : public Disk {
   void SetTime(int64_t now_ms);
 
   bool crashed() const;
+  uint64_t faults() const;  // calls that failed or came short because they were to
   uint64_t call_count() const;
   std::vector<SimCall> calls() const;
 
@@ -57,6 +65,10 @@ class SimDisk final : public Disk {
   // asked for any number of times with different seeds; files and mappings of this disk stay usable
   // and change nothing any more.
   std::unique_ptr<SimDisk> Reboot(uint64_t seed);
+  // The same, and of the directory changes that are not durable the i-th is kept only where bit
+  // i % 64 of `names_kept` is set.
+  std::unique_ptr<SimDisk> Reboot(uint64_t seed, uint64_t names_kept);
+  uint64_t pending_names() const;  // directory changes that are not durable
   std::unique_ptr<SimDisk> KillProcess(uint64_t seed = 0);
 
   Result<std::shared_ptr<File>> Open(const std::string& path, OpenMode mode) override;

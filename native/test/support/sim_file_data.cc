@@ -275,8 +275,15 @@ std::shared_ptr<SimFileData> SimFileData::AfterPowerLoss(CrashFate& fate,
         after->StorePage(index, new_page, size);
         break;
       case CrashFate::kTorn: {
-        size_t sectors = 1 + fate.random().Below(kPageBytes / kSectorBytes - 1);
-        std::copy_n(new_page.begin(), sectors * kSectorBytes, old_page.begin());
+        constexpr size_t kSectors = kPageBytes / kSectorBytes;
+        uint64_t fresh = (uint64_t{1} << (1 + fate.random().Below(kSectors - 1))) - 1;
+        if (fate.MixesSectors()) fresh = fate.random().Next();
+        for (size_t sector = 0; sector < kSectors; ++sector) {
+          if ((fresh >> sector & 1) == 0) continue;
+          std::copy_n(new_page.begin() + static_cast<ptrdiff_t>(sector * kSectorBytes),
+                      kSectorBytes,
+                      old_page.begin() + static_cast<ptrdiff_t>(sector * kSectorBytes));
+        }
         after->StorePage(index, old_page, size);
         break;
       }

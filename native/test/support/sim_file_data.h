@@ -28,6 +28,8 @@ class CrashFate {
     if (mood_ == 1) return kKept;
     return static_cast<Page>(random_.Below(3));
   }
+  // Whether a torn page is new up to some sector, or any of its sectors are.
+  bool MixesSectors() const { return mood_ == 2; }
   bool NextKept() { return mood_ != 0 && (mood_ == 1 || random_.Chance(2)); }
   // The old value, the new one, or any between.
   uint64_t Between(uint64_t old_value, uint64_t new_value);
@@ -61,6 +63,7 @@ class SimFileData {
 
   uint64_t size() const { return size_; }
   int64_t modified_ms() const { return modified_ms_; }
+  void SetModifiedMs(int64_t modified_ms) { modified_ms_ = modified_ms; }
   // Where the cached pages end that begin at `position`, `length` bytes on at most.
   uint64_t CachedEnd(uint64_t position, uint64_t length);
   void NoteCached(uint64_t position, uint64_t length);

@@ -91,9 +91,20 @@ Status SimState::Begin(SimCallKind kind, const std::string& path, uint64_t posit
     std::set<const SimNode*> seen;
     FreezeFiles(*root, &seen);
   }
-  if (crashed) return Finish(Status::FromErrno(EIO));
-  auto failure = failures.find(number);
-  return failure == failures.end() ? Status::Ok() : Finish(Status::FromErrno(failure->second));
+  int error = crashed ? EIO : 0;
+  const bool out = outage.from != 0 && number >= outage.from && (outage.kinds & MaskOf(kind)) != 0;
+  if (error == 0 && out) error = outage.system_error;
+  if (auto failure = failures.find(number); error == 0 && failure != failures.end())
+    error = failure->second;
+  if (error == 0) return Status::Ok();
+  ++faults;
+  return Finish(Status::FromErrno(error));
+}
+
+std::span<std::byte> SimState::Shortened(std::span<std::byte> into) {
+  if (calls.size() != shortened_read || into.empty()) return into;
+  ++faults;
+  return into.first(random.Below(into.size()));
 }
 
 Status SimState::Finish(Status status) {
@@ -143,15 +154,18 @@ void SimState::MakeDurable(const NodePtr& directory) {
   pending = std::move(rest);
 }
 
-std::shared_ptr<SimState> SimState::AfterPowerLoss(uint64_t seed) const {
+std::shared_ptr<SimState> SimState::AfterPowerLoss(uint64_t seed,
+                                                   std::optional<uint64_t> names_kept) const {
   CrashFate fate(seed);
   auto after = std::make_shared<SimState>(seed);
   after->space->capacity = space->capacity;
 
   std::map<const SimNode*, SimNode::Entries> survived;  // of directories with kept changes
   std::vector<const Operation*> forgotten;
+  uint64_t nth = 0;
   for (const Operation& operation : pending) {
     bool kept = fate.NextKept();
+    if (names_kept.has_value()) kept = (*names_kept >> (nth++ % 64) & 1) != 0;
     for (const Operation* earlier : forgotten) kept = kept && !RestsOn(operation, *earlier);
     if (!kept) {
       forgotten.push_back(&operation);

@@ -4,6 +4,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -60,7 +62,10 @@ struct SimState {
   void Apply(Operation operation);
   void MakeDurable(const NodePtr& directory);
 
-  std::shared_ptr<SimState> AfterPowerLoss(uint64_t seed) const;
+  // What of `into` a read of the last Begin fills.
+  std::span<std::byte> Shortened(std::span<std::byte> into);
+
+  std::shared_ptr<SimState> AfterPowerLoss(uint64_t seed, std::optional<uint64_t> names_kept) const;
   std::shared_ptr<SimState> AfterProcessDeath(uint64_t seed) const;
 
   const std::shared_ptr<SimSpace> space;
@@ -70,6 +75,14 @@ struct SimState {
   std::vector<SimCall> calls;
   uint64_t crash_at = 0;
   std::map<uint64_t, int> failures;  // by number of the call
+  // From this call on every one of these kinds fails; 0: none.
+  struct Outage {
+    uint64_t from = 0;
+    int system_error = 0;
+    uint32_t kinds = 0;
+  } outage;
+  uint64_t shortened_read = 0;
+  uint64_t faults = 0;
   bool crashed = false;
   mutable std::mutex mutex;
 };
