@@ -1,28 +1,27 @@
 #include "test/support/log_model.h"
 
 #include <algorithm>
+#include <set>
 #include <sstream>
 
 #include "core/base/bytes.h"
 #include "core/log/log_view.h"
+#include "core/log/segment_names.h"
 #include "test/support/log_batches.h"
 
 namespace millrace::test {
 namespace {
 
 constexpr int32_t kLeaderEpoch = 7;
-const char* const kDirectory = "/data/topic-0";
 
 // Whether Append got as far as giving the batch its place.
 bool Stamped(const std::vector<std::byte>& batch) {
   return LoadBigEndian<int32_t>(batch.data() + kBatchLengthEnd) == kLeaderEpoch;
 }
 
-}  // namespace
+bool IsPutAside(const std::string& name) { return name.find(".log.cut-") != std::string::npos; }
 
-Offset LogModel::EndOf(const std::vector<Batch>& batches) const {
-  return batches.empty() ? log_start_ : batches.back().last_offset + 1;
-}
+}  // namespace
 
 Offset LogModel::boundary_before(Offset offset) const {
   for (const Batch& batch : batches_) {
@@ -31,31 +30,65 @@ Offset LogModel::boundary_before(Offset offset) const {
   return end();
 }
 
-bool LogModel::Open() {
-  const OpenTrust trust = clean_marker_              ? OpenTrust::kClean
-                          : power_loss_ || distrust_ ? OpenTrust::kReboot
-                                                     : OpenTrust::kSameBoot;
-  clean_marker_ = false;  // removed before anything is written
-  Result<std::unique_ptr<Log>> log =
-      Log::Open(*disk_, kDirectory, config_, trust, recovery_point_, log_start_, &report_);
-  open_code_ = log.status().code();
-  if (!log.ok()) return false;
+std::string LogModel::Open(const LogPlace& place, OpenTrust trust, Offset recovery_point,
+                           Offset log_start, bool* refused) {
+  place_ = place;
+  const uint64_t faults = place.disk->faults();
+  *refused = false;
+  log_.reset();
+  Result<std::unique_ptr<Log>> log = Log::Open(*place.disk, place.directory, place.config, trust,
+                                               recovery_point, log_start, &report_, place.services);
+  if (!log.ok()) {
+    *refused = place.disk->faults() != faults;
+    return "it is refused with code " + std::to_string(static_cast<int>(log.status().code()));
+  }
   log_ = std::move(*log);
-  return true;
+  std::string wrong = Learn(log_start);
+  // A fault while this looked around says nothing about what is there.
+  if (!wrong.empty() && place.disk->faults() != faults) {
+    *refused = true;
+    log_.reset();
+  }
+  return wrong;
 }
 
-bool LogModel::Append(int32_t records, size_t value_bytes) {
+// `asked_start` is what the log was opened with.
+std::string LogModel::Learn(Offset asked_start) {
+  Result<std::vector<Batch>> found = ReadBatches();
+  if (!found.ok()) return "what is there cannot be read";
+  const Offset start = log_->log_start_offset();
+  const Offset end = log_->log_end_offset();
+  if (reset_to_ < 0 && started_ && start != asked_start) {
+    return "it starts at " + std::to_string(start) + " instead of " + std::to_string(asked_start);
+  }
+  if (std::string wrong = Compare(*found, start, end); !wrong.empty()) return wrong;
+  const bool reset = reset_to_ >= 0 && found->empty() && end == reset_to_;
+  if (end < std::max(certain_end_, promised_end_) && !reset) {
+    return "it ends at " + std::to_string(end) + ", but " +
+           std::to_string(std::max(certain_end_, promised_end_)) + " was promised";
+  }
+  batches_ = std::move(*found);
+  log_start_ = start;
+  certain_end_ = end;
+  promised_end_ = log_->durable_offset();  // the high watermark may follow it at once
+  reset_to_ = -1;
+  started_ = true;
+  return "";
+}
+
+bool LogModel::Append(int32_t records, size_t value_bytes, int64_t timestamp, uint64_t content) {
   BatchPlan plan;
   plan.records = records;
   plan.value_bytes = value_bytes;
-  plan.content = ++content_;
-  plan.base_timestamp = 1'000'000 + static_cast<int64_t>(content_ * 7 % 50);
+  plan.content = content;
+  plan.base_timestamp = timestamp;
   std::vector<std::byte> bytes = MakeBatch(plan);
   Appended appended;
   Status status = log_->Append(bytes, AppendOptions{.leader_epoch = kLeaderEpoch}, &appended);
-  const bool may_be_there = status.ok() || (disk_->crashed() && Stamped(bytes));
+  const bool cut_off = place_.disk->crashed() || log_->failed();
   const Offset base_offset = end();
-  if (may_be_there) batches_.push_back({base_offset, base_offset + records - 1, std::move(bytes)});
+  if (status.ok() || (cut_off && Stamped(bytes)))
+    batches_.push_back({base_offset, base_offset + records - 1, std::move(bytes)});
   if (status.ok()) certain_end_ = end();
   return status.ok();
 }
@@ -63,48 +96,33 @@ bool LogModel::Append(int32_t records, size_t value_bytes) {
 bool LogModel::Flush() {
   const Offset end_before = log_->log_end_offset();
   Result<DurablePoint> point = log_->Flush();
-  if (!point.ok()) {
-    distrust_ = true;
+  if (!point.ok() || point->offset != end_before || log_->durable_offset() != end_before)
     return false;
-  }
-  if (point->offset != end_before || log_->durable_offset() != end_before) return false;
-  promised_end_ = end_before;
+  promised_end_ = std::max(promised_end_, end_before);
   return true;
 }
 
-void LogModel::Checkpoint() { recovery_point_ = std::max(recovery_point_, log_->durable_offset()); }
-
 bool LogModel::Truncate(Offset offset) {
-  const Offset boundary = boundary_before(offset);
-  recovery_point_ = std::min(recovery_point_, offset);
+  const Offset boundary = std::max(boundary_before(offset), log_start_);
   promised_end_ = std::min(promised_end_, boundary);
   certain_end_ = std::min(certain_end_, boundary);
-  recovery_point_ = std::min(recovery_point_, boundary);
-  if (!log_->TruncateTo(offset).ok()) {
-    distrust_ = true;
-    return false;
-  }
-  while (!batches_.empty() && batches_.back().base_offset >= boundary) batches_.pop_back();
+  if (!log_->TruncateTo(offset).ok()) return false;
+  while (!batches_.empty() && batches_.back().last_offset >= offset) batches_.pop_back();
   return true;
 }
 
 bool LogModel::Reset(Offset offset) {
-  log_start_ = offset;
-  recovery_point_ = std::min(recovery_point_, offset);
   promised_end_ = certain_end_ = 0;
   reset_to_ = offset;
-  if (!log_->ResetTo(offset).ok()) {
-    distrust_ = true;
-    return false;
-  }
+  if (!log_->ResetTo(offset).ok()) return false;
   batches_.clear();
   reset_to_ = -1;
-  promised_end_ = certain_end_ = offset;
+  promised_end_ = certain_end_ = log_start_ = offset;
   return true;
 }
 
 bool LogModel::AdvanceStart(Offset offset) {
-  log_start_ = offset;
+  log_start_ = std::max(log_start_, offset);
   while (!batches_.empty() && batches_.front().last_offset < offset)
     batches_.erase(batches_.begin());
   promised_end_ = std::max(promised_end_, offset);
@@ -114,67 +132,34 @@ bool LogModel::AdvanceStart(Offset offset) {
 bool LogModel::CloseCleanly() {
   const bool closed = log_->Close(true).ok();
   log_.reset();
-  if (!closed) {
-    distrust_ = true;
-    return false;
-  }
-  clean_marker_ = true;
-  recovery_point_ = promised_end_ = end();
-  return true;
+  if (closed) promised_end_ = end();
+  return closed;
 }
 
-LogModel LogModel::After(SimDisk& disk, bool power_loss) const {
-  LogModel after(disk, config_);
+bool LogModel::Delete() {
+  const bool deleted = log_->Delete().ok();
+  log_.reset();
+  return deleted;
+}
+
+LogModel LogModel::After() const {
+  LogModel after;
   after.batches_ = batches_;
   after.certain_end_ = certain_end_;
   after.promised_end_ = promised_end_;
   after.reset_to_ = reset_to_;
-  after.recovery_point_ = recovery_point_;
   after.log_start_ = log_start_;
-  after.clean_marker_ = clean_marker_;
-  after.distrust_ = distrust_;
-  after.power_loss_ = power_loss || power_loss_;
-  after.content_ = content_;
+  after.started_ = started_;
   return after;
-}
-
-std::string LogModel::RecoverAndCheck() {
-  const bool cache_kept = !power_loss_ && !distrust_;
-  if (!Open()) {
-    std::ostringstream what;
-    what << "refused with code " << static_cast<int>(open_code_);
-    return what.str();
-  }
-  Result<std::vector<Batch>> found = ReadBatches();
-  if (!found.ok()) return "what is there cannot be read";
-  const Offset start = log_->log_start_offset();
-  const Offset end = log_->log_end_offset();
-  std::string wrong = Compare(*found, start, end);
-  if (!wrong.empty()) return wrong;
-  const Offset needed = cache_kept ? certain_end_ : promised_end_;
-  const bool reset = reset_to_ >= 0 && found->empty() && end == reset_to_;
-  if (end < needed && !reset) {
-    std::ostringstream what;
-    what << "ends at " << end << ", but " << needed << " was promised";
-    return what.str();
-  }
-  batches_ = std::move(*found);
-  log_start_ = start;
-  certain_end_ = end;
-  reset_to_ = -1;
-  distrust_ = false;
-  power_loss_ = false;
-  return CheckContent();
 }
 
 // `found` has to be a run of batches_ that begins with the one that holds the start.
 std::string LogModel::Compare(const std::vector<Batch>& found, Offset start, Offset end) const {
   std::ostringstream what;
-  if (reset_to_ < 0 && start != log_start_)
-    what << "starts at " << start << " instead of " << log_start_;
   auto expected = std::find_if(batches_.begin(), batches_.end(),
                                [&](const Batch& batch) { return batch.last_offset >= start; });
-  Offset next = found.empty() ? end : found.front().base_offset;
+  Offset next = found.empty() ? start : found.front().base_offset;
+  if (next > start) what << "the first batch is at " << next << ", the start at " << start;
   for (const Batch& batch : found) {
     if (expected == batches_.end()) {
       what << "offset " << batch.base_offset << " was never appended";
@@ -193,6 +178,7 @@ std::string LogModel::Compare(const std::vector<Batch>& found, Offset start, Off
   }
   if (what.str().empty() && next != end)
     what << "batches end at " << next << ", the log at " << end;
+  if (what.str().empty() && end < start) what << "it ends at " << end << ", before its start";
   return what.str();
 }
 
@@ -213,7 +199,8 @@ Result<std::vector<LogModel::Batch>> LogModel::ReadBatches() {
 
 std::string LogModel::CheckContent() {
   Result<std::vector<Batch>> found = ReadBatches();
-  if (!found.ok()) return "content cannot be read";
+  if (!found.ok()) return "the content cannot be read";
+  if (log_->log_start_offset() != log_start_) return "the start is not where it was moved to";
   if (std::string wrong = Compare(*found, log_->log_start_offset(), log_->log_end_offset());
       !wrong.empty()) {
     return wrong;
@@ -222,24 +209,90 @@ std::string LogModel::CheckContent() {
   const std::vector<BatchHeader> headers =
       HeadersOf(*log_, log_->log_start_offset(), log_->log_end_offset());
   if (headers.size() != batches_.size()) return "other headers than batches";
-  TimestampPosition latest;
   for (size_t i = 0; i < batches_.size(); ++i) {
     const Batch& batch = batches_[i];
     if (headers[i].base_offset != batch.base_offset) return "a header is missing";
     const Offset offset = std::max(batch.last_offset, log_->log_start_offset());
-    Result<FileRegion> region = log_->Read(offset, 1, log_->log_end_offset(), true);
+    Result<FileRegion> region = ReadWaiting(*log_, offset, 1, log_->log_end_offset(), true);
     if (!region.ok() || BytesOf(*region) != batch.bytes) return "an offset leads to another batch";
-    if (headers[i].max_timestamp > latest.timestamp && log_start_ <= batch.base_offset) {
-      latest = {batch.last_offset, headers[i].max_timestamp, kLeaderEpoch, false};
-    }
+  }
+  return CheckTimestamps(headers);
+}
+
+// Record i of a batch has its base timestamp + i.
+std::string LogModel::CheckTimestamps(const std::vector<BatchHeader>& headers) {
+  const auto first_of = [&](const BatchHeader& header) {
+    return std::max(header.base_offset, log_start_);
+  };
+  TimestampPosition latest;
+  for (const BatchHeader& header : headers) {
+    if (header.max_timestamp > latest.timestamp)
+      latest = {header.last_offset, header.max_timestamp, kLeaderEpoch, false};
   }
   Result<TimestampPosition> largest = log_->View(0)->FindMaxTimestamp(0, log_->log_end_offset());
   if (!largest.ok()) return "the largest timestamp cannot be found";
-  if (!batches_.empty() && batches_.front().base_offset >= log_start_ &&
-      (largest->timestamp != latest.timestamp || largest->offset != latest.offset)) {
-    return "the largest timestamp is elsewhere";
+  if (largest->timestamp != latest.timestamp || largest->offset != latest.offset)
+    return "the largest timestamp is " + std::to_string(largest->timestamp) + " at " +
+           std::to_string(largest->offset) + " instead of " + std::to_string(latest.timestamp) +
+           " at " + std::to_string(latest.offset);
+  for (size_t i = 0; i < headers.size(); i += 1 + headers.size() / 4) {
+    const int64_t wanted = headers[i].base_timestamp;
+    TimestampPosition first;
+    for (const BatchHeader& header : headers) {
+      if (header.max_timestamp < wanted) continue;
+      const Offset offset =
+          std::max(first_of(header), header.base_offset + (wanted - header.base_timestamp));
+      first = {offset, header.base_timestamp + (offset - header.base_offset), kLeaderEpoch, false};
+      break;
+    }
+    Result<TimestampPosition> answer =
+        log_->View(0)->FindTimestamp(wanted, 0, log_->log_end_offset());
+    if (!answer.ok()) return "a timestamp cannot be looked up";
+    if (answer->offset != first.offset || answer->timestamp != first.timestamp)
+      return "a timestamp leads elsewhere";
   }
   return "";
+}
+
+std::string LogModel::CheckRead(Offset offset) {
+  Result<FileRegion> region = ReadWaiting(*log_, offset, 3000, log_->log_end_offset(), true);
+  if (!region.ok()) return "";
+  std::vector<std::byte> bytes(static_cast<size_t>(region->length()));
+  Result<size_t> got = region->Read(0, bytes);
+  if (!got.ok() || *got < bytes.size() || !region->Valid()) return "";
+  std::vector<std::byte> expected;
+  for (const Batch& batch : batches_) {
+    if (batch.last_offset >= offset && expected.size() < bytes.size())
+      expected.insert(expected.end(), batch.bytes.begin(), batch.bytes.end());
+  }
+  return bytes == expected ? "" : "a read from " + std::to_string(offset) + " gets other bytes";
+}
+
+std::string LogModel::CheckNames(const std::vector<std::string>& others) const {
+  SegmentFacts segments[256];
+  Result<size_t> count = log_->ListSegments(false, segments);
+  Result<std::vector<std::string>> names = place_.disk->List(place_.directory);
+  if (!count.ok() || !names.ok()) return "";
+  std::set<Offset> bases;
+  for (size_t i = 0; i < *count; ++i) bases.insert(segments[i].base_offset);
+  size_t logs = 0;
+  for (const std::string& name : *names) {
+    const FileName parsed = ParseFileName(name);
+    logs += parsed.kind == FileKind::kLog;
+    const bool of_segment = parsed.base_offset >= 0 && bases.contains(parsed.base_offset);
+    const bool of_host = std::any_of(others.begin(), others.end(), [&](const std::string& other) {
+      return name.compare(0, other.size(), other) == 0;
+    });
+    if (!of_segment && !of_host && !IsPutAside(name) && parsed.kind != FileKind::kPrepared)
+      return name + " is left over";
+  }
+  return logs == bases.size() ? "" : "a segment has no file";
+}
+
+uint64_t LogModel::CountPutAside() const {
+  Result<std::vector<std::string>> names = place_.disk->List(place_.directory);
+  if (!names.ok()) return 0;
+  return static_cast<uint64_t>(std::count_if(names->begin(), names->end(), IsPutAside));
 }
 
 }  // namespace millrace::test

@@ -9,44 +9,59 @@
 
 namespace millrace::test {
 
+// Where a log lives, for as long as one process does.
+struct LogPlace {
+  SimDisk* disk = nullptr;
+  LogServices* services = nullptr;
+  std::string directory;
+  LogConfig config;
+};
+
 // A log on a simulated disk beside what must be true of it: which bytes were appended at which
-// offset, and what was promised about them. It stands for the broker: it keeps recovery point, log
-// start and clean-shutdown marker, on a disk that forgets nothing, and moves them in the order that
-// log.h asks for.
+// offset, and what was promised about them. What the broker keeps about a log in files of its own
+// (recovery point, log start, how the last process ended) is LogHost's, which moves it in the order
+// that log.h asks for.
 class LogModel {
  public:
-  LogModel(SimDisk& disk, const LogConfig& config) : disk_(&disk), config_(config) {}
+  // Opens the log as the files say that it was left, and checks that nothing promised is missing,
+  // nothing is out of order and nothing was never appended. Empty when all of it holds; else what
+  // does not, or `refused` set where the disk would not let it open.
+  std::string Open(const LogPlace& place, OpenTrust trust, Offset recovery_point, Offset log_start,
+                   bool* refused);
 
   // Each returns false when the log said no; the model then allows the state before and the state
   // after.
-  bool Open();
-  bool Append(int32_t records, size_t value_bytes);  // acks=1: written
-  bool Flush();                                      // acks=all of everything before
-  void Checkpoint();  // the recovery point follows the durable offset
+  bool Append(int32_t records, size_t value_bytes, int64_t timestamp, uint64_t content);
+  bool Flush();  // acks=all of everything before
   bool Truncate(Offset offset);
+  void GiveUp() { certain_end_ = promised_end_ = 0; }  // a reset is about to begin
   bool Reset(Offset offset);
   bool AdvanceStart(Offset offset);
   bool CloseCleanly();
+  bool Delete();
   void Kill() { log_.reset(); }
 
   bool is_open() const { return log_ != nullptr; }
   Log& log() { return *log_; }
   const OpenReport& report() const { return report_; }
-  Code open_code() const { return open_code_; }
-  Offset end() const { return EndOf(batches_); }
-  Offset promised_end() const { return promised_end_; }
+  Offset start() const { return log_start_; }
+  Offset end() const { return batches_.empty() ? log_start_ : batches_.back().last_offset + 1; }
   Offset boundary_before(Offset offset) const;  // where the batch that holds it begins
 
-  // The same promises on the disk as a crash has left it. `power_loss`: only what was durable has
-  // to be there.
-  LogModel After(SimDisk& disk, bool power_loss) const;
-  // Opens the log as the broker would after that crash, and checks that nothing promised is
-  // missing, nothing is out of order and nothing was never appended; empty when all of it holds,
-  // else what does not.
-  std::string RecoverAndCheck();
+  // The same promises without the log. `power_loss`: only what was durable has to be there.
+  LogModel After() const;
+  void LosePageCache() { certain_end_ = std::min(certain_end_, promised_end_); }
+
   // All batches of the open log, by Read, by ReadHeaders and by every offset, are what the model
   // has.
   std::string CheckContent();
+  // Reads on from `offset`: the bytes are those that were appended, or there is an error.
+  std::string CheckRead(Offset offset);
+  // Of the names in the log's directory, only those are there that its segments account for; those
+  // that begin with one of `others` are the host's.
+  std::string CheckNames(const std::vector<std::string>& others) const;
+  // Bytes that recovery put aside, as files.
+  uint64_t CountPutAside() const;
 
  private:
   struct Batch {
@@ -55,8 +70,9 @@ class LogModel {
     std::vector<std::byte> bytes;
   };
 
-  Offset EndOf(const std::vector<Batch>& batches) const;
   std::string Compare(const std::vector<Batch>& found, Offset start, Offset end) const;
+  std::string CheckTimestamps(const std::vector<BatchHeader>& headers);
+  std::string Learn(Offset asked_start);
   Result<std::vector<Batch>> ReadBatches();
 
   std::vector<Batch>
@@ -64,16 +80,10 @@ class LogModel {
   Offset certain_end_ = 0;   // below it everything has to be there while the page cache is
   Offset promised_end_ = 0;  // below it everything has to be there whatever happens
   Offset reset_to_ = -1;     // a reset that failed: the log may be empty there instead
-  Offset recovery_point_ = 0;
   Offset log_start_ = 0;
-  bool clean_marker_ = true;  // there is nothing yet
-  bool distrust_ = false;     // a sync failed: the page cache may not be believed either
-  bool power_loss_ = false;   // since the log was last open
-  uint64_t content_ = 0;
-  SimDisk* disk_;
-  LogConfig config_;
+  bool started_ = false;  // it was open before, so that something may have to be there
+  LogPlace place_;
   OpenReport report_;
-  Code open_code_ = Code::kOk;
   std::unique_ptr<Log> log_;
 };
 
