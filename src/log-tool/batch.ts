@@ -69,12 +69,17 @@ export function readHeader(view: DataView, at: number, header: BatchHeader): voi
   header.recordCount = view.getInt32(at + 57)
 }
 
-/** What is wrong with a header by itself, its checksum apart; undefined when it can be one. */
+/** Whether an offset can be one at all. */
+export const isOffset = (offset: number): boolean => offset >= 0 && Number.isSafeInteger(offset)
+
+/**
+ * What keeps a header from telling where its batch ends and what is in it; undefined when nothing does. Base offset and
+ * leader epoch are judged by the batch's neighbours.
+ */
 export function implausible(header: BatchHeader): string | undefined {
-  const { magic, sizeBytes, baseOffset, lastOffsetDelta, recordCount } = header
+  const { magic, sizeBytes, lastOffsetDelta, recordCount } = header
   if (magic !== currentMagic) return `its magic is ${magic}, not ${currentMagic}`
   if (sizeBytes < batchHeaderBytes) return `its length of ${sizeBytes - batchOverheadBytes} is too small for a batch`
-  if (baseOffset < 0 || !Number.isSafeInteger(baseOffset)) return `its base offset ${baseOffset} cannot be one`
   if (lastOffsetDelta < 0) return `its last offset delta is ${lastOffsetDelta}`
   if (recordCount < 0 || recordCount > lastOffsetDelta + 1)
     return `it counts ${recordCount} records in ${lastOffsetDelta + 1} offsets`

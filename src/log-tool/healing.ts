@@ -1,5 +1,5 @@
 import { batchHeaderBytes, batchOverheadBytes, currentMagic } from '../records/batch-header.ts'
-import { type BatchHeader, emptyHeader, lastOffset, lengthAt, magicPosition } from './batch.ts'
+import { type BatchHeader, emptyHeader, isOffset, lastOffset, lengthAt, magicPosition } from './batch.ts'
 import type { SegmentReader } from './segment-reader.ts'
 
 /** Bytes that belong at a position of a .log file in the place of those that are there. */
@@ -45,8 +45,10 @@ export function healFrame(
 export interface Neighbours {
   /** The offset that follows the batch before. */
   readonly expected: number
-  /** The base offset of what follows, this segment's next batch or the next segment; undefined at the log's end. */
+  /** The base offset of what follows: this segment's next batch, or the next segment; undefined where nothing tells. */
   readonly following: number | undefined
+  /** Nothing follows. */
+  readonly isLast: boolean
   /** Where the log ended when it was closed cleanly; undefined when that is not known. */
   readonly knownEnd: number | undefined
   /** Offsets may be missing between batches. */
@@ -59,21 +61,21 @@ export interface Neighbours {
  */
 export function trueBaseOffset(
   header: BatchHeader,
-  { expected, following, knownEnd, holes }: Neighbours,
+  { expected, following, isLast, knownEnd, holes }: Neighbours,
 ): number | undefined {
   // What follows on the batch before is right, whatever comes behind it.
   if (header.baseOffset === expected) return undefined
-  const end = following ?? knownEnd
+  const end = isLast ? knownEnd : following
   const behind = header.baseOffset < expected
-  const beyond = end !== undefined && lastOffset(header) >= end
-  const short = following === undefined && knownEnd !== undefined && lastOffset(header) + 1 !== knownEnd
+  const beyond = !isOffset(header.baseOffset) || (end !== undefined && lastOffset(header) >= end)
+  const short = isLast && end !== undefined && lastOffset(header) + 1 !== end
   if (!behind && !beyond && !short) return undefined
   const room = end === undefined ? undefined : end - header.lastOffsetDelta - 1
   if (room === undefined) return holes ? -1 : expected
   if (room === expected) return expected
-  if (!behind && room < expected) return undefined // It is the batch behind it that lies.
+  if (!behind && isOffset(header.baseOffset) && room < expected) return undefined // It is the batch behind it that lies.
   // With holes, the end decides where nothing else can: only there is it exact.
-  return holes && following === undefined && room > expected ? room : -1
+  return holes && isLast && room > expected ? room : -1
 }
 
 /** The header of the batch that begins at `position`, if there is one; its checksum is not looked at. */

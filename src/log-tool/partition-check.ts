@@ -1,4 +1,4 @@
-import { errorCode, errorText, type Entry, readWhole } from './files.ts'
+import { type Entry, errorCode, errorText, readWhole } from './files.ts'
 import { remedy } from './finding.ts'
 import { OffsetIndexCheck, TimeIndexCheck } from './index-check.ts'
 import { type IndexContent, indexBytesMax, indexContent, offsetEntryBytes, timeEntryBytes } from './index-entries.ts'

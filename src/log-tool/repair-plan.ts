@@ -1,6 +1,6 @@
-import { nothingDurable, type PartitionFacts } from './partition-check.ts'
-import type { SegmentFacts } from './log-state.ts'
 import type { Patch } from './healing.ts'
+import type { SegmentFacts } from './log-state.ts'
+import { nothingDurable, type PartitionFacts } from './partition-check.ts'
 
 /** Offsets whose records are gone. */
 export interface LostRange {

@@ -6,6 +6,7 @@ import {
   emptyHeader,
   headerFault,
   isControl,
+  isOffset,
   lastOffset,
   leaderEpochAt,
   readHeader,
@@ -168,10 +169,14 @@ export class SegmentCheck {
     return reader.findNext(position, log.expected, below)
   }
 
-  /** The base offset of what follows at `end`; undefined at the end of the log, or where nothing can be read. */
+  /** The base offset of what follows at `end`; undefined where nothing tells. */
   private followingOf(end: number): number | undefined {
-    if (this.reader.peek(end, this.peeked)) return this.peeked.baseOffset
-    return this.checks.nextBase
+    if (this.reader.peek(end, this.peeked)) return isOffset(this.peeked.baseOffset) ? this.peeked.baseOffset : undefined
+    return this.endsAt(end) ? this.checks.nextBase : undefined
+  }
+
+  private endsAt(position: number): boolean {
+    return position >= this.reader.sizeBytes || this.reader.isZeroFrom(position)
   }
 
   /** Holds offset and epoch, which the checksum does not cover, against the neighbours. False: nothing tells the offset. */
@@ -182,6 +187,7 @@ export class SegmentCheck {
       const neighbours = {
         expected: log.expected,
         following: this.followingOf(end),
+        isLast: this.checks.nextBase === undefined && this.endsAt(end),
         knownEnd: log.knownEnd,
         holes: log.holes,
       }

@@ -107,6 +107,10 @@ export class SegmentReader {
 
   /** Whether all bytes from `position` to the end are zero: what was allocated ahead. */
   isZeroFrom(position: number): boolean {
+    // Mostly a batch is there, which its first bytes tell without another window.
+    const first = Math.min(batchHeaderBytes, this.sizeBytes - position)
+    const start = this.load(position, first)
+    if (first > 0 && this.bytes.subarray(start, start + first).some(byte => byte !== 0)) return false
     for (let from = position; from < this.sizeBytes; ) {
       const length = Math.min(windowBytes, this.sizeBytes - from)
       const at = this.load(from, length)

@@ -3,7 +3,7 @@ import { MillraceError } from '../base/error.ts'
 import { SerialQueue } from '../base/serial-queue.ts'
 import type { LogSettings, OpenTrust, StoredLog, World } from '../base/world.ts'
 import type { Durability } from '../log/durability.ts'
-import { batchEnd, buildBatch, type RecordInput, type RecordView, readRecords } from '../records/record-batch.ts'
+import { batchEnd, batchLastOffset, buildBatch, type RecordInput, type RecordView, readRecords } from '../records/record-batch.ts'
 import type {
   CommitOutcome,
   MetadataChange,
@@ -203,7 +203,8 @@ export class LocalMetadataStore implements MetadataStore {
         const batch = readRecords(bytes, at)
         // All records of a transaction carry its revision, which is the batch's.
         for (const record of batch) this.replayRecord(record, batch[0]!.offset + 1)
-        offset = batch[batch.length - 1]!.offset + 1
+        // Of an empty batch too, as a repair leaves one in the place of another.
+        offset = batchLastOffset(bytes, at) + 1
         at = next
       }
       assert(offset > before, 'each read of the metadata log makes progress', { offset })

@@ -124,6 +124,12 @@ export function batchEnd(bytes: Uint8Array, at: number): number | undefined {
   return end > at && end <= bytes.length ? end : undefined
 }
 
+/** The offset of the last record that the batch at `at` was written with; compaction may have taken it since. */
+export function batchLastOffset(bytes: Uint8Array, at: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return Number(view.getBigInt64(at)) + view.getInt32(at + 23)
+}
+
 /** The codec of the batch at `at`. */
 export function batchCodec(bytes: Uint8Array, at: number): Codec {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import fc from 'fast-check'
+import {
+  batchesOf,
+  bounded,
+  buildHouses,
+  flip,
+  type Houses,
+  onCopy,
+  OpenTrust,
+  type Placed,
+  recordsOf,
+  removeHouses,
+  runLog,
+  treeOf,
+} from './support.ts'
+
+const runs = { numRuns: Number(process.env.MILLRACE_PROPERTY_RUNS ?? 25), endOnFailure: true, includeErrorInReport: true }
+const partitions = ['plain-0', 'codecs-0', 'compact-0'] as const
+
+describe('a damaged log', bounded, () => {
+  let houses: Houses
+  /** What each house held, by partition. */
+  const kept = new Map<string, Map<number, string>>()
+  before(async () => {
+    houses = await buildHouses()
+    for (const house of ['clean', 'holes'] as const)
+      for (const partition of partitions) {
+        await onCopy(houses[house], async copy => {
+          kept.set(`${house} ${partition}`, await recordsOf(copy, partition, OpenTrust.clean))
+        })
+      }
+  })
+  after(() => removeHouses(houses))
+
+  /** After the repair nothing is wrong, and every record outside of `damaged` is served, wherever the broker trusts. */
+  async function assertMended(
+    copy: string,
+    house: 'clean' | 'holes',
+    partition: string,
+    damaged: Placed | undefined,
+  ): Promise<void> {
+    const verified = await runLog(['verify', copy, '--json'])
+    assert.equal(verified.code, 0, verified.out)
+    for (const trust of [OpenTrust.clean, OpenTrust.reboot]) {
+      const served = await recordsOf(copy, partition, trust)
+      for (const [offset, value] of kept.get(`${house} ${partition}`)!) {
+        const lost = damaged !== undefined && offset >= damaged.baseOffset && offset <= damaged.lastOffset
+        if (!lost) assert.equal(served.get(offset), value, `offset ${offset}, trust ${trust}`)
+        else if (served.has(offset)) assert.equal(served.get(offset), value, `offset ${offset} is what was written`)
+      }
+    }
+  }
+
+  it('is found at any flipped bit of its batches, and mended to all other records', async () => {
+    const house = fc.constantFrom('clean' as const, 'holes' as const)
+    await fc.assert(
+      fc.asyncProperty(
+        house,
+        fc.constantFrom(...partitions),
+        fc.nat(),
+        fc.nat(),
+        fc.boolean(),
+        async (which, partition, n, bit, inHeader) => {
+          const batches = batchesOf(join(houses[which], partition))
+          const damaged = batches[n % batches.length]!
+          const bytes = inHeader ? 61 : damaged.end - damaged.position
+          const position = damaged.position + (Math.floor(bit / 8) % bytes)
+          await onCopy(houses[which], async copy => {
+            flip(join(copy, partition, damaged.file), position, bit % 8)
+            const place = `${which} ${partition} ${damaged.file} ${position} bit ${bit % 8} in the batch at ${damaged.position}`
+            const found = await runLog(['verify', copy, '--json'])
+            assert.equal(found.code, 1, `${place}\n${found.out}`)
+            const tree = treeOf(copy)
+            await runLog(['repair', copy, '--dry-run'])
+            assert.deepEqual(treeOf(copy), tree, 'a dry run changes nothing')
+            const careful = await runLog(['repair', copy, '--json'])
+            if (careful.code !== 0) {
+              assert.ok(careful.of('refused').length > 0, `${place}\n${careful.out}`)
+              const accepted = await runLog(['repair', copy, '--json', '--accept-data-loss'])
+              assert.equal(accepted.code, 0, `${place}\n${accepted.out}`)
+            }
+            await assertMended(copy, which, partition, careful.code === 0 ? undefined : damaged)
+          })
+        },
+      ),
+      runs,
+    )
+  })
+})
