@@ -62,7 +62,13 @@ export async function startBroker(config: BrokerConfig, world: World, target: Lo
   try {
     return await startOn(directory, config, world, logger, newId, undo)
   } catch (error) {
-    for (const step of undo.reverse()) await step()
+    for (const step of undo.reverse()) {
+      try {
+        await step()
+      } catch (also) {
+        logger.error({ error: String(also) }, 'what a start that failed had taken could not be given back')
+      }
+    }
     throw error
   }
 }
@@ -79,7 +85,11 @@ async function startOn(
   undo: Undo[],
 ): Promise<Broker> {
   world.storage.limitOpenFiles(config.maxConnections + ownDescriptors)
-  const durability = new Durability(world.storage)
+  const markFailed = () =>
+    directory.markFailed().catch((error: unknown) => {
+      logger.error({ error: String(error) }, 'the failure marker could not be written')
+    })
+  const durability = new Durability(world.storage, () => void markFailed())
   const store = await LocalMetadataStore.open(
     world,
     durability,
@@ -232,7 +242,12 @@ async function startOn(
       server.stop()
       retention.stop()
       await cleaner.stop()
-      await store.close()
+      try {
+        await store.close()
+      } catch (error) {
+        logger.error({ error: String(error) }, 'the log of the metadata could not be closed cleanly')
+        await markFailed()
+      }
       await logs.close()
       await world.storage.close()
     },

@@ -19,7 +19,7 @@ export interface DataDirectory {
   readonly trust: OpenTrust
   /** Notes that every log was opened: from now on a killed process leaves files that this boot's page cache vouches for. */
   markOpened(): Promise<void>
-  /** Notes that everything was flushed and closed. */
+  /** Notes that everything was flushed and closed, unless something has failed. */
   markClean(): Promise<void>
   /** Makes the next start verify everything above the recovery points, whatever else happens. */
   markFailed(): Promise<void>
@@ -75,6 +75,7 @@ function describe(
   directoryId: string,
   trust: OpenTrust,
 ): DataDirectory {
+  let failed = false
   return {
     path,
     clusterId,
@@ -84,10 +85,14 @@ function describe(
       await disk.replace(`${path}/${bootFile}`, await disk.bootId())
     },
     async markClean() {
+      if (failed) return
       await disk.remove(`${path}/${failureMarker}`)
       await disk.replace(`${path}/${cleanMarker}`, '{"version":0,"brokerEpoch":-1}\n')
     },
-    markFailed: () => disk.replace(`${path}/${failureMarker}`, 'A sync failed.\n'),
+    async markFailed() {
+      failed = true // Whether or not that can be written down.
+      await disk.replace(`${path}/${failureMarker}`, 'A sync failed.\n')
+    },
     release: () => lock.release(),
   }
 }

@@ -9,9 +9,13 @@ interface Watcher {
 export class Durability {
   private readonly watchers = new Map<StoredLog, Watcher>()
 
-  constructor(storage: Storage) {
+  /** `onFailed` hears of each failure before who watches that log. */
+  constructor(storage: Storage, onFailed: () => void = () => {}) {
     storage.onDurable((log, durableOffset) => this.watchers.get(log)?.onDurable(durableOffset))
-    storage.onFailed((log, status, systemError) => this.watchers.get(log)?.onFailed(status, systemError))
+    storage.onFailed((log, status, systemError) => {
+      onFailed()
+      this.watchers.get(log)?.onFailed(status, systemError)
+    })
   }
 
   watch(log: StoredLog, watcher: Watcher): void {

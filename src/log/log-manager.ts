@@ -272,8 +272,8 @@ export class LogManager {
         await opened.log.stored.close(true)
         this.recoveryPoints.set(name, logEnd)
       } catch (error) {
-        this.anyFailed = true
         this.logger.error({ log: name, error: String(error) }, 'a log could not be closed cleanly')
+        await this.noteFailure() // It may have been a sync.
       }
     }
     await this.checkpoint()
