@@ -313,4 +313,21 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a log that is rolled before its first flush does not begin with its second segment") {
+  SimDisk disk;
+  REQUIRE(disk.MakeDirectory("/topic-0").ok());
+  REQUIRE(disk.SyncDirectory("/").ok());
+  Subject log(disk, "/topic-0");
+  REQUIRE(log.Append({.records = 4}).ok());
+  REQUIRE(log->Roll().ok());
+  REQUIRE(log.Append({.content = 1}).ok());
+  for (uint64_t names = 0; names < (uint64_t{1} << disk.pending_names()); ++names) {
+    CAPTURE(names);
+    const std::unique_ptr<SimDisk> next = disk.Reboot(names + 1, names);
+    Subject after(*next, "/topic-0", SmallSegments(), nullptr, OpenTrust::kReboot);
+    CHECK(after->log_start_offset() == 0);
+    CHECK(after.Content() == log.Appended(0, after.end() - 1));
+  }
+}
+
 }  // namespace millrace::test

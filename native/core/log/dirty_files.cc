@@ -55,6 +55,17 @@ void DirtyFiles::NamesChanged(bool parent) {
   parent_dirty_ |= parent;
 }
 
+Status DirtyFiles::SyncNewNames() {
+  Work names;
+  {
+    std::lock_guard lock(mutex_);
+    names.names_dirty = names_ != names_synced_;
+  }
+  Status status = SyncNames(names);  // the next flush does it again, and counts it
+  if (!status.ok() && status.code() != Code::kTooManyFiles) Fail();
+  return status;
+}
+
 void DirtyFiles::Rewind(Offset end) {
   SetEnd(end);
   if (durable() > end) durable_.store(end, std::memory_order_release);

@@ -47,6 +47,9 @@ class DirtyFiles {
   // who closes them.
   std::vector<DirtySegment> Forget(Offset from_base, Offset before_base);
   void NamesChanged(bool parent);
+  // The names in the log's directory are durable when it returns. Waits for the disk if they were
+  // not.
+  Status SyncNewNames();
   // While it is held, no flush runs: for truncating and closing, which wait for the disk anyway.
   std::unique_lock<std::mutex> StopFlush() { return std::unique_lock(pass_mutex_); }
   // The same, unless a flush is running.

@@ -140,8 +140,12 @@ Status LogImpl::Roll() {
 
 // In an order that leaves a log at every step: the old segment is complete, then the new one exists
 // and is empty, then the flush learns of both. The flush trims the old files, so that rolling waits
-// for nothing.
+// for nothing, but for the first roll of a log that was never flushed: if the power went, and of
+// two new names only the second were left, the log would look as if it had always begun there.
 Status LogImpl::RollTo(Offset base_offset) {
+  if (segments_.size() == 1) {
+    if (Status status = dirty_.SyncNewNames(); !status.ok()) return status;
+  }
   if (Status status = active().FinishIndexes(); !status.ok()) return status;
   auto next = std::make_unique<Segment>(disk_, services_.files(), directory_, base_offset,
                                         config_.index_interval_bytes);
