@@ -31,8 +31,17 @@ export async function logCommand(args: string[]): Promise<number> {
       progressLine: stderr.isTTY ? line => stderr.write(`\r\x1b[K${line.slice(0, width - 1)}`) : undefined,
       wallMs: () => Date.now(),
       monotonicMs: () => performance.now(),
-      resolve: directory => realpathSync(directory),
+      resolve: absolute,
     },
     args,
   )
+}
+
+/** Without links. What is missing is told by the name that was given, not by the part of it that is not there. */
+function absolute(directory: string): string {
+  try {
+    return realpathSync(directory)
+  } catch (error) {
+    throw Object.assign(error as NodeJS.ErrnoException, { path: directory })
+  }
 }

@@ -220,6 +220,8 @@ export function contextOf(target: Target, facts: DirectoryFacts, name: string): 
   const place = topicPartitionOf(name)
   const topic = place === undefined ? undefined : facts.topics?.get(place.topic)
   const policy = topic?.configs['cleanup.policy']
+  // This broker notes each log start that is not 0; Kafka only those that are no segment's.
+  const withoutEntry = topic === undefined || facts.logStarts.damaged ? undefined : 0
   const compacted = policy?.split(',').some(each => each.trim() === 'compact') || facts.cleanerOffsets.offsets.has(name)
   return {
     name,
@@ -228,7 +230,7 @@ export function contextOf(target: Target, facts: DirectoryFacts, name: string): 
     topicId: topic?.id,
     compacted: compacted === true ? true : topic === undefined ? undefined : false,
     recoveryPoint: facts.recoveryPoints.offsets.get(name),
-    logStart: facts.logStarts.offsets.get(name),
+    logStart: facts.logStarts.offsets.get(name) ?? withoutEntry,
     cleanerOffset: facts.cleanerOffsets.offsets.get(name),
     closedCleanly: facts.closedCleanly,
   }

@@ -80,6 +80,8 @@ export class LogState {
   snapshots: Snapshot[] = []
   /** Where the log ended when it was closed cleanly. */
   knownEnd: number | undefined
+  /** It was closed cleanly: its files are all they will be. */
+  closed = false
   /** cleanup.policy of its topic; undefined when that is not known. */
   compacted: boolean | undefined
   /** Some batch lacks records, so the log was compacted whatever its topic says. */

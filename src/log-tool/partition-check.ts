@@ -48,6 +48,7 @@ export interface PartitionFacts {
 export async function checkPartition(shared: CheckContext, context: PartitionContext): Promise<PartitionFacts> {
   const log = new LogState(shared, context.name)
   log.compacted = context.compacted
+  log.closed = context.closedCleanly
   if (context.closedCleanly && context.recoveryPoint !== undefined) log.knownEnd = context.recoveryPoint
   const facts: PartitionFacts = {
     context,
@@ -64,7 +65,7 @@ export async function checkPartition(shared: CheckContext, context: PartitionCon
     cleanerOffsetWrong: false,
   }
   // Beside a running broker: what tells of the log is read before it, so that it never tells of more.
-  const hasEpochs = !context.isMetadataLog && readEpochs(log, context.path)
+  const epochs = context.isMetadataLog ? 'missing' : readEpochs(log, context.path)
   if (!context.isMetadataLog) checkTopicId(facts)
   sortEntries(facts)
   for (let at = 0; at < log.segments.length; at++) await checkOneSegment(facts, at)
@@ -72,7 +73,7 @@ export async function checkPartition(shared: CheckContext, context: PartitionCon
   while (log.snapshots.length > 0) judgeSnapshot(facts, log.snapshots.shift()!)
   for (const gap of log.gaps) tellGap(log, gap)
   tellDamages(facts)
-  if (!context.isMetadataLog && log.segments.length > 0) facts.epochsWrong = checkEpochs(log, hasEpochs, facts.logEnd)
+  if (!context.isMetadataLog && log.segments.length > 0) facts.epochsWrong = checkEpochs(log, epochs, facts.logEnd)
   if (!shared.live) checkBounds(facts)
   return facts
 }
@@ -235,7 +236,7 @@ async function checkOneSegment(facts: PartitionFacts, at: number): Promise<void>
           : new OffsetIndexCheck(
               index,
               segment.baseOffset,
-              nextBase !== undefined || log.knownEnd !== undefined,
+              nextBase !== undefined || log.closed,
               indexWrong(facts, segment, 'index'),
             ),
       timeIndex:
@@ -265,7 +266,7 @@ async function checkOneSegment(facts: PartitionFacts, at: number): Promise<void>
   }
   if (segment.contentBytes > 0 && !log.context.live) {
     // While a segment is written its indexes may be in memory alone.
-    const mayLack = nextBase === undefined && log.knownEnd === undefined
+    const mayLack = nextBase === undefined && !log.closed
     const missing = (suffix: 'index' | 'timeindex', content: IndexContent | undefined) => {
       const told = suffix === 'index' ? segment.indexWrong : segment.timeIndexWrong
       if (content !== undefined || told) return

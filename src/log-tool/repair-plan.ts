@@ -92,6 +92,16 @@ export function planRepair(facts: PartitionFacts, acceptDataLoss: boolean): Part
         lost: { from, to, leaderEpoch },
       })
   }
+  const first = log.segments[0]
+  const start = context.logStart ?? 0
+  if (first !== undefined && facts.logStartWrong && first.baseOffset > start && !acceptDataLoss)
+    refused.push({
+      segment: first,
+      position: 0,
+      from: start,
+      to: first.baseOffset,
+      message: 'no segment holds these offsets',
+    })
   const last = log.segments[log.segments.length - 1]
   const endDamaged = last?.damages.some(damage => damage.atEnd) === true
   if (known > facts.logEnd && !endDamaged) {

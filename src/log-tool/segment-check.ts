@@ -77,7 +77,7 @@ export class SegmentCheck {
 
   /** The segment was rolled, or the log closed: its indexes are all they will be. */
   private isComplete(): boolean {
-    return this.checks.nextBase !== undefined || this.log.knownEnd !== undefined
+    return this.checks.nextBase !== undefined || this.log.closed
   }
 
   private noteAllocated(position: number): void {

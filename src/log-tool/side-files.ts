@@ -36,15 +36,18 @@ function contentOf(log: LogState, directory: string, name: string): Uint8Array |
   return undefined
 }
 
-/** Reads `leader-epoch-checkpoint` into `log`; whether it is there and right in itself. */
-export function readEpochs(log: LogState, directory: string): boolean {
+/** How `leader-epoch-checkpoint` was found. */
+export type EpochsState = 'right' | 'missing' | 'damaged'
+
+/** Reads `leader-epoch-checkpoint` into `log`. */
+export function readEpochs(log: LogState, directory: string): EpochsState {
   const bytes = contentOf(log, directory, epochsName)
-  if (bytes === undefined) return false
+  if (bytes === undefined) return log.context.files.exists(`${directory}/${epochsName}`) ? 'damaged' : 'missing'
   const entries = parseEpochs(text(bytes))
   const file = `${log.name}/${epochsName}`
   if (entries === undefined) {
     log.found('rebuilt', 'leader-epochs', file, {}, 'it is not whole', remedy.repair)
-    return false
+    return 'damaged'
   }
   const unordered = entries.findIndex((entry, i) => {
     const before = entries[i - 1]
@@ -52,20 +55,21 @@ export function readEpochs(log: LogState, directory: string): boolean {
   })
   if (unordered >= 0) {
     log.found('rebuilt', 'leader-epochs', file, {}, `its entry ${unordered} does not grow`, remedy.repair)
-    return false
+    return 'damaged'
   }
   log.epochs = entries
-  return true
+  return 'right'
 }
 
 /** Holds the epochs of the batches against the checkpoint. Returns whether it has to be written anew. */
-export function checkEpochs(log: LogState, readable: boolean, logEnd: number): boolean {
+export function checkEpochs(log: LogState, state: EpochsState, logEnd: number): boolean {
   const file = `${log.name}/${epochsName}`
   const { epochs } = log
   if (epochs === undefined) {
-    if (!readable && log.seenEpochs.length > 0 && !log.context.live && !log.context.files.exists(file))
-      log.found('rebuilt', 'leader-epochs', file, {}, 'it is missing', remedy.repair)
-    return log.seenEpochs.length > 0
+    if (state === 'damaged') return true
+    const due = log.seenEpochs.length > 0 && !log.context.live
+    if (due) log.found('rebuilt', 'leader-epochs', file, {}, 'it is missing', remedy.repair)
+    return due
   }
   const at = (offset: number) => epochs.findLast(entry => entry.startOffset <= offset)?.epoch
   const wrong = (message: string): true => {

@@ -12,6 +12,7 @@ import type { ClusterImage, TopicImage } from '../metadata/image.ts'
 import { type PlacementDefaults, type Refusal, refuse } from '../metadata/placement.ts'
 import type { MetadataStore } from '../metadata/store.ts'
 import { logSettings, type TopicSettings } from '../metadata/topic-config.ts'
+import { errorCode } from '../native/errors.ts'
 import { ErrorCode, type Uuid } from '../protocol/index.ts'
 import { Partition } from './partition.ts'
 import type { PartitionTable } from './partition-table.ts'
@@ -214,11 +215,15 @@ export class TopicLifecycle {
       })
       partition.online(log)
     } catch (error) {
-      this.logger.error(
-        { log: directoryName(key), error: String(error) },
-        'a log cannot be opened: its partition is offline',
-      )
+      const fields = { log: directoryName(key), error: String(error) }
+      const next = isDamage(error) ? { next: `stop the broker, then run: ${repairCommand(this.logs.pathOf(key))}` } : {}
+      this.logger.error({ ...fields, ...next }, 'a log cannot be opened: its partition is offline')
       partition.offline(ErrorCode.KAFKA_STORAGE_ERROR)
     }
   }
 }
+
+const isDamage = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === errorCode('corrupt')
+
+/** As a shell takes it. */
+const repairCommand = (path: string): string => `millrace log repair '${path.replaceAll("'", "'\\''")}'`

@@ -8,8 +8,8 @@ import {
   buildHouses,
   flip,
   type Houses,
-  onCopy,
   OpenTrust,
+  onCopy,
   type Placed,
   recordsOf,
   removeHouses,
@@ -17,7 +17,11 @@ import {
   treeOf,
 } from './support.ts'
 
-const runs = { numRuns: Number(process.env.MILLRACE_PROPERTY_RUNS ?? 25), endOnFailure: true, includeErrorInReport: true }
+const runs = {
+  numRuns: Number(process.env.MILLRACE_PROPERTY_RUNS ?? 25),
+  endOnFailure: true,
+  includeErrorInReport: true,
+}
 const partitions = ['plain-0', 'codecs-0', 'compact-0'] as const
 
 describe('a damaged log', bounded, () => {

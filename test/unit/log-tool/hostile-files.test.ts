@@ -5,7 +5,11 @@ import { after, before, describe, it } from 'node:test'
 import fc from 'fast-check'
 import { bounded, buildHouses, flip, type Houses, onCopy, removeHouses, runLog } from './support.ts'
 
-const runs = { numRuns: Number(process.env.MILLRACE_PROPERTY_RUNS ?? 8), endOnFailure: true, includeErrorInReport: true }
+const runs = {
+  numRuns: Number(process.env.MILLRACE_PROPERTY_RUNS ?? 8),
+  endOnFailure: true,
+  includeErrorInReport: true,
+}
 
 /** Files whose damage nothing can put right, or that nothing reads. */
 const beyondRepair = /meta\.properties|\.lock|\.boot_id|\.reserve|\.kafka_cleanshutdown|partition\.metadata|txnindex/

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startBroker } from '../../../src/app/broker.ts'
@@ -142,6 +142,8 @@ export async function buildHouses(): Promise<Houses> {
   cpSync(houses.clean, houses.killed, { recursive: true })
   client.destroy()
   await broker.stop()
+  // Copied for each try, and nothing but space.
+  for (const house of [houses.killed, houses.clean]) rmSync(join(house, '.reserve'), { force: true })
   cpSync(houses.clean, houses.holes, { recursive: true })
   makeHoles(join(houses.holes, 'compact-0'))
   return houses
