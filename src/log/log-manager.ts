@@ -5,6 +5,7 @@ import { type LogSettings, type OpenReport, OpenTrust, type StoredLog, type Time
 import { StatusCode } from '../native/status.ts'
 import { CompactedLogs } from './compacted-logs.ts'
 import type { DataDirectory } from './data-directory.ts'
+import { FlushWaiters } from './flush-waiters.ts'
 import { directoryName, type LogKey } from './log-key.ts'
 import { OffsetCheckpoint } from './offset-checkpoint.ts'
 import { PartitionDirectories } from './partition-directories.ts'
@@ -64,6 +65,7 @@ export class LogManager {
   private readonly logStarts: OffsetCheckpoint
   readonly compacted: CompactedLogs
   private readonly reserve: SpaceReserve
+  private readonly flushWaiters: FlushWaiters
   /** Logs that were written since their recovery point was noted: an idle log costs a checkpoint nothing. */
   private behind: OpenLog[] = []
   private awake: OpenLog[] = []
@@ -83,6 +85,7 @@ export class LogManager {
     this.directory = directory
     this.logger = logger
     this.producerExpirationMs = producerExpirationMs
+    this.flushWaiters = new FlushWaiters(world.storage)
     this.directories = new PartitionDirectories(world.disk, directory.path, logger)
     const checkpoint = (name: string) =>
       new OffsetCheckpoint(world.disk, `${directory.path}/${name}`, () => this.pause())
@@ -149,7 +152,13 @@ export class LogManager {
         { log: name, cutBytes: report.cutBytes, cutFromOffset: report.cutFromOffset },
         'the tail of a log was incomplete and has been cut',
       )
-    const files = new PartitionFiles(this.world.disk, path, this.logger, bytes => this.noteAppended(opened, bytes))
+    const files = new PartitionFiles(
+      this.world.disk,
+      path,
+      this.logger,
+      bytes => this.noteAppended(opened, bytes),
+      () => stored.durableOffset(),
+    )
     const log = await this.readBeside(stored, report, files, settings).catch(async (error: unknown) => {
       await stored.close(false)
       throw error
@@ -201,6 +210,7 @@ export class LogManager {
       await this.world.disk.removeTree(this.pathOf(key))
     } else {
       this.open.delete(name)
+      this.flushWaiters.giveUp(opened.log.stored)
       await this.compacted.closed(opened.log)
       await opened.files.close()
       await opened.log.stored.delete()
@@ -217,9 +227,9 @@ export class LogManager {
   async advanceStart(key: LogKey, offset: number): Promise<void> {
     const name = directoryName(key)
     const opened = this.opened(key)
-    const { log, files } = opened
+    const { log } = opened
     if (offset <= log.logStart) return
-    await files.keepProducers(log.logEnd, log.producers)
+    await this.keepProducers(opened)
     this.logStarts.set(name, Math.max(offset, this.logStarts.get(name) ?? 0))
     await this.reserve.spend(() => this.logStarts.write())
     const release = await this.compacted.hold(log)
@@ -231,6 +241,15 @@ export class LogManager {
     } finally {
       release()
     }
+  }
+
+  /** What its producers are known by stays known, although records go and whatever a crash takes. */
+  private async keepProducers({ log, files }: OpenLog): Promise<void> {
+    const { logEnd, producers } = log
+    if (producers.size === 0) return
+    await this.reserve.spend(() => files.keepProducers(logEnd, producers))
+    // A log that a crash leaves shorter than its snapshot does not believe it.
+    await this.flushWaiters.reached(log.stored, logEnd)
   }
 
   /** See PartitionDirectories.sweep. */
@@ -268,6 +287,7 @@ export class LogManager {
         opened.files.saveProducers(opened.log.logEnd, opened.log.producers)
         opened.files.saveEpochs(opened.log.epochs)
         await opened.files.close()
+        this.flushWaiters.giveUp(opened.log.stored)
         const logEnd = opened.log.logEnd
         await opened.log.stored.close(true)
         this.recoveryPoints.set(name, logEnd)

@@ -23,15 +23,24 @@ export class PartitionFiles implements SideFiles {
   private readonly directory: string
   private readonly logger: Logger
   private readonly onAppended: (bytes: number) => void
+  private readonly durableEnd: () => number
   private closed = false
   /** The log end that the newest snapshot tells of, as far as this process knows. */
   private savedOffset = -1
 
-  constructor(disk: Disk, directory: string, logger: Logger, onAppended: (bytes: number) => void) {
+  /** `durableEnd`: of the log, while it is open. */
+  constructor(
+    disk: Disk,
+    directory: string,
+    logger: Logger,
+    onAppended: (bytes: number) => void,
+    durableEnd: () => number,
+  ) {
     this.disk = disk
     this.directory = directory
     this.logger = logger
     this.onAppended = onAppended
+    this.durableEnd = durableEnd
   }
 
   appended(bytes: number): void {
@@ -40,17 +49,20 @@ export class PartitionFiles implements SideFiles {
 
   saveProducers(endOffset: number, producers: ProducerStates): void {
     const content = encodeProducerSnapshot(producers)
-    this.write('producer snapshot', async () => {
-      await this.disk.replace(`${this.directory}/${snapshotName(endOffset)}`, content)
-      this.savedOffset = endOffset
-      await this.dropOldSnapshots(0)
-    })
+    this.write('producer snapshot', () => this.writeSnapshot(endOffset, content))
   }
 
-  /** Resolves when a restart would know these producers without the records below `endOffset`, or that was tried. */
+  /**
+   * Resolves when a restart would know these producers without the records below `endOffset`, if it finds the log that
+   * long. Rejects when that could not be written.
+   */
   async keepProducers(endOffset: number, producers: ProducerStates): Promise<void> {
-    if (producers.size > 0 && this.savedOffset !== endOffset) this.saveProducers(endOffset, producers)
-    await this.queue.idle()
+    if (producers.size === 0) return
+    const content = encodeProducerSnapshot(producers)
+    await this.queue.run(async () => {
+      if (this.closed) throw new Error(`the log in ${this.directory} is being closed`)
+      if (this.savedOffset !== endOffset) await this.writeSnapshot(endOffset, content)
+    })
   }
 
   startMoved(logStart: number): void {
@@ -129,11 +141,24 @@ export class PartitionFiles implements SideFiles {
     return offsets.sort((a, b) => b - a)
   }
 
-  /** Those below `logStart` go too, but the newest stays: producers outlive their records. */
+  private async writeSnapshot(endOffset: number, content: Uint8Array): Promise<void> {
+    await this.disk.replace(`${this.directory}/${snapshotName(endOffset)}`, content)
+    this.savedOffset = endOffset
+    await this.dropOldSnapshots(0)
+  }
+
+  /**
+   * Those below `logStart` go too, but the newest stays: producers outlive their records. So does the newest that tells of
+   * nothing but what is durable: a crash may leave a log that ends before all others.
+   */
   private async dropOldSnapshots(logStart: number): Promise<void> {
-    const others = (await this.snapshots()).slice(1)
-    const kept = others.slice(0, retainedSnapshots - 1).filter(offset => offset >= logStart)
-    for (const offset of others.slice(kept.length)) await this.disk.remove(`${this.directory}/${snapshotName(offset)}`)
+    const durableEnd = this.durableEnd()
+    const all = await this.snapshots()
+    const durable = all.find(offset => offset <= durableEnd)
+    for (const [age, offset] of all.entries()) {
+      const kept = age === 0 || offset === durable || (age < retainedSnapshots && offset >= logStart)
+      if (!kept) await this.disk.remove(`${this.directory}/${snapshotName(offset)}`)
+    }
   }
 
   private write(what: string, work: () => Promise<void>): void {

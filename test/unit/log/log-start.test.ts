@@ -47,6 +47,47 @@ test('a log start that cannot be made durable moves nothing', async () => {
   assert.equal(log.logStart, 3, 'the next one goes on')
 })
 
+test('records of producers go only once a power loss cannot make them unknown', async () => {
+  const machine = new Machine()
+  const { world, logs, log } = await filled(machine)
+  world.storage.holdFlushes = true
+  const moved = logs.advanceStart(key(), 5)
+  await world.time.settle()
+  assert.equal(log.logStart, 0, 'the log is not as long yet, on the disk, as its snapshot says')
+  world.storage.flush()
+  await world.time.settle()
+  await moved
+  assert.equal(log.logStart, 5)
+  machine.losePower()
+  const again = await (await startLogs(machine)).openLog()
+  const last = { producerId: 7n, producerEpoch: 0, recordCount: 1, baseSequence: 5 }
+  assert.equal(again.producers.check(last).kind, 'duplicate')
+})
+
+test('a log that fails while its start waits for a flush keeps its records', async () => {
+  const { world, logs, log } = await filled(new Machine())
+  world.storage.holdFlushes = true
+  const moved = assert.rejects(logs.advanceStart(key(), 5), /could not be flushed/)
+  await world.time.settle()
+  world.storage.fail(`${path}/t-0`)
+  await moved
+  assert.equal(log.logStart, 0)
+})
+
+test('snapshots of what is not durable do not push out the last one of what is', async () => {
+  const machine = new Machine()
+  const { world, logs, log, settle } = await filled(machine)
+  await settle(logs.advanceStart(key(), log.logEnd))
+  world.storage.holdFlushes = true
+  for (let i = 6; i < 14; i++) appendFrame(world, log, batchOf([big], idempotent(i)))
+  await world.time.settle()
+  machine.losePower()
+  const again = await (await startLogs(machine)).openLog()
+  assert.equal(again.logEnd, 6)
+  const last = { producerId: 7n, producerEpoch: 0, recordCount: 1, baseSequence: 5 }
+  assert.equal(again.producers.check(last).kind, 'duplicate')
+})
+
 test('after kill -9 the log begins where it was moved to, and its producers outlive their records', async () => {
   const machine = new Machine()
   const { logs, log, settle } = await filled(machine)
@@ -103,7 +144,8 @@ test('on a full disk a log start is still made durable, at the cost of a reserve
   const full = () => machine.files.has(reserve)
   let freed = false
   world.disk.fault = (operation, file) => {
-    if (operation !== 'replace' || freed || (!full() && file.endsWith(startFile))) return undefined
+    const small = file.endsWith(startFile) || file.endsWith('.snapshot')
+    if (operation !== 'replace' || freed || (!full() && small)) return undefined
     return systemError('ENOSPC', 'no space left on device')
   }
   await settle(logs.advanceStart(key(), 5))
