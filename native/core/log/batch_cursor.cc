@@ -1,15 +1,25 @@
 #include "core/log/batch_cursor.h"
 
 #include <algorithm>
+#include <cerrno>
 
 namespace millrace {
+
+void BatchCursor::MapAhead() {
+  if (mapping_ != nullptr || mode_ != ReadMode::kWait) return;
+  if (next_ >= end_ || end_ - next_ < kMapFromBytes) return;
+  Result<std::unique_ptr<Mapping>> mapping = file_->Map(end_, false);
+  if (mapping.ok()) mapping_ = std::move(*mapping);
+}
 
 Result<bool> BatchCursor::Peek(BatchHeader* header) {
   if (next_ >= end_) return false;
   size_t wanted = static_cast<size_t>(std::min<uint64_t>(kBatchHeaderBytes, end_ - next_));
   Result<std::span<const std::byte>> bytes = Load(next_, wanted, window_);
   if (!bytes.ok()) return bytes.status();
-  return PeekBatchHeader(*bytes, header).ok();
+  const bool plausible = PeekBatchHeader(*bytes, header).ok();
+  if (damaged()) return Status::FromErrno(EIO);
+  return plausible;
 }
 
 Result<BatchCursor::Step> BatchCursor::Next() {
@@ -38,6 +48,9 @@ Result<std::span<const std::byte>> BatchCursor::Batch() {
 
 Result<std::span<const std::byte>> BatchCursor::Load(uint64_t position, size_t length,
                                                      size_t window) {
+  if (mapping_ != nullptr) {
+    return std::span<const std::byte>(mapping_->data() + position, length);
+  }
   if (position < buffer_at_ || position + length > buffer_at_ + buffer_.size()) {
     uint64_t reach = std::max<uint64_t>(length, std::min<uint64_t>(window, end_ - position));
     buffer_.resize(static_cast<size_t>(reach));

@@ -29,6 +29,12 @@ class BatchCursor {
   Result<Step> Next();
   // The header of the batch that Next() would come to, if there is a plausible one.
   Result<bool> Peek(BatchHeader* header);
+  // For a walk that looks at many bytes, on a thread that may wait: what follows is read from a
+  // mapping of the file, without a copy, if there is enough of it and it can be mapped.
+  void MapAhead();
+  // A page of the mapping could not be had, and reads as zeros: whatever was last returned, and what
+  // was concluded from it, may be wrong.
+  bool damaged() const { return mapping_ != nullptr && mapping_->damaged(); }
   void Rewind() { next_ = position_; }  // the current batch comes again
 
   const BatchHeader& header() const { return header_; }
@@ -40,6 +46,7 @@ class BatchCursor {
  private:
   static constexpr size_t kSmallWindow = 4096;
   static constexpr size_t kLargeWindow = 65536;
+  static constexpr uint64_t kMapFromBytes = 256 << 10;  // below it, mapping costs more than copying
 
   // `length` bytes at `position`, fewer only at the file's end.
   Result<std::span<const std::byte>> Load(uint64_t position, size_t length, size_t window);
@@ -53,6 +60,7 @@ class BatchCursor {
   size_t window_ = kSmallWindow;
   std::vector<std::byte> buffer_;  // [buffer_at_, +size) of the file
   uint64_t buffer_at_ = 0;
+  std::shared_ptr<Mapping> mapping_;  // of [0, end_); null: everything is read
 };
 
 }  // namespace millrace

@@ -1,6 +1,7 @@
 #include "core/log/segment_scan.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "core/log/offset_index.h"
@@ -39,6 +40,7 @@ static Result<bool> JumpLies(BatchCursor& cursor, Offset expected) {
 
 Result<ScanResult> ScanBatches(BatchCursor& cursor, Offset expected, Offset check_from,
                                IndexProgress* progress, IndexImage* image) {
+  cursor.MapAhead();
   ScanResult result;
   result.length = cursor.next_position();
   result.end_offset = expected;
@@ -59,6 +61,7 @@ Result<ScanResult> ScanBatches(BatchCursor& cursor, Offset expected, Offset chec
       Result<std::span<const std::byte>> batch = cursor.Batch();
       if (!batch.ok()) return batch.status();
       result.broken = !BatchChecksumHolds(*batch);
+      if (cursor.damaged()) return Status::FromErrno(EIO);
       if (result.broken) return result;
       result.checked_bytes += batch->size();
     }
