@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "core/log/log_services.h"
 #include "test/support/log_subject.h"
 #include "test/support/sim_disk.h"
 
@@ -327,6 +328,28 @@ TEST_CASE("a log that is rolled before its first flush does not begin with its s
     Subject after(*next, "/topic-0", SmallSegments(), nullptr, OpenTrust::kReboot);
     CHECK(after->log_start_offset() == 0);
     CHECK(after.Content() == log.Appended(0, after.end() - 1));
+  }
+}
+
+TEST_CASE(
+    "a process that dies between storing one index and the other leaves no timestamp behind") {
+  for (uint64_t call = 1; call <= 12; ++call) {
+    CAPTURE(call);
+    SimDisk disk;
+    LogServices services(1, LogServices::Background::kInline);  // each index is opened anew
+    Subject log(disk, "/topic-0", LogConfig{.index_interval_bytes = 300}, &services);
+    log.AppendMany(20);
+    log.CloseAndOpen();
+    REQUIRE(log.Append({.records = 4, .content = 20, .base_timestamp = 9'000'000}).ok());
+    log.AppendMany(9);  // of earlier timestamps
+    const TimestampPosition largest = FindMaxTimestamp(*log);
+    disk.CrashAfter(disk.call_count() + call);
+    (void)log->Roll();
+    const std::unique_ptr<SimDisk> next = disk.KillProcess();
+    Subject after(*next, "/topic-0", log.config, nullptr, OpenTrust::kSameBoot);
+    CHECK(after.Content() == log.Appended());
+    CHECK(FindMaxTimestamp(*after).timestamp == largest.timestamp);
+    CHECK(FindTimestamp(*after, largest.timestamp).offset == largest.offset);
   }
 }
 

@@ -51,6 +51,9 @@ class IndexFile {
 
   // Makes sure that `count` more appends cannot fail, storing what is gathered as needed.
   Status Reserve(size_t count);
+  bool CanGather(size_t count) const {  // without storing anything
+    return gathered_.size() / entry_bytes_ + count <= kGatheredEntries;
+  }
   void Append(const std::byte* entry);  // within what was reserved
   // Writes what is gathered, and makes the file where there is none.
   Status Store();

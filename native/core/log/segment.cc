@@ -129,6 +129,9 @@ Status Segment::Reserve(uint64_t size, const LogConfig& config) {
     ahead_until_ = length_;  // what was behind it was trimmed
     modified_ms_.reset();
   }
+  if (!offset_index_.file().CanGather(1)) {
+    if (Status status = StoreIndexes(); !status.ok()) return status;
+  }
   if (Status status = offset_index_.file().Reserve(1); !status.ok()) return status;
   if (Status status = time_index_.file().Reserve(2); !status.ok()) return status;
   return length_ + size <= allocated_ ? Status::Ok() : Grow(length_ + size, config);
@@ -197,9 +200,10 @@ Status Segment::Append(std::span<const std::byte> batch, const BatchHeader& head
   return Status::Ok();
 }
 
+// In this order, since a stored entry of the offset index implies that the time index is as far.
 Status Segment::StoreIndexes() {
-  if (Status status = offset_index_.file().Store(); !status.ok()) return status;
   if (Status status = time_index_.file().Store(); !status.ok()) return status;
+  if (Status status = offset_index_.file().Store(); !status.ok()) return status;
   stored_upto_ = length_;
   return Status::Ok();
 }
