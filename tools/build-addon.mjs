@@ -72,7 +72,7 @@ function missingTools() {
 }
 
 /** Where Node's headers lie: as npm was told, or beside this very executable if they are of its version. */
-function headersPrefix() {
+export function headersPrefix() {
   const { npm_config_nodedir } = process.env
   if (npm_config_nodedir) return npm_config_nodedir
   const prefix = dirname(dirname(realpathSync(process.execPath)))

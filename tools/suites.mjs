@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { buildSimAddon } from './build-sim-addon.mjs'
 import { checkDirections } from './directions-check.mjs'
 import { filesBelow, root } from './native-sources.mjs'
 import { run } from './run.mjs'
@@ -60,6 +61,12 @@ const typescriptTests =
     return withCounts({ ok: result.ok, output: shown }, counts)
   }
 
+/** The addon on simulated disks, then the sweeps; test/simulation/options.ts says what of it a run tries. */
+async function simulation(onOutput) {
+  if (!(await buildSimAddon(onOutput))) return failure('The addon on simulated disks could not be built.')
+  return typescriptTests({ folders: ['simulation'] })(onOutput)
+}
+
 const make = (onOutput, ...args) =>
   run('make', ['--no-print-directory', '-C', 'native/test', `-j${jobs}`, ...args], { onOutput })
 
@@ -103,15 +110,38 @@ async function nativePlainWhereDoctestIs(onOutput) {
   return { passed: 0, failed: 0, skipped: 1, output: `skipped: ${reason}` }
 }
 
-/** The fault sweep must fail over a log that never syncs; a sweep that passes there proves nothing anywhere. */
-async function nativeWithoutFlush(onOutput) {
-  const problem = await buildNative(onOutput, 'plain', 'VARIANT=noflush')
+/** Each bug of native/test/planted must make the fault sweeps fail; sweeps that pass over one prove nothing there. */
+async function plantedBugs(onOutput) {
+  const built = await buildNative(onOutput, 'plain')
+  if (built !== undefined) return built
+  const names = filesBelow('native/test/planted', ['.sed']).map(path => path.replace(/.*\/(.*)\.sed/, '$1'))
+  if (names.length === 0) return failure('There is no *.sed in native/test/planted.')
+  const outcomes = []
+  for (const name of names) outcomes.push(await plantedBug(name, onOutput))
+  const failed = outcomes.filter(outcome => outcome.failed > 0)
+  const output = failed.map(outcome => outcome.output).join('\n')
+  return { passed: outcomes.length - failed.length, failed: failed.length, skipped: 0, output }
+}
+
+async function plantedBug(name, onOutput) {
+  const problem = await buildNative(onOutput, 'planted', `PLANT=${name}`)
   if (problem !== undefined) return problem
-  const result = await run('build/native-plain-noflush/tests', ['--test-case=*fault sweep*'], { onOutput })
+  const options = ['--test-case=*fault sweep*', '--abort-after=1']
+  const result = await run(`build/native-planted/${name}/tests`, options, { onOutput })
   const counts = doctestCounts(result.output)
-  if (counts === undefined) return failure(`${result.output}\nThe sweep ended without a verdict.`)
+  if (counts === undefined) return failure(`${name}: ${result.output}\nThe sweep ended without a verdict.`)
   if (counts.passed + counts.failed === 0) return failure("No test case has 'fault sweep' in its name.")
-  return verdict(counts.failed > 0, 'The fault sweep passed over a log that never flushes.')
+  return verdict(counts.failed > 0, `The fault sweeps passed over the planted bug ${name}.`)
+}
+
+/** Every call of the recorded workload, and workloads that a seed decides for MILLRACE_SWEEP_SECONDS. */
+const nativeSweep = kind => async onOutput => {
+  const problem = await buildNative(onOutput, kind)
+  if (problem !== undefined) return problem
+  const sweep = { MILLRACE_SWEEP: 'full', MILLRACE_SWEEP_SECONDS: process.env.MILLRACE_SWEEP_SECONDS ?? '60' }
+  const env = { ...sanitizerOptions, ...(kind === 'plain' ? sweep : { ...sweep, MILLRACE_SWEEP: 'sample' }) }
+  const result = await run(`build/native-${kind}/tests`, ['--test-case=*fault sweep*'], { env, onOutput })
+  return withCounts({ ok: result.ok, output: withoutSummary(result.output) }, doctestCounts(result.output))
 }
 
 /** Each libFuzzer target for a bounded time, from an empty corpus and from native/test/fuzz/corpus/<target>. */
@@ -157,12 +187,15 @@ export const suites = {
     run: typescriptTests({ folders: ['unit', 'golden', 'integration'] }),
   },
   sim: { title: 'Simulated clusters', run: typescriptTests({ folders: ['sim'] }) },
+  simulation: { title: 'A simulated disk under the broker', run: simulation },
   leak: { title: 'Leak tests', run: typescriptTests({ folders: ['leak'], nodeOptions: ['--expose-gc'] }) },
   'native-if-doctest': { title: 'Native tests', run: nativePlainWhereDoctestIs },
   'native-plain': { title: 'Native tests', run: nativeTests('plain') },
   'native-asan': { title: 'Native tests under ASan and UBSan', run: nativeTests('asan') },
   'native-tsan': { title: 'Native tests under TSan', run: nativeTests('tsan') },
-  'native-noflush': { title: 'Fault sweep without flush fails', run: nativeWithoutFlush },
+  'native-sweep': { title: 'Fault sweep of every call', run: nativeSweep('plain') },
+  'native-sweep-asan': { title: 'Fault sweep under ASan and UBSan', run: nativeSweep('asan') },
+  'native-planted': { title: 'Fault sweeps find planted bugs', run: plantedBugs },
   fuzz: { title: 'Fuzz targets', run: fuzz },
   clang: { title: 'clang-format and clang-tidy', run: program('tools/clang-check.mjs') },
   compat: { title: 'Real clients', run: program('test/compat/run.mjs') },

@@ -30,6 +30,9 @@ interface Reply {
   readonly splits: readonly RegionSplit[]
 }
 
+/** Where regions are read that go out with replies. */
+export type RegionStorage = Pick<Storage, 'readRegion' | 'releaseRegion'>
+
 /** One client's end: what it was sent, and whether the broker hung up. */
 export interface Peer {
   readonly connection: number
@@ -44,7 +47,7 @@ export class MemoryNetwork implements Network {
   readonly paused = new Set<number>()
   private listener: NetworkListener | undefined
   private readonly timers: Timers
-  private readonly storage: () => Storage
+  private readonly storage: () => RegionStorage
   private readonly arenas: Arena[] = []
   private readonly peers = new Map<number, Peer>()
   private readonly closing = new Set<number>()
@@ -52,10 +55,17 @@ export class MemoryNetwork implements Network {
   private nextConnection = 1
   private nextListener = 0
   private listening = false
+  private readonly lend: (arena: number, bytes: Uint8Array) => void
 
-  constructor(timers: Timers, storage: () => Storage) {
+  /** `lend` is told of each new arena, for a storage that has to know where frames lie. */
+  constructor(
+    timers: Timers,
+    storage: () => RegionStorage,
+    lend: (arena: number, bytes: Uint8Array) => void = () => {},
+  ) {
     this.timers = timers
     this.storage = storage
+    this.lend = lend
   }
 
   start(settings: NetworkSettings, listener: NetworkListener): void {
@@ -160,11 +170,12 @@ export class MemoryNetwork implements Network {
 
   // What follows plays the kernel.
 
-  connect(makePeer: (connection: number) => Peer, listener = 0): void {
+  connect(makePeer: (connection: number) => Peer, listener = 0): number {
     assert(this.listening, 'the broker listens')
     const connection = this.nextConnection++
     this.peers.set(connection, makePeer(connection))
     this.turn(target => target.onOpen(connection, listener))
+    return connection
   }
 
   /** Frames that arrive in one loop turn, without their size fields. */
@@ -203,6 +214,7 @@ export class MemoryNetwork implements Network {
     if (index < 0) {
       const bytes = new Uint8Array(Math.max(arenaBytes, frame.length)).fill(poison)
       index = this.arenas.push({ bytes, view: new DataView(bytes.buffer), frames: new Map(), used: 0 }) - 1
+      this.lend(index, bytes)
     }
     const arena = this.arenas[index]!
     const position = arena.used

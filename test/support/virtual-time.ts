@@ -44,11 +44,19 @@ export class VirtualTime implements Clock, Timers {
     return this.due.size
   }
 
+  /** A piece of work of another kind that needs no time to pass, if there is any. */
+  protected work(): boolean {
+    return false
+  }
+
   /** Runs everything that needs no time to pass: promises, and what was asked for "soon". */
   async settle(): Promise<void> {
     for (let step = 0; step < maxSteps; step++) {
       await drainMicrotasks()
-      if (this.ready.length === 0) return
+      if (this.ready.length === 0) {
+        if (this.work()) continue
+        return
+      }
       const batch = this.ready
       this.ready = []
       for (const run of batch) run()
@@ -63,11 +71,15 @@ export class VirtualTime implements Clock, Timers {
     for (let next = this.next(until); next !== undefined; next = this.next(until)) {
       this.due.delete(next)
       this.nowMs = Math.max(this.nowMs, next.atMs)
+      this.timePassed()
       next.run()
       await this.settle()
     }
     this.nowMs = until
   }
+
+  /** What happens when time has come to a timer. */
+  protected timePassed(): void {}
 
   private next(untilMs: number): Due | undefined {
     let first: Due | undefined
