@@ -2,8 +2,8 @@ import { offsetLine, offsetsHeader } from '../log/checkpoint-files.ts'
 import { writeFile } from './aside.ts'
 import type { Checkpoint, DirectoryFacts } from './directory-check.ts'
 import type { RepairFiles } from './files.ts'
+import type { PartitionFacts } from './log-state.ts'
 import { topicPartitionOf } from './names.ts'
-import type { PartitionFacts } from './partition-check.ts'
 import type { Action } from './partition-repair.ts'
 
 /** The offsets that the checkpoints of a data directory are to hold, and why. */
@@ -34,7 +34,11 @@ export class CheckpointRepair {
     const missingHead = facts.logStartWrong && (context.logStart ?? 0) < first
     if (facts.logStartWrong && (!missingHead || acceptDataLoss))
       this.set(this.facts.logStarts, name, first, 'the log begins with its first segment')
-    const { recoveryPoints } = this.facts
+    const { recoveryPoints, logStarts } = this.facts
+    // The epochs begin where the log does.
+    const start = Math.max(first, Math.min(log.epochs?.[0]?.startOffset ?? 0, logEnd))
+    if (logStarts.damaged && context.logStart === undefined && start > 0 && !context.isMetadataLog)
+      this.set(logStarts, name, start, 'its segments and epochs begin there')
     const unclear = closedCleanly && recoveryPoints.damaged && recoveryPoint === undefined
     if ((facts.recoveryPointWrong || unclear) && logEnd >= (recoveryPoint ?? 0))
       this.set(recoveryPoints, name, logEnd, 'the log ends there')

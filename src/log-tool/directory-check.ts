@@ -3,9 +3,9 @@ import { metadataLogName } from '../log/data-directory.ts'
 import { directoryName } from '../log/log-manager.ts'
 import { errorText, readWhole } from './files.ts'
 import { remedy } from './finding.ts'
-import type { CheckContext } from './log-state.ts'
+import type { CheckContext, PartitionContext, PartitionFacts } from './log-state.ts'
 import { topicPartitionOf } from './names.ts'
-import { checkPartition, type PartitionContext, type PartitionFacts } from './partition-check.ts'
+import { checkPartition } from './partition-check.ts'
 import type { Target } from './target.ts'
 import { type KnownTopic, readTopics } from './topic-metadata.ts'
 
@@ -135,7 +135,7 @@ function checkEntries(shared: CheckContext, root: string, facts: DirectoryFacts)
     if (kind === 'other')
       found('harmless', 'foreign-entry', name, 'it is no plain file or directory, and is not looked into', remedy.look)
     else if (kind === 'file' && name.endsWith('.tmp')) {
-      if (shared.live) continue
+      if (shared.live || !facts.closedCleanly) continue // Each kind of file is written again.
       facts.leftovers.push(name)
       found('harmless', 'leftover', name, 'it was left by an interrupted write', remedy.repair)
     } else if (kind === 'file' && !ownFiles.has(name))

@@ -1,6 +1,6 @@
 import type { EpochStart } from '../log/leader-epochs.ts'
 import type { ProducerStates } from '../log/producer-state.ts'
-import type { ReadFiles } from './files.ts'
+import type { Entry, ReadFiles } from './files.ts'
 import type { Finding, FindingCode, Note, Severity } from './finding.ts'
 import type { Patch } from './healing.ts'
 import { ProducerHistory } from './producer-history.ts'
@@ -115,4 +115,39 @@ export class LogState {
   ): void {
     this.context.report({ severity, code, file, ...place, message, remedy })
   }
+}
+
+/** What is known of a partition besides its own directory. */
+export interface PartitionContext {
+  /** Shown, relative to the directory that was named. */
+  readonly name: string
+  readonly path: string
+  /** The metadata log lies beside the partitions, and has fewer files than they. */
+  readonly isMetadataLog: boolean
+  /** The id of the topic that owns it; undefined when that is not known. */
+  readonly topicId: string | undefined
+  readonly compacted: boolean | undefined
+  /** From the checkpoints; undefined without an entry. */
+  readonly recoveryPoint: number | undefined
+  readonly logStart: number | undefined
+  readonly cleanerOffset: number | undefined
+  /** The data directory was closed cleanly. */
+  readonly closedCleanly: boolean
+}
+
+/** What `verify` tells of a partition and `repair` goes by. */
+export interface PartitionFacts {
+  readonly context: PartitionContext
+  readonly log: LogState
+  readonly segments: readonly SegmentFacts[]
+  readonly entries: readonly Entry[]
+  logEnd: number
+  /** Names in the directory that are to be moved aside. */
+  readonly leftovers: string[]
+  readonly badSnapshots: number[]
+  epochsWrong: boolean
+  metadataWrong: boolean
+  recoveryPointWrong: boolean
+  logStartWrong: boolean
+  cleanerOffsetWrong: boolean
 }

@@ -2,47 +2,20 @@ import { type Entry, errorCode, errorText, readWhole } from './files.ts'
 import { remedy } from './finding.ts'
 import { OffsetIndexCheck, TimeIndexCheck } from './index-check.ts'
 import { type IndexContent, indexBytesMax, indexContent, offsetEntryBytes, timeEntryBytes } from './index-entries.ts'
-import { type CheckContext, type Gap, LogState, type SegmentFacts, type Snapshot } from './log-state.ts'
+import {
+  type CheckContext,
+  LogState,
+  type PartitionContext,
+  type PartitionFacts,
+  type SegmentFacts,
+  type Snapshot,
+} from './log-state.ts'
+import { checkBounds, tellDamages, tellGap } from './log-verdict.ts'
 import { classify, isRepairDirectory, segmentFileName } from './names.ts'
 import { SegmentCheck } from './segment-check.ts'
 import { SegmentReader } from './segment-reader.ts'
 import { checkEpochs, checkSnapshot, readEpochs, readSnapshot, readTopicId } from './side-files.ts'
 import { checkAborted, markerKey } from './txn-index.ts'
-
-/** What is known of a partition besides its own directory. */
-export interface PartitionContext {
-  /** Shown, relative to the directory that was named. */
-  readonly name: string
-  readonly path: string
-  /** The metadata log lies beside the partitions, and has fewer files than they. */
-  readonly isMetadataLog: boolean
-  /** The id of the topic that owns it; undefined when that is not known. */
-  readonly topicId: string | undefined
-  readonly compacted: boolean | undefined
-  /** From the checkpoints; undefined without an entry. */
-  readonly recoveryPoint: number | undefined
-  readonly logStart: number | undefined
-  readonly cleanerOffset: number | undefined
-  /** The data directory was closed cleanly. */
-  readonly closedCleanly: boolean
-}
-
-/** What `verify` tells of a partition and `repair` goes by. */
-export interface PartitionFacts {
-  readonly context: PartitionContext
-  readonly log: LogState
-  readonly segments: readonly SegmentFacts[]
-  readonly entries: readonly Entry[]
-  logEnd: number
-  /** Names in the directory that are to be moved aside. */
-  readonly leftovers: string[]
-  readonly badSnapshots: number[]
-  epochsWrong: boolean
-  metadataWrong: boolean
-  recoveryPointWrong: boolean
-  logStartWrong: boolean
-  cleanerOffsetWrong: boolean
-}
 
 /** Checks every file of one partition's directory. */
 export async function checkPartition(shared: CheckContext, context: PartitionContext): Promise<PartitionFacts> {
@@ -73,7 +46,8 @@ export async function checkPartition(shared: CheckContext, context: PartitionCon
   while (log.snapshots.length > 0) judgeSnapshot(facts, log.snapshots.shift()!)
   for (const gap of log.gaps) tellGap(log, gap)
   tellDamages(facts)
-  if (!context.isMetadataLog && log.segments.length > 0) facts.epochsWrong = checkEpochs(log, epochs, facts.logEnd)
+  if (!context.isMetadataLog && log.segments.length > 0)
+    facts.epochsWrong = checkEpochs(log, epochs, context.logStart ?? log.epochs?.[0]?.startOffset ?? 0, facts.logEnd)
   if (!shared.live) checkBounds(facts)
   return facts
 }
@@ -127,6 +101,8 @@ function sortEntries(facts: PartitionFacts): void {
       log.context.note({ file: shown, message: `${sizeBytes} bytes that were cut off and kept` })
     } else if (file.kind === 'prepared' || file.kind === 'swap' || (file.kind === 'leftover' && live)) {
       log.context.note({ file: shown, message: 'the next start puts it in order' })
+    } else if (file.kind === 'leftover' && file.of === 'temporary' && !log.closed) {
+      log.context.note({ file: shown, message: 'it was being written when the broker was killed' })
     } else if (file.kind === 'leftover') {
       const message = `it was left by an interrupted ${file.of === 'temporary' ? 'write' : file.of}`
       facts.leftovers.push(name)
@@ -351,76 +327,4 @@ function judgeSnapshot(facts: PartitionFacts, snapshot: Snapshot): void {
     return
   }
   if (!checkSnapshot(log, snapshot)) facts.badSnapshots.push(snapshot.offset)
-}
-
-function tellGap(log: LogState, { file, position, from, to }: Gap): void {
-  if (log.holes) return
-  const message = `offsets ${from} to ${to - 1} are missing, in a log that shows no sign of compaction`
-  log.found('data', 'offset-gap', file, { position, offset: from }, message, remedy.acceptLoss)
-}
-
-/** What the damages mean depends on what was known to be durable. */
-function tellDamages(facts: PartitionFacts): void {
-  const { log } = facts
-  for (const segment of log.segments) {
-    const file = `${log.name}/${segmentFileName(segment.baseOffset, 'log')}`
-    for (const { position, end, fromOffset, toOffset, atEnd, torn, message } of segment.damages) {
-      const place = { position, offset: fromOffset }
-      if (atEnd && log.context.live) {
-        log.context.note({ file, message: `what lies behind position ${position} is being written` })
-      } else if (torn && nothingDurable(facts)) {
-        const text = `the last append is incomplete, ${end - position} bytes from offset ${fromOffset} on: ${message}`
-        log.found('rebuilt', 'batch-incomplete', file, place, text, remedy.torn)
-      } else {
-        const held = toOffset > fromOffset ? `offsets ${fromOffset} to ${toOffset - 1}` : `offset ${fromOffset} and on`
-        const text = `a batch is damaged, ${end - position} bytes of ${held}: ${message}`
-        log.found('data', 'batch-damaged', file, place, text, remedy.acceptLoss)
-      }
-    }
-  }
-}
-
-/** Whether what lies behind the log's sound end can have been acknowledged by nobody. */
-export function nothingDurable(facts: PartitionFacts): boolean {
-  const { context, log } = facts
-  return !context.closedCleanly && (context.recoveryPoint ?? 0) <= log.expected
-}
-
-/** Checkpoints against the log. */
-function checkBounds(facts: PartitionFacts): void {
-  const { context, log, logEnd } = facts
-  const { recoveryPoint, logStart, cleanerOffset } = context
-  const first = log.segments[0]
-  if (first === undefined) return
-  const emptied = logStart !== undefined && logStart > logEnd
-  if (emptied) {
-    facts.logStartWrong = true
-    const message = `the log is said to begin at ${logStart}, and it ends at ${logEnd}: the next start would remove all of it`
-    log.found('data', 'log-start', log.name, { offset: logStart }, message, remedy.repair)
-  } else if (logStart !== undefined && first.baseOffset > logStart && (recoveryPoint ?? 0) > logStart) {
-    const message = `the log is said to begin at ${logStart}, and its first segment begins at ${first.baseOffset}`
-    facts.logStartWrong = true
-    log.found(
-      'data',
-      'log-start',
-      log.name,
-      { offset: logStart },
-      `${message}: segments are missing`,
-      remedy.acceptLoss,
-    )
-  }
-  if (recoveryPoint !== undefined && recoveryPoint > logEnd) {
-    facts.recoveryPointWrong = true
-    const message = `the log ends at ${logEnd}, and offsets below ${recoveryPoint} were known to be on the disk`
-    log.found('data', 'log-end', log.name, { offset: logEnd }, message, remedy.acceptLoss)
-  } else if (context.closedCleanly && recoveryPoint !== undefined && recoveryPoint < logEnd) {
-    facts.recoveryPointWrong = true
-    const message = `the log was closed cleanly at offset ${recoveryPoint}, and ends at ${logEnd}`
-    log.found('data', 'log-end', log.name, { offset: recoveryPoint }, message, remedy.writer)
-  }
-  if (cleanerOffset !== undefined && cleanerOffset > logEnd) {
-    facts.cleanerOffsetWrong = true
-    const message = `the cleaner is said to have come to ${cleanerOffset}, and the log ends at ${logEnd}`
-    log.found('rebuilt', 'checkpoint', log.name, { offset: cleanerOffset }, message, remedy.repair)
-  }
 }

@@ -5,8 +5,8 @@ import { emptyHeader, lastOffset, readHeader } from './batch.ts'
 import { type RepairFiles, readWhole } from './files.ts'
 import { fillers } from './filler.ts'
 import { IndexImage } from './index-entries.ts'
+import type { PartitionFacts } from './log-state.ts'
 import { epochsName, metadataName, segmentFileName } from './names.ts'
-import type { PartitionFacts } from './partition-check.ts'
 import type { PartitionPlan, SegmentPlan } from './repair-plan.ts'
 import { type Checksum, SegmentReader } from './segment-reader.ts'
 
@@ -52,7 +52,7 @@ export function applyPlan(
   plan: PartitionPlan,
   aside: Aside,
 ): void {
-  const { log, context } = facts
+  const { context } = facts
   for (const segmentPlan of plan.segments) {
     const { patches, removals, fillers: gaps } = segmentPlan
     if (patches.length + removals.length + gaps.length > 0) rewrite(files, segmentPlan, aside)
@@ -64,21 +64,18 @@ export function applyPlan(
   if (plan.epochs) aside.replace(epochsName, [text(epochsOf(facts))])
   if (plan.metadata) aside.replace(metadataName, [text(formatPartitionMetadata(context.topicId!))])
   for (const leftover of plan.leftovers) if (files.exists(`${context.path}/${leftover}`)) aside.move(leftover)
-  void log
 }
 
 /** Kafka's default: an index with other intervals is as right. */
 const intervalBytes = 4096
 const text = (content: string): Uint8Array => new TextEncoder().encode(content)
 
-function epochsOf({ log, context }: PartitionFacts): string {
-  const start = Math.max(log.segments[0]?.baseOffset ?? 0, context.logStart ?? 0)
+function epochsOf({ log, context, logStartWrong }: PartitionFacts): string {
+  const first = log.segments[0]?.baseOffset ?? 0
+  const start = logStartWrong ? first : Math.max(first, context.logStart ?? 0)
   const kept = log.seenEpochs.filter((_, i) => (log.seenEpochs[i + 1]?.startOffset ?? Number.POSITIVE_INFINITY) > start)
-  return formatEpochs(
-    kept.map((entry, i) =>
-      i === 0 ? { ...entry, startOffset: Math.min(Math.max(entry.startOffset, start), Math.max(start, 0)) } : entry,
-    ),
-  )
+  // The epoch in which the log begins is known from there on.
+  return formatEpochs(kept.map((entry, i) => (i === 0 ? { ...entry, startOffset: start } : entry)))
 }
 
 /** The segment with patches, fillers and without removals, under its own name; what it was is kept aside whole. */

@@ -1,6 +1,6 @@
 import type { Patch } from './healing.ts'
-import type { SegmentFacts } from './log-state.ts'
-import { nothingDurable, type PartitionFacts } from './partition-check.ts'
+import type { PartitionFacts, SegmentFacts } from './log-state.ts'
+import { nothingDurable } from './log-verdict.ts'
 
 /** Offsets whose records are gone. */
 export interface LostRange {

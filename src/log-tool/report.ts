@@ -1,6 +1,6 @@
 import { json, type Lines } from './environment.ts'
 import type { Finding, Note, Severity } from './finding.ts'
-import type { PartitionFacts } from './partition-check.ts'
+import type { PartitionFacts } from './log-state.ts'
 
 /** Findings of one kind in one file that are shown; the others are counted. */
 const shownMax = 20

@@ -62,7 +62,7 @@ export function readEpochs(log: LogState, directory: string): EpochsState {
 }
 
 /** Holds the epochs of the batches against the checkpoint. Returns whether it has to be written anew. */
-export function checkEpochs(log: LogState, state: EpochsState, logEnd: number): boolean {
+export function checkEpochs(log: LogState, state: EpochsState, logStart: number, logEnd: number): boolean {
   const file = `${log.name}/${epochsName}`
   const { epochs } = log
   if (epochs === undefined) {
@@ -80,10 +80,13 @@ export function checkEpochs(log: LogState, state: EpochsState, logEnd: number): 
   if (last !== undefined && last.startOffset > logEnd && !log.context.live)
     return wrong(`epoch ${last.epoch} begins at ${last.startOffset}, and the log ends at ${logEnd}`)
   for (const [i, { epoch, startOffset }] of log.seenEpochs.entries()) {
-    if (at(startOffset) !== epoch)
-      return wrong(`it says epoch ${at(startOffset) ?? 'none'} for offset ${startOffset}, and the batch there ${epoch}`)
-    const before = log.seenEpochs[i - 1]
-    if (before !== undefined && (at(startOffset - 1) ?? -1) > epoch) return wrong(`epoch ${epoch} has no place in it`)
+    const nextStart = log.seenEpochs[i + 1]?.startOffset ?? logEnd
+    if (nextStart <= logStart) continue // It ended below where the log begins.
+    const told = at(Math.max(startOffset, logStart))
+    if (told !== epoch)
+      return wrong(`it says epoch ${told ?? 'none'} for offset ${startOffset}, and the batch there ${epoch}`)
+    if (i > 0 && startOffset > logStart && (at(startOffset - 1) ?? -1) > epoch)
+      return wrong(`epoch ${epoch} has no place in it`)
   }
   const newest = log.seenEpochs[log.seenEpochs.length - 1]
   const extra = epochs.find(entry => newest !== undefined && entry.epoch > newest.epoch && entry.startOffset < logEnd)

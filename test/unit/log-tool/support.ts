@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startBroker } from '../../../src/app/broker.ts'
@@ -16,6 +16,7 @@ import { Engine } from '../../../src/native/engine.ts'
 import { crc32c, lockFile } from '../../../src/native/process.ts'
 import { openStorage } from '../../../src/native/storage.ts'
 import { createTopics } from '../../../src/protocol/schema/create-topics.ts'
+import { deleteRecords } from '../../../src/protocol/schema/delete-records.ts'
 import { produce } from '../../../src/protocol/schema/produce.ts'
 import { batchHeaderBytes, batchSizeAt, Codec } from '../../../src/records/batch-header.ts'
 import { decompress } from '../../../src/records/compression.ts'
@@ -102,7 +103,20 @@ export async function buildHouses(): Promise<Houses> {
     new Map(Object.entries({ 'log.dirs': houses.clean, listeners: 'PLAINTEXT://127.0.0.1:0' })),
   )
   const broker = await startBroker(config, realWorld(), silentLogger)
-  const client = await RawClient.open(broker.endpoints[0]!)
+  try {
+    await fill(await RawClient.open(broker.endpoints[0]!), houses)
+  } finally {
+    await broker.stop()
+  }
+  // Copied for each try, and nothing but space.
+  for (const house of [houses.killed, houses.clean]) rmSync(join(house, '.reserve'), { force: true })
+  cpSync(houses.clean, houses.holes, { recursive: true })
+  makeHoles(join(houses.holes, 'compact-0'))
+  return houses
+}
+
+/** Writes every topic; after what is not removed again, takes the directory as a kill would leave it. */
+async function fill(client: RawClient, houses: Houses): Promise<void> {
   const topic = (name: string, configs: Record<string, string>) => ({
     name,
     numPartitions: 1,
@@ -116,6 +130,7 @@ export async function buildHouses(): Promise<Houses> {
       topic('codecs', {}),
       topic('compact', { 'cleanup.policy': 'compact', 'min.cleanable.dirty.ratio': '1' }),
       topic('empty', {}),
+      topic('trimmed', { 'segment.bytes': '1048576' }),
     ],
     timeoutMs: 10_000,
   })
@@ -140,13 +155,13 @@ export async function buildHouses(): Promise<Houses> {
   }
   for (let i = 0; i < 30; i++) await send('compact', batch(i, 3, 100))
   cpSync(houses.clean, houses.killed, { recursive: true })
+  for (let i = 0; i < 30; i++) await send('trimmed', batch(i, 3, 13_000))
+  const { topics: trimmed } = await client.request(deleteRecords, 2, {
+    topics: [{ name: 'trimmed', partitions: [{ partitionIndex: 0, offset: 85 }] }],
+    timeoutMs: 10_000,
+  })
+  assert.equal(trimmed[0]!.partitions[0]!.errorCode, 0)
   client.destroy()
-  await broker.stop()
-  // Copied for each try, and nothing but space.
-  for (const house of [houses.killed, houses.clean]) rmSync(join(house, '.reserve'), { force: true })
-  cpSync(houses.clean, houses.holes, { recursive: true })
-  makeHoles(join(houses.holes, 'compact-0'))
-  return houses
 }
 
 export const removeHouses = (houses: Houses | undefined): void => {
@@ -302,9 +317,12 @@ export async function recordsOf(
   }
 }
 
+/** In memory where there is such a place: hundreds of copies are made, and each sync would wait for a disk. */
+const scratch = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+
 /** Runs `check` on a copy of a house, which is removed if all is well. */
 export async function onCopy(house: string, check: (copy: string) => Promise<void>): Promise<void> {
-  const copy = mkdtempSync(join(tmpdir(), 'millrace-log-tool-copy-'))
+  const copy = mkdtempSync(join(scratch, 'millrace-log-tool-copy-'))
   cpSync(house, copy, { recursive: true })
   await check(copy)
   rmSync(copy, { recursive: true })

@@ -14,6 +14,6 @@ describe('millrace log verify', bounded, () => {
       const { code, out, errors, of } = await runLog(['verify', houses[which], '--json'])
       assert.deepEqual(of('finding'), [])
       assert.equal(code, 0, out + errors)
-      assert.equal(of('partition').length, 5)
+      assert.equal(of('partition').length, 6)
     })
 })
