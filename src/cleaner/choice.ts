@@ -75,7 +75,7 @@ export class LogChoice {
     const { world, logs, metrics } = this.parts
     const { clock, timers } = world
     metrics.looked()
-    const due: LookedLog[] = []
+    const due = new Filthiest()
     let dirtiest = 0
     let overdueMs = 0
     let sliceEndMs = clock.monotonicMs() + sliceMs
@@ -91,12 +91,11 @@ export class LogChoice {
       if (looked === undefined) continue
       dirtiest = Math.max(dirtiest, looked.dirtyRatio)
       overdueMs = Math.max(overdueMs, looked.overdueMs)
-      if (looked.due) due.push(looked)
+      if (looked.due) due.add(looked)
     }
     metrics.maxDirtyRatio = dirtiest
     metrics.maxCompactionDelayMs = overdueMs
-    due.sort(byFilth)
-    this.candidates = due.slice(0, candidatesMost).map(({ compacted }) => compacted)
+    this.candidates = due.best().map(({ compacted }) => compacted)
     this.candidatesUntilMs = clock.monotonicMs() + this.parts.keptMs()
   }
 
@@ -111,5 +110,26 @@ export class LogChoice {
     } catch (error) {
       return failed(error)
     }
+  }
+}
+
+/** The filthiest of very many, without ever sorting very many. */
+class Filthiest {
+  private readonly found: LookedLog[] = []
+
+  add(looked: LookedLog): void {
+    this.found.push(looked)
+    if (this.found.length >= 2 * candidatesMost) this.cut()
+  }
+
+  /** The filthiest first. */
+  best(): readonly LookedLog[] {
+    this.cut()
+    return this.found
+  }
+
+  private cut(): void {
+    this.found.sort(byFilth)
+    this.found.length = Math.min(this.found.length, candidatesMost)
   }
 }

@@ -79,7 +79,7 @@ export class LogCleaner implements LogKeeper {
   start(): void {
     this.started = true
     this.parts.logs.keeper = this
-    if (this.parts.logs.size > 0) this.schedule()
+    this.schedule()
   }
 
   /** Ends all passes, at once, without waiting for them to get anywhere; resolves when no thread is left. */
@@ -122,11 +122,11 @@ export class LogCleaner implements LogKeeper {
   }
 
   /** What a pass was told at its beginning may be wrong now. */
-  changed({ log }: CompactedLog, is: boolean): void {
+  changed({ log }: CompactedLog): void {
     this.passes.get(log)?.abort()
     this.uncleanable.delete(log)
     this.retryAtMs.delete(log)
-    if (is) this.schedule()
+    this.schedule()
   }
 
   /** A log was cut to `offset`, while it was held: no more than that is clean. */
@@ -140,7 +140,7 @@ export class LogCleaner implements LogKeeper {
     for (const pass of this.passes.values()) pass.abort()
     this.timer?.cancel()
     this.timer = undefined
-    if (this.parts.logs.size > 0) this.schedule(0)
+    this.schedule(0)
   }
 
   stats(): CleanerStats {
@@ -155,7 +155,7 @@ export class LogCleaner implements LogKeeper {
   }
 
   private schedule(delayMs = this.parts.settings().backoffMs): void {
-    if (!this.started || this.stopped || this.timer !== undefined) return
+    if (!this.started || this.stopped || this.timer !== undefined || this.parts.logs.size === 0) return
     this.timer = this.parts.world.timers.after(delayMs, () => {
       this.timer = undefined
       this.work()
@@ -174,7 +174,7 @@ export class LogCleaner implements LogKeeper {
       if (this.workAgain) {
         this.workAgain = false
         this.work()
-      } else if (this.parts.logs.size > 0) this.schedule()
+      } else this.schedule()
     })
   }
 

@@ -13,8 +13,8 @@ export interface CompactedLog {
 export interface LogKeeper {
   /** Resolves when nobody works on the log; nobody begins to until what it resolves with is called. */
   hold(log: PartitionLog): Promise<() => void>
-  /** The log is compacted from now on, or by other settings, or, with `false`, no more. */
-  changed(compacted: CompactedLog, is: boolean): void
+  /** The log is compacted from now on, or by other settings, or no more. */
+  changed(compacted: CompactedLog): void
 }
 
 /**
@@ -95,6 +95,8 @@ export class CompactedLogs {
     const is = log.settings.compaction !== undefined
     if (is) this.logs.set(log, this.logs.get(log) ?? compacted)
     else this.logs.delete(log)
-    if (is || before?.compaction !== undefined) this.keeper?.changed(compacted, is)
+    if (!is && before?.compaction === undefined) return
+    // A change of the broker's configs comes to every log, whether it means anything there or not.
+    if (JSON.stringify(before) !== JSON.stringify(log.settings)) this.keeper?.changed(compacted)
   }
 }

@@ -391,6 +391,48 @@ test('a policy that loses compact ends the pass and keeps the checkpoint, from w
   await cleaner.stop()
 })
 
+test('settings that are told again and are the same disturb no pass', async () => {
+  const { world, openFilled, pass, cleaner } = await startCleaning()
+  const log = await openFilled(5)
+  const first = await pass()
+  log.configure({ ...log.settings, compaction: { ...compaction } })
+  assert.equal(first.stopAsked, false)
+  log.configure({ ...log.settings, compaction: { ...compaction, deleteRetentionMs: 1 } })
+  assert.equal(first.stopAsked, true)
+  first.say({ kind: 'stopped' })
+  await world.time.settle()
+  const second = await pass()
+  assert.equal(second.task.deleteRetentionMs, 1)
+  second.done()
+  await world.time.settle()
+  await cleaner.stop()
+})
+
+test('a log that is not compacted is held without a timer', async () => {
+  const { world, logs, openFilled, cleaner } = await startCleaning({ settings: { compaction: undefined } })
+  await openFilled(5)
+  const before = world.time.pending
+  const moving = logs.advanceStart(key(), 3)
+  await world.time.settle()
+  await moving
+  assert.equal(world.time.pending, before)
+  await cleaner.stop()
+})
+
+test('more logs than one look keeps are cleaned all the same, each once', async () => {
+  const { world, openFilled, pass, played, cleaner } = await startCleaning()
+  for (let partition = 0; partition < 530; partition++) await openFilled(2, partition)
+  const cleaned: string[] = []
+  for (let each: ReturnType<typeof played.next> = await pass(); each !== undefined; each = played.next()) {
+    cleaned.push(each.name)
+    each.done()
+    await world.time.settle()
+  }
+  assert.equal(cleaned.length, 530)
+  assert.equal(new Set(cleaned).size, 530)
+  await cleaner.stop()
+})
+
 test('as many passes run as there are threads, and a change of settings begins them anew by their new shares', async () => {
   const { world, openFilled, pass, played, state, cleaner } = await startCleaning({
     cleaner: { threads: 2, maxBytesPerSecond: 1_000 },
