@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "binding/cleaning_pass.h"
 #include "binding/engine.h"
 
 namespace millrace {
@@ -45,6 +46,7 @@ void Environment::TearDown() {
   tearing_down_ = true;
   for (const std::unique_ptr<Engine>& engine : engines_) engine->Abandon();
   locks_.Clear();
+  passes_.Clear();
   End();
 }
 

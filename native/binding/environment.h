@@ -11,6 +11,7 @@
 
 namespace millrace {
 
+class BoundPass;
 class Engine;
 
 // What one Node.js environment (the main thread, or a worker thread) has loaded; its instance data.
@@ -32,6 +33,7 @@ class Environment {
   // them; a closed one is an empty shell.
   Engine& AddEngine(std::unique_ptr<Engine> engine);
   SlotTable<UniqueFd>& locks() { return locks_; }
+  SlotTable<std::unique_ptr<BoundPass>>& passes() { return passes_; }
 
   // Something that outlives its JavaScript call began or ended.
   void Begin() { ++pending_; }
@@ -46,6 +48,7 @@ class Environment {
   napi_async_cleanup_hook_handle hook_ = nullptr;
   std::vector<std::unique_ptr<Engine>> engines_;
   SlotTable<UniqueFd> locks_;
+  SlotTable<std::unique_ptr<BoundPass>> passes_;
   int pending_ = 0;
   bool tearing_down_ = false;
 };

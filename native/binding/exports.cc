@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "binding/call_args.h"
+#include "binding/cleaning_pass.h"
 #include "binding/engine.h"
 #include "binding/environment.h"
 #include "binding/log_upkeep.h"
@@ -13,7 +14,7 @@ namespace millrace {
 namespace {
 
 // Raised with every change to what the addon exports; src/native refuses to load any other.
-constexpr int32_t kAddonAbi = 4;
+constexpr int32_t kAddonAbi = 5;
 
 // Every status by name: src/native/status.ts is compared with it.
 napi_value StatusTable(napi_env env) {
@@ -37,6 +38,7 @@ Environment* DefineExports(napi_env env, napi_value exports) {
   };
   AppendProcessCalls(properties, environment);
   AppendFileLimit(properties);
+  AppendCleaningPass(properties, environment);
   if (napi_define_properties(env, exports, properties.size(), properties.data()) != napi_ok)
     return nullptr;
   return environment;

@@ -1,17 +1,22 @@
-// What a broker does with logs between requests: looking at their segments, letting idle ones rest,
-// bounding the files that stay open.
+// What a broker does with logs between requests: looking at their segments, replacing them by
+// cleaned ones, letting idle ones rest, bounding the files that stay open.
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
+#include <memory>
+#include <utility>
 #include <vector>
 
+#include "binding/async_call.h"
 #include "binding/call_args.h"
 #include "binding/call_block.h"
 #include "binding/engine.h"
 #include "binding/log_upkeep.h"
 #include "binding/status_to_js.h"
 #include "core/log/log_services.h"
+#include "core/log/replacement.h"
 
 namespace millrace {
 namespace {
@@ -65,6 +70,81 @@ napi_value RestLog(napi_env env, napi_callback_info info) {
   return rested;
 }
 
+// Puts a cleaned segment in the place of others; what has to wait for the disk does so on a worker
+// thread, while the log goes on being used.
+class ReplaceCall : public AsyncCall {
+ public:
+  ReplaceCall(Engine& engine, double log, std::shared_ptr<Replacement> replacement)
+      : AsyncCall(engine, "replace segments"), replacement_(std::move(replacement)), log_(log) {}
+
+ private:
+  Status Execute() override { return replacement_->Commit(); }
+  Status Finish(napi_env env, Status, napi_value* value) override {
+    LogEntry* entry = engine_.open() ? engine_.FindLog(log_) : nullptr;
+    const Status status =
+        entry == nullptr ? Status(Code::kClosed) : entry->log->FinishReplacement(*replacement_);
+    *value = ToJs(env, static_cast<int32_t>(status.code()));
+    return Status::Ok();
+  }
+
+  const std::shared_ptr<Replacement> replacement_;
+  const double log_;
+};
+
+class RemovalsCall : public AsyncCall {
+ public:
+  RemovalsCall(Engine& engine, std::function<Status()> finish)
+      : AsyncCall(engine, "remove segments"), finish_(std::move(finish)) {}
+
+ private:
+  Status Execute() override { return finish_(); }
+  Status Finish(napi_env env, Status status, napi_value* value) override {
+    *value = ToJs(env, static_cast<int32_t>(status.code()));
+    return Status::Ok();
+  }
+
+  const std::function<Status()> finish_;
+};
+
+// replaceSegments(log, base offsets): fulfilled with a status. Then the log has the new segment,
+// and finishRemovals has to follow.
+napi_value ReplaceSegments(napi_env env, napi_callback_info info) {
+  CallArgs<2> args(env, info);
+  Engine& engine = args.Owner<Engine>();
+  const auto id = args.Number(0);
+  napi_typedarray_type type;
+  size_t length;
+  void* data;
+  if (!id || args[1] == nullptr ||
+      napi_get_typedarray_info(env, args[1], &type, &length, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_float64_array) {
+    return ThrowArgument(env, "replaceSegments takes a log and base offsets");
+  }
+  LogEntry* entry = engine.open() ? engine.FindLog(*id) : nullptr;
+  if (entry == nullptr) return ThrowStatus(env, Status(Code::kClosed), "replace segments");
+  const double* numbers = static_cast<const double*>(data);
+  std::vector<Offset> bases;
+  for (size_t i = 0; i < length; ++i) {
+    if (!(numbers[i] >= 0 && numbers[i] < 9007199254740992.0))
+      return ThrowArgument(env, "replaceSegments takes base offsets");
+    bases.push_back(static_cast<Offset>(numbers[i]));
+  }
+  auto replacement = entry->log->BeginReplacement(bases);
+  if (!replacement.ok()) return ThrowStatus(env, replacement.status(), "replace segments");
+  return AsyncCall::Start(env, std::make_unique<ReplaceCall>(engine, *id, *replacement));
+}
+
+// finishRemovals(log): fulfilled with a status when files that are no longer the log's are gone.
+napi_value FinishRemovals(napi_env env, napi_callback_info info) {
+  CallArgs<1> args(env, info);
+  Engine& engine = args.Owner<Engine>();
+  const auto id = args.Number(0);
+  LogEntry* entry = id && engine.open() ? engine.FindLog(*id) : nullptr;
+  if (entry == nullptr) return ThrowStatus(env, Status(Code::kClosed), "remove segments");
+  return AsyncCall::Start(env,
+                          std::make_unique<RemovalsCall>(engine, entry->log->PendingRemovals()));
+}
+
 // limitOpenFiles(reserved): half of the descriptors that are not reserved may stay open although
 // nobody uses them; the other half is for logs being written, readers and syncs. At least half of
 // all counts as not reserved.
@@ -89,6 +169,8 @@ napi_value LimitOpenFiles(napi_env env, napi_callback_info info) {
 void AppendLogUpkeep(std::vector<napi_property_descriptor>& properties, Engine* engine) {
   properties.push_back(Method("listSegments", ListSegments, engine));
   properties.push_back(Method("restLog", RestLog, engine));
+  properties.push_back(Method("replaceSegments", ReplaceSegments, engine));
+  properties.push_back(Method("finishRemovals", FinishRemovals, engine));
 }
 
 void AppendFileLimit(std::vector<napi_property_descriptor>& properties) {

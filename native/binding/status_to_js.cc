@@ -27,6 +27,7 @@ constexpr StatusText kTexts[] = {
     {Code::kTooManyConnections, "tooManyConnections", "MILLRACE_TOO_MANY_CONNECTIONS",
      "the limit of connections is reached"},
     {Code::kWouldBlock, "wouldBlock", "MILLRACE_WOULD_BLOCK", "it would have to wait for the disk"},
+    {Code::kStopped, "stopped", "MILLRACE_STOPPED", "it was asked to end"},
     {Code::kOffsetOutOfRange, "offsetOutOfRange", "MILLRACE_OFFSET_OUT_OF_RANGE",
      "the offset is outside the log"},
     {Code::kBatchCorrupt, "batchCorrupt", "MILLRACE_BATCH_CORRUPT",

@@ -173,6 +173,7 @@ TEST_CASE(
 // A file without a descriptor, as simulated disks have them.
 class MemoryFile final : public File {
  public:
+  Status SetModifiedMs(int64_t) override { return Status(Code::kInvalidArgument); }
   explicit MemoryFile(std::string content) : content_(std::move(content)) {}
   Result<size_t> ReadAt(uint64_t position, std::span<std::byte> into) override {
     if (before_read) before_read(position);

@@ -16,31 +16,28 @@ export interface Addon {
   /** Milliseconds since the kernel made this process, too long by at most 10; -1 when it cannot be told. */
   processAgeMs(): number
   /**
-   * `numbers` are `TaskField`s, `segments` base offset and size of each, `producers` id, epoch and last
-   * data offset of each. `codec(fold, codec, records)` returns the other
-   * form of a batch's records; it is called on this thread, within the pass's functions.
+   * The number of a cleaning pass. `numbers` are `TaskField`s, `segments` base offset and size of each, `producers` id,
+   * epoch and last data offset of each. `codec(fold, codec, records)` returns the other form of a batch's records; it is
+   * called on this thread, within the pass's functions. What fails in these throws an error with `nativeCode`, `segment`
+   * and `position`.
    */
-  createCleaningPass(
+  openCleaningPass(
     directory: string,
     numbers: Float64Array,
     segments: Float64Array,
     producers: BigInt64Array,
     stop: Int32Array,
     codec: (fold: boolean, codec: number, records: Uint8Array) => Uint8Array,
-  ): RawCleaningPass
-}
-
-/** What fails throws an error with `nativeCode` and, where bytes are damaged, `segment` and `position`. */
-export interface RawCleaningPass {
+  ): number
   /** `MapField`s. */
-  buildMap(): Float64Array
+  buildCleaningMap(pass: number): Float64Array
   /** `GroupField`s, then the base offsets; undefined after the last. */
-  nextGroup(): Float64Array | undefined
-  close(): void
+  nextCleanedGroup(pass: number): Float64Array | undefined
+  closeCleaningPass(pass: number): void
 }
 
 /** Raised with every change to what the addon exports (native/binding/addon.cc). */
-export const addonAbi = 4
+export const addonAbi = 5
 
 /** Functions without a comment take all arguments from `block` and return a status. */
 export interface RawEngine {
@@ -78,8 +75,10 @@ export interface RawEngine {
   resetLog(): number
   advanceLogStart(): number
   rollLog(): number
-  /** Fulfilled with status, errno. */
-  replaceSegments(log: number, bases: Float64Array): Promise<Float64Array>
+  /** Fulfilled with a status; where that is 0, `finishRemovals` has to follow. */
+  replaceSegments(log: number, bases: Float64Array): Promise<number>
+  /** Fulfilled with a status, when files that are no longer the log's are gone. */
+  finishRemovals(log: number): Promise<number>
   requestFlush(): number
   /** `SegmentField.count` numbers a segment in `headers`, how many in `block`. */
   listSegments(log: number, count: number, times: boolean, skip: number): number
@@ -178,7 +177,7 @@ export const EngineStat = {
   parked: 9,
   sendfileBytes: 10,
 } as const
-/** Numbers of a cleaning pass's task, of its map and of a cleaned group: native/binding/cleaning_calls.cc. */
+/** Numbers of a cleaning pass's task, of its map and of a cleaned group: native/binding/cleaning_pass.cc. */
 export const TaskField = {
   endOffset: 0,
   firstDirtyOffset: 1,
@@ -186,11 +185,10 @@ export const TaskField = {
   segmentBytes: 3,
   segmentIndexBytes: 4,
   indexIntervalBytes: 5,
-  maxMessageBytes: 6,
-  deleteRetentionMs: 7,
-  nowMs: 8,
-  bytesPerSecond: 9,
-  count: 10,
+  deleteRetentionMs: 6,
+  nowMs: 7,
+  bytesPerSecond: 8,
+  count: 9,
 } as const
 export const MapField = { cleanEndOffset: 0, keys: 1, bytesRead: 2, mapFill: 3, count: 4 } as const
 export const GroupField = {

@@ -1,4 +1,4 @@
-import { GroupField, MapField, type RawCleaningPass, TaskField } from './addon.ts'
+import { type Addon, GroupField, MapField, TaskField } from './addon.ts'
 import { NativeError, statusError } from './errors.ts'
 import { loadAddon } from './load-addon.ts'
 
@@ -16,7 +16,7 @@ export interface CleanTask {
   readonly segmentBytes: number
   readonly segmentIndexBytes: number
   readonly indexIntervalBytes: number
-  /** A batch above it is still cleaned: the limit may have been lowered. */
+  /** Nothing is dropped for it: it may have been lowered since. */
   readonly maxMessageBytes: number
   readonly deleteRetentionMs: number
   readonly nowMs: number
@@ -93,7 +93,8 @@ export class CleaningError extends NativeError {
  * right after any number of them, but clean up to `cleanEndOffset` only after the last.
  */
 export class CleaningPass {
-  readonly #raw: RawCleaningPass
+  readonly #addon: Addon = loadAddon()
+  readonly #pass: number
   readonly #directory: string
 
   constructor(task: CleanTask, codecs: RecordCodecs, stop: Int32Array) {
@@ -110,14 +111,14 @@ export class CleaningPass {
     )
     const codec = (fold: boolean, codec: number, records: Uint8Array) =>
       fold ? codecs.fold(codec, records) : codecs.unfold(codec, records)
-    this.#raw = this.#called(() =>
-      loadAddon().createCleaningPass(task.directory, numbers, segments, producers, stop, codec),
+    this.#pass = this.#called(() =>
+      this.#addon.openCleaningPass(task.directory, numbers, segments, producers, stop, codec),
     )
   }
 
   /** Reads the segments from `firstDirtyOffset` on. Once, before the first group. */
   buildMap(): OffsetMapFacts {
-    const facts = this.#called(() => this.#raw.buildMap())
+    const facts = this.#called(() => this.#addon.buildCleaningMap(this.#pass))
     return {
       cleanEndOffset: facts[MapField.cleanEndOffset]!,
       keys: facts[MapField.keys]!,
@@ -128,7 +129,7 @@ export class CleaningPass {
 
   /** Writes the next cleaned segment, durable under names that no reader looks at; undefined when all are written. */
   nextGroup(): CleanedGroup | undefined {
-    const group = this.#called(() => this.#raw.nextGroup())
+    const group = this.#called(() => this.#addon.nextCleanedGroup(this.#pass))
     if (group === undefined) return undefined
     return {
       bases: Array.from(group.subarray(GroupField.count)),
@@ -144,7 +145,7 @@ export class CleaningPass {
 
   /** Gives back memory and files. What was written of a group that was not finished is removed. */
   close(): void {
-    this.#raw.close()
+    this.#addon.closeCleaningPass(this.#pass)
   }
 
   #called<T>(call: () => T): T {
@@ -166,7 +167,6 @@ const taskNumbers = [
   'segmentBytes',
   'segmentIndexBytes',
   'indexIntervalBytes',
-  'maxMessageBytes',
   'deleteRetentionMs',
   'nowMs',
   'bytesPerSecond',

@@ -20,6 +20,7 @@ const explanations: Record<StatusName, string> = {
   addressInUse: 'another process listens on this address; stop it or choose another port',
   tooManyConnections: 'the limit of connections is reached; close some or raise max.connections',
   wouldBlock: 'what was asked for is not in memory; let a thread that may wait read it',
+  stopped: 'it was asked to end before it was done; start it again when that is wanted',
   offsetOutOfRange: 'the offset is outside the log; ask for an offset between its start and its end',
   batchCorrupt: 'the length or the checksum of the record batch does not hold; send it again',
   batchInvalid: 'the records contradict the header of their batch, or lack what the topic requires',

@@ -18,6 +18,7 @@ export const StatusCode = {
   addressInUse: 12,
   tooManyConnections: 13,
   wouldBlock: 14,
+  stopped: 15,
   offsetOutOfRange: 20,
   batchCorrupt: 30,
   batchInvalid: 31,

@@ -166,13 +166,13 @@ export class NativeLog implements StoredLog {
   }
 
   async replaceSegments(bases: readonly number[]): Promise<number> {
-    let answer: Float64Array
     try {
-      answer = await this.#raw.replaceSegments(this.number, Float64Array.from(bases))
-    } catch {
-      return StatusCode.closed // Its arguments were right, so it is closed.
+      const status = await this.#raw.replaceSegments(this.number, Float64Array.from(bases))
+      // A log that is closed by now has finished them, or its next opening does.
+      return status === StatusCode.ok ? await this.#raw.finishRemovals(this.number) : status
+    } catch (failure) {
+      return (failure as { nativeCode?: number }).nativeCode ?? StatusCode.invalidArgument
     }
-    return answer[0]!
   }
 
   segments(count: number, times: boolean, skip = 0): SegmentFacts[] {

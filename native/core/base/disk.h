@@ -58,9 +58,12 @@ class File {
   // Makes the next reads come from the device, where the page cache is clean. After a failed sync
   // the kernel may call pages clean that never got there, and would serve them to whoever verifies.
   virtual void DropCache() = 0;
+  // A hint: nobody needs this range in the page cache, where it is clean.
+  virtual void DropCacheRange(uint64_t /*position*/, uint64_t /*length*/) {}
   virtual Result<uint64_t> Size() = 0;
   // When its content last changed, in milliseconds since the epoch.
   virtual Result<int64_t> ModifiedMs() = 0;
+  virtual Status SetModifiedMs(int64_t modified_ms) = 0;
   virtual Result<std::unique_ptr<Mapping>> Map(uint64_t length, bool writable) = 0;
   // The descriptor for sendfile(2), or -1 where there is none (simulated disks).
   virtual int descriptor() const = 0;

@@ -172,6 +172,11 @@ class PosixFile final : public File {
 
   void DropCache() override { (void)::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_DONTNEED); }
 
+  void DropCacheRange(uint64_t position, uint64_t length) override {
+    (void)::posix_fadvise(fd_.get(), static_cast<off_t>(position), static_cast<off_t>(length),
+                          POSIX_FADV_DONTNEED);
+  }
+
   Result<uint64_t> Size() override {
     struct stat facts;
     if (::fstat(fd_.get(), &facts) != 0) return LastError();
@@ -182,6 +187,13 @@ class PosixFile final : public File {
     struct stat facts;
     if (::fstat(fd_.get(), &facts) != 0) return LastError();
     return int64_t{facts.st_mtim.tv_sec} * 1000 + facts.st_mtim.tv_nsec / 1'000'000;
+  }
+
+  Status SetModifiedMs(int64_t modified_ms) override {
+    const int64_t seconds = modified_ms / 1000 - (modified_ms % 1000 < 0 ? 1 : 0);
+    const auto nanoseconds = static_cast<long>((modified_ms - seconds * 1000) * 1'000'000);
+    const timespec times[] = {{0, UTIME_OMIT}, {static_cast<time_t>(seconds), nanoseconds}};
+    return ::futimens(fd_.get(), times) == 0 ? Status::Ok() : LastError();
   }
 
   Result<std::unique_ptr<Mapping>> Map(uint64_t length, bool writable) override {

@@ -27,6 +27,7 @@ enum class Code : int32_t {
   kAddressInUse = 12,
   kTooManyConnections = 13,
   kWouldBlock = 14,  // not without waiting for the disk, which was not allowed
+  kStopped = 15,     // it was asked to end before it was done
   // Positions.
   kOffsetOutOfRange = 20,
   // Verdicts on bytes handed to Append (src/api/errors.ts maps them to Kafka's codes).

@@ -357,6 +357,17 @@ void StampBatch(std::span<std::byte> batch, Offset base_offset, const AppendOpti
   StoreBigEndian<uint32_t>(bytes + kChecksumAt, ChecksumOf(batch));
 }
 
+void RewriteBatchHeader(std::span<std::byte> batch, int16_t attributes, int64_t base_timestamp,
+                        int64_t max_timestamp, int32_t record_count) {
+  std::byte* bytes = batch.data();
+  StoreBigEndian<int32_t>(bytes + kLengthAt, static_cast<int32_t>(batch.size() - kBatchLengthEnd));
+  StoreBigEndian<int16_t>(bytes + kAttributesAt, attributes);
+  StoreBigEndian<int64_t>(bytes + kBaseTimestampAt, base_timestamp);
+  StoreBigEndian<int64_t>(bytes + kMaxTimestampAt, max_timestamp);
+  StoreBigEndian<int32_t>(bytes + kRecordCountAt, record_count);
+  StoreBigEndian<uint32_t>(bytes + kChecksumAt, ChecksumOf(batch));
+}
+
 Status VisitRecords(std::span<const std::byte> batch, RecordVisitor visit, void* context) {
   BatchHeader header;
   if (Status status = ParseBatchHeader(batch, &header); !status.ok()) return status;

@@ -114,6 +114,11 @@ Status CheckUnfolded(std::span<std::byte> batch, std::span<const std::byte> reco
 void StampBatch(std::span<std::byte> batch, Offset base_offset, const AppendOptions& options,
                 BatchHeader* header);
 
+// What cleaning changes in the header of a batch, which is whole but for its size and checksum:
+// those two follow from the bytes.
+void RewriteBatchHeader(std::span<std::byte> batch, int16_t attributes, int64_t base_timestamp,
+                        int64_t max_timestamp, int32_t record_count);
+
 // Walks the records of an uncompressed batch (kInvalidArgument for a compressed one): calls
 // `visit(index, timestamp, offset_delta)` until it returns false. Offset deltas may have gaps, as
 // compaction leaves them. kBatchInvalid where a record's structure does not hold; the records

@@ -48,6 +48,8 @@ class SegmentFile;
 // What the logs of a process share: the bounded set of open files and the thread that prepares
 // segments.
 class LogServices;
+// Segments giving way to a cleaned one (replacement.h).
+class Replacement;
 // The log as of one moment, for a thread that may wait for the disk (log_view.h).
 class LogView;
 
@@ -176,6 +178,21 @@ class Log {
   // before.
   virtual Status AdvanceStart(Offset offset) = 0;
   virtual Status Roll() = 0;
+  // Puts the cleaned segment that lies in the directory under the base offset of the first of these
+  // consecutive, sealed, durable segments (clean/clean_pass.h) in the place of all of them. In
+  // steps, so that the decision thread waits for no disk: it begins, a thread that may wait calls
+  // Commit, the decision thread finishes, and a thread that may wait calls what PendingRemovals
+  // returns. Once committed, a crash finds the new segment, and before it the old ones. Positions
+  // in regions that were handed out, and views, go on meaning the old files.
+  // kWouldBlock: the segments were cut, or the log's start is behind them, and the cleaned files
+  // are gone. After a failure to make the new name durable the log has failed. What fails in the
+  // last step is tried again by the next removal, truncation, replacement or start.
+  virtual Result<std::shared_ptr<Replacement>> BeginReplacement(std::span<const Offset> bases) = 0;
+  virtual Status FinishReplacement(Replacement& replacement) = 0;
+  // Files that are no longer the log's are gone, and names are right, when it returns success.
+  virtual std::function<Status()> PendingRemovals() = 0;
+  // All steps on the calling thread.
+  Status ReplaceSegments(std::span<const Offset> bases);
   // Facts of up to `into.size()` segments, oldest first, the active one included; returns how many.
   // Without `times` only offsets and sizes, which ask no file.
   virtual Result<size_t> ListSegments(bool times, std::span<SegmentFacts> into) = 0;

@@ -232,6 +232,7 @@ Status LogImpl::Close(bool clean) {
 // After the flush has trimmed and synced the rolled segments, the active one is left.
 Status LogImpl::CloseClean() {
   prepared_.Discard();
+  SettleReplacement();
   (void)removals_.Finish();  // what cannot be removed now the next start removes
   const auto stopped = dirty_.StopFlush();
   if (Result<DurablePoint> flushed = dirty_.FlushStopped(); !flushed.ok()) return flushed.status();
@@ -248,6 +249,7 @@ Status LogImpl::CloseClean() {
 
 void LogImpl::LetGo() {
   prepared_.Discard();
+  if (replacement_ != nullptr) replacement_->Cancel();
   removals_.Abandon();
   segments_.clear();
   dirty_.Forget(0, INT64_MAX);

@@ -10,12 +10,14 @@
 #include "core/log/log_view.h"
 #include "core/log/prepared_segment.h"
 #include "core/log/removal_queue.h"
+#include "core/log/replacement.h"
 #include "core/log/segment.h"
 
 namespace millrace {
 
 // The list of segments and the moves between them. Appending, rolling and closing are in
-// log_impl.cc, reading in log_read.cc, and everything that takes data away in log_remove.cc.
+// log_impl.cc, reading in log_read.cc, everything that takes data away in log_remove.cc, and
+// what compaction does in log_replace.cc.
 //
 // Everything here belongs to the decision thread but dirty_, which says itself what others may do.
 class LogImpl final : public Log {
@@ -32,6 +34,9 @@ class LogImpl final : public Log {
   Status Validate(std::span<const std::byte> batch, const AppendOptions& options,
                   Appended* verdict) const override;
   Status Roll() override;
+  Result<std::shared_ptr<Replacement>> BeginReplacement(std::span<const Offset> bases) override;
+  Status FinishReplacement(Replacement& replacement) override;
+  std::function<Status()> PendingRemovals() override { return removals_.Finisher(); }
   Result<size_t> ListSegments(bool times, std::span<SegmentFacts> into) override;
   bool Rest() override;
   Status Close(bool clean) override;
@@ -78,6 +83,11 @@ class LogImpl final : public Log {
   // Removes the files of `segment`, whose names are then free; blocks are given back in the
   // background.
   Status Remove(Segment& segment);
+  // Replacing, in log_replace.cc. With the replacement's mutex held:
+  Status Exchange(Replacement& replacement);
+  // Before the log is cut: a replacement that is decided takes place, any other does not.
+  void SettleReplacement();
+
   Status CutTo(Offset offset);
   Status StartOver(Offset offset);
 
@@ -94,6 +104,7 @@ class LogImpl final : public Log {
   DirtyFiles dirty_;
   PreparedSegment prepared_;
   RemovalQueue removals_;
+  std::shared_ptr<Replacement> replacement_;  // the last that began; null before the first
 };
 
 }  // namespace millrace

@@ -39,6 +39,7 @@ Status LogImpl::TruncateTo(Offset offset) {
   if (Status status = CheckUsable(); !status.ok()) return status;
   if (offset >= dirty_.end()) return Status::Ok();
   if (offset < log_start_) return ResetTo(offset);
+  SettleReplacement();
   Segment& kept = *segments_[SegmentFor(offset)];
   Result<std::optional<BatchPlace>> first = kept.Find(offset);
   if (!first.ok()) return Judge(first.status());
@@ -80,6 +81,7 @@ Status LogImpl::CutTo(Offset offset) {
 Status LogImpl::ResetTo(Offset offset) {
   if (Status status = CheckUsable(); !status.ok()) return status;
   if (offset < 0) return Status(Code::kInvalidArgument);
+  SettleReplacement();
   // The names of segments that went may be needed again.
   if (Status status = removals_.Finish(); !status.ok()) return status;
   const auto stopped = dirty_.StopFlush();

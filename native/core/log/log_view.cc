@@ -45,11 +45,13 @@ struct LargestSearch {
 };
 
 // The answer of a batch whose header is enough: append time is every record's, and what is
-// compressed is not unfolded here. None for others.
+// compressed is not unfolded here. None for others, those with holes among them.
 std::optional<TimestampPosition> AnswerOfHeader(const BatchHeader& header, Offset from,
                                                 Offset limit) {
+  if (header.record_count == 0) return TimestampPosition();
   TimestampPosition answer{header.base_offset, header.max_timestamp, header.leader_epoch, true};
-  if ((header.attributes & kBatchAppendTime) != 0) {
+  const bool dense = header.last_offset - header.base_offset == header.record_count - 1;
+  if ((header.attributes & kBatchAppendTime) != 0 && dense) {
     answer.offset = std::max(header.base_offset, from);
     answer.in_compressed_batch = false;
     return answer.offset < limit ? answer : TimestampPosition();
@@ -97,7 +99,7 @@ Result<TimestampOffset> LargestBatch(Segment& segment, Offset from, Offset limit
     if (!step.ok()) return step.status();
     if (*step == BatchCursor::Step::kBroken) return Status(Code::kCorrupt);
     if (*step == BatchCursor::Step::kEnd || cursor.header().base_offset >= limit) return largest;
-    if (cursor.header().max_timestamp > largest.timestamp) {
+    if (cursor.header().record_count > 0 && cursor.header().max_timestamp > largest.timestamp) {
       largest = {cursor.header().max_timestamp, cursor.header().last_offset};
     }
   }

@@ -51,23 +51,43 @@ std::shared_ptr<File> CachedFile::FindOpen() {
 
 Result<std::shared_ptr<File>> CachedFile::AcquireAs(OpenMode mode) {
   if (std::shared_ptr<File> open = FindOpen(); open != nullptr) return open;
+  {
+    std::lock_guard lock(cache_.mutex_);
+    if (retired_) return Status(Code::kNotFound);
+  }
   Result<std::shared_ptr<File>> file = disk_.Open(path_, mode);
   if (!file.ok() && file.status().code() == Code::kTooManyFiles) {
     // Idle descriptors of ours may be what is missing; once they are closed, the answer stands.
     cache_.CloseIdle();
     file = disk_.Open(path_, mode);
   }
-  if (file.ok()) Adopt(*file);
+  // Retired while it was being opened: it may be the other file already.
+  if (file.ok() && !TakeIn(*file)) return Status(Code::kNotFound);
   return file;
 }
 
-void CachedFile::Adopt(const std::shared_ptr<File>& file) {
+void CachedFile::Adopt(const std::shared_ptr<File>& file) { (void)TakeIn(file); }
+
+bool CachedFile::TakeIn(const std::shared_ptr<File>& file) {
   OpenFiles::List closing;  // outlives the lock
   std::lock_guard lock(cache_.mutex_);
+  if (retired_) return false;
   if (held_ == nullptr) place_ = cache_.used_.insert(cache_.used_.begin(), this);
   held_ = file;
   open_ = file;
   cache_.TrimTo(cache_.capacity_, &closing);
+  return true;
+}
+
+std::shared_ptr<File> CachedFile::Retire() {
+  std::lock_guard lock(cache_.mutex_);
+  retired_ = true;
+  std::shared_ptr<File> file = open_.lock();
+  if (held_ != nullptr) {
+    cache_.used_.erase(place_);
+    held_.reset();  // `file` still has it
+  }
+  return file;
 }
 
 void CachedFile::Forget() {

@@ -56,12 +56,17 @@ class CachedFile {
   void Adopt(const std::shared_ptr<File>& file);
   // The cache lets go of the file; holders keep it.
   void Forget();
+  // The same for good, since the path is about to stand for another file: it is not opened again
+  // (kNotFound), by nobody who comes when this has returned or was about to open it before.
+  // Returns the file if it was open.
+  std::shared_ptr<File> Retire();
   const std::string& path() const { return path_; }
 
  private:
   friend class OpenFiles;
   Result<std::shared_ptr<File>> AcquireAs(OpenMode mode);
-  std::shared_ptr<File> FindOpen();  // null: not open
+  bool TakeIn(const std::shared_ptr<File>& file);  // false: retired
+  std::shared_ptr<File> FindOpen();                // null: not open
 
   OpenFiles& cache_;
   Disk& disk_;
@@ -72,6 +77,7 @@ class CachedFile {
   std::shared_ptr<File> held_;
   std::weak_ptr<File> open_;
   std::list<CachedFile*>::iterator place_;
+  bool retired_ = false;
 };
 
 }  // namespace millrace

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/log/swap.h"
+
 namespace millrace {
 
 // What the end of a log may look like, by what has happened (segment.h draws the files):
@@ -31,19 +33,38 @@ std::string Recovery::PathOf(Offset base_offset, FileKind kind) const {
   return JoinPath(directory_, SegmentFileName(base_offset, kind));
 }
 
+// Replacements that were decided take place whatever is found afterwards: what they replace must
+// not be looked at.
+Status Recovery::FinishSwaps(Result<std::vector<std::string>>* names) {
+  if (!names->ok()) return Status::Ok();
+  std::vector<SwapNames> swaps;
+  for (const std::string& name : **names) {
+    const FileName parsed = ParseFileName(name);
+    if (parsed.kind == FileKind::kSwap)
+      swaps.push_back({parsed.base_offset, parsed.last_base_offset});
+  }
+  for (const SwapNames& swap : swaps) {
+    if (Status status = FinishSwap(disk_, files_, directory_, swap); !status.ok()) return status;
+  }
+  if (!swaps.empty()) *names = disk_.List(directory_);
+  return Status::Ok();
+}
+
 Status Recovery::ReadDirectory() {
   Result<std::vector<std::string>> names = disk_.List(directory_);
   if (names.status().code() == Code::kNotFound) {
     new_directory_ = true;
     names = std::vector<std::string>();
   }
+  if (Status status = FinishSwaps(&names); !status.ok()) return status;
   if (!names.ok()) return names.status();
 
   std::vector<Offset> bases;
   for (const std::string& name : *names) {
     FileName parsed = ParseFileName(name);
     if (parsed.kind == FileKind::kLog) bases.push_back(parsed.base_offset);
-    if (parsed.kind == FileKind::kPrepared || parsed.kind == FileKind::kDeleted)
+    if (parsed.kind == FileKind::kPrepared || parsed.kind == FileKind::kDeleted ||
+        parsed.kind == FileKind::kCleaned)
       leftovers_.push_back(name);
   }
   std::sort(bases.begin(), bases.end());

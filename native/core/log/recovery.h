@@ -42,6 +42,7 @@ class Recovery {
     bool touched = false;  // its indexes have to be brought to rest
   };
 
+  Status FinishSwaps(Result<std::vector<std::string>>* names);
   Status ReadDirectory();
   Status Inspect();
   Status InspectClean();

@@ -2,15 +2,17 @@
 
 #include <utility>
 
+#include "core/log/segment_names.h"
+
 namespace millrace {
 
 RemovalQueue::RemovalQueue(Disk& disk, LogServices& services)
     : disk_(disk), services_(services), state_(std::make_shared<State>()) {}
 
-void RemovalQueue::Add(Segment segment) {
+void RemovalQueue::Add(Removal removal) {
   {
     std::lock_guard lock(state_->mutex);
-    state_->segments.push_back(std::move(segment));
+    state_->removals.push_back(std::move(removal));
   }
   services_.Run([state = state_, &disk = disk_, &services = services_] {
     (void)RemoveAll(disk, services, *state);
@@ -19,28 +21,56 @@ void RemovalQueue::Add(Segment segment) {
 
 Status RemovalQueue::Finish() { return RemoveAll(disk_, services_, *state_); }
 
+std::function<Status()> RemovalQueue::Finisher() const {
+  return [state = state_, &disk = disk_, &services = services_] {
+    return RemoveAll(disk, services, *state);
+  };
+}
+
 void RemovalQueue::Abandon() {
-  std::deque<Segment> abandoned;  // outlives the locks
+  std::deque<Removal> abandoned;  // outlives the locks
   std::lock_guard removing(state_->removing);
   std::lock_guard lock(state_->mutex);
-  abandoned.swap(state_->segments);
+  abandoned.swap(state_->removals);
 }
 
 Status RemovalQueue::RemoveAll(Disk& disk, LogServices& services, State& state) {
   for (;;) {
-    Segment removed;  // outlives the locks: what it holds may be closed with it
+    Removal removed;  // outlives the locks: what it holds may be closed with it
     std::lock_guard removing(state.removing);
-    Segment* oldest;
+    Removal* oldest;
     {
       std::lock_guard lock(state.mutex);
-      if (state.segments.empty()) return Status::Ok();
-      oldest = &state.segments.front();  // stays where it is while others are added behind it
+      if (state.removals.empty()) return Status::Ok();
+      oldest = &state.removals.front();  // stays where it is while others are added behind it
     }
-    if (Status status = Remove(disk, services, *oldest); !status.ok()) return status;
+    Status status = oldest->swap.has_value() ? Finish(disk, services, *oldest->swap)
+                                             : Remove(disk, services, oldest->segment);
+    if (!status.ok()) return status;
     std::lock_guard lock(state.mutex);
-    removed = std::move(state.segments.front());
-    state.segments.pop_front();
+    removed = std::move(state.removals.front());
+    state.removals.pop_front();
   }
+}
+
+Status RemovalQueue::Finish(Disk& disk, LogServices& services, Swap& swap) {
+  if (!std::exchange(swap.tried, true)) {
+    // Held open, so that losing their names gives nothing back yet. Later the name of the first may
+    // be the new segment's.
+    for (Swap::Replaced& replaced : swap.replaced) {
+      if (replaced.log != nullptr) continue;
+      const std::string name = SegmentFileName(replaced.base_offset, FileKind::kLog);
+      auto opened = disk.Open(JoinPath(swap.directory, name), OpenMode::kReadWrite);
+      if (opened.ok()) replaced.log = std::move(*opened);
+    }
+  }
+  Status status = swap.drop ? DropSwap(disk, services.files(), swap.directory, swap.names)
+                            : FinishSwap(disk, services.files(), swap.directory, swap.names);
+  if (!status.ok()) return status;
+  for (Swap::Replaced& replaced : swap.replaced) {
+    if (replaced.log != nullptr) services.Retire(std::move(replaced.log));
+  }
+  return status;
 }
 
 Status RemovalQueue::Remove(Disk& disk, LogServices& services, const Segment& segment) {

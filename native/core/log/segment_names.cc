@@ -12,6 +12,24 @@ constexpr size_t kDigits = 20;
 constexpr std::string_view kLogSuffix = ".log";
 constexpr std::string_view kOffsetIndexSuffix = ".index";
 constexpr std::string_view kTimeIndexSuffix = ".timeindex";
+constexpr std::string_view kTransactionIndexSuffix = ".txnindex";
+constexpr std::string_view kCleanedSuffix = ".cleaned";
+constexpr std::string_view kSwapInfix = ".log.swap-";
+
+// The offset that 20 digits stand for, or -1.
+Offset ParseDigits(std::string_view digits) {
+  Offset offset = -1;
+  if (digits.size() < kDigits) return -1;
+  const char* end = digits.data() + kDigits;
+  auto [stopped, error] = std::from_chars(digits.data(), end, offset);
+  return error != std::errc() || stopped != end ? -1 : offset;
+}
+
+std::string Digits(Offset offset) {
+  char digits[kDigits + 1];
+  std::snprintf(digits, sizeof digits, "%020" PRId64, offset);
+  return digits;
+}
 
 std::string_view SuffixOf(FileKind kind) {
   switch (kind) {
@@ -21,6 +39,8 @@ std::string_view SuffixOf(FileKind kind) {
       return kOffsetIndexSuffix;
     case FileKind::kTimeIndex:
       return kTimeIndexSuffix;
+    case FileKind::kTransactionIndex:
+      return kTransactionIndexSuffix;
     default:
       assert(false && "not a segment's file");
       return {};
@@ -32,21 +52,31 @@ std::string_view SuffixOf(FileKind kind) {
 FileName ParseFileName(std::string_view name) {
   if (name == kPreparedName) return {FileKind::kPrepared, -1};
   if (name.ends_with(".deleted")) return {FileKind::kDeleted, -1};
-  if (name.size() <= kDigits) return {};
-  Offset base_offset = -1;
-  const char* end = name.data() + kDigits;
-  auto [stopped, error] = std::from_chars(name.data(), end, base_offset);
-  if (error != std::errc() || stopped != end || base_offset < 0) return {};
-  for (FileKind kind : {FileKind::kLog, FileKind::kOffsetIndex, FileKind::kTimeIndex}) {
-    if (name.substr(kDigits) == SuffixOf(kind)) return {kind, base_offset};
+  const Offset base_offset = ParseDigits(name);
+  if (base_offset < 0) return {};
+  const std::string_view suffix = name.substr(kDigits);
+  if (suffix.ends_with(kCleanedSuffix)) return {FileKind::kCleaned, base_offset};
+  if (suffix.starts_with(kSwapInfix) && suffix.size() == kSwapInfix.size() + kDigits) {
+    const Offset last = ParseDigits(suffix.substr(kSwapInfix.size()));
+    return last < base_offset ? FileName() : FileName{FileKind::kSwap, base_offset, last};
+  }
+  for (FileKind kind : {FileKind::kLog, FileKind::kOffsetIndex, FileKind::kTimeIndex,
+                        FileKind::kTransactionIndex}) {
+    if (suffix == SuffixOf(kind)) return {kind, base_offset};
   }
   return {};
 }
 
 std::string SegmentFileName(Offset base_offset, FileKind kind) {
-  char digits[kDigits + 1];
-  std::snprintf(digits, sizeof digits, "%020" PRId64, base_offset);
-  return std::string(digits).append(SuffixOf(kind));
+  return Digits(base_offset).append(SuffixOf(kind));
+}
+
+std::string CleanedFileName(Offset base_offset, FileKind kind) {
+  return SegmentFileName(base_offset, kind).append(kCleanedSuffix);
+}
+
+std::string SwapFileName(Offset base_offset, Offset last_base_offset) {
+  return Digits(base_offset).append(kSwapInfix).append(Digits(last_base_offset));
 }
 
 std::string ParentDirectory(const std::string& directory) {

@@ -11,24 +11,41 @@ namespace millrace {
 //
 //   00000000000000000042.log          the batches from offset 42 on
 //   00000000000000000042.index        offset index     00000000000000000042.timeindex   time index
-//   next.prepared                     the file that becomes the next segment, allocated and synced
-//   ahead 00000000000000000042.log.cut-512  bytes that recovery found behind the valid prefix, from
-//   position 512 on
-//   *.deleted                         what another broker was about to remove
+//   00000000000000000042.txnindex   aborted transactions
+//   00000000000000000042.log.cleaned, .index.cleaned, ...   what a cleaning pass writes
+//   00000000000000000042.log.swap-00000000000000000099   a cleaned segment that has taken the place
+//                     of all segments with base offsets from 42 to 99, whatever else is there
+//   next.prepared     the file that becomes the next segment, allocated and synced ahead
+//   00000000000000000042.log.cut-512   bytes that recovery found behind the valid prefix, from
+//                     position 512 on
+//   *.deleted         what another broker was about to remove
 //
 // Names that are none of these belong to others and are left alone; Kafka's tools in turn ignore
-// `.prepared` and `.cut-`.
-enum class FileKind { kLog, kOffsetIndex, kTimeIndex, kPrepared, kDeleted, kOther };
+// `.prepared`, `.cut-` and `.swap-`, and remove `.cleaned`.
+enum class FileKind {
+  kLog,
+  kOffsetIndex,
+  kTimeIndex,
+  kTransactionIndex,
+  kCleaned,
+  kSwap,
+  kPrepared,
+  kDeleted,
+  kOther
+};
 
 struct FileName {
   FileKind kind = FileKind::kOther;
-  Offset base_offset = -1;  // of the first three kinds
+  Offset base_offset = -1;       // of the first six kinds
+  Offset last_base_offset = -1;  // of a swap
 };
 
 inline constexpr std::string_view kPreparedName = "next.prepared";
 
 FileName ParseFileName(std::string_view name);
-std::string SegmentFileName(Offset base_offset, FileKind kind);  // one of the first three kinds
+std::string SegmentFileName(Offset base_offset, FileKind kind);  // one of the first four kinds
+std::string CleanedFileName(Offset base_offset, FileKind kind);  // likewise
+std::string SwapFileName(Offset base_offset, Offset last_base_offset);
 std::string ParentDirectory(const std::string& directory);
 std::string JoinPath(const std::string& directory, std::string_view name);
 

@@ -21,7 +21,9 @@ struct IndexProgress {
     return position - indexed_position > index_interval_bytes;
   }
   void Note(const BatchHeader& header) {
-    if (header.max_timestamp > max.timestamp) max = {header.max_timestamp, header.last_offset};
+    // A batch without records, which compaction leaves, has a timestamp that no record has.
+    if (header.record_count > 0 && header.max_timestamp > max.timestamp)
+      max = {header.max_timestamp, header.last_offset};
   }
 };
 

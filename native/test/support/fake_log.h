@@ -51,6 +51,11 @@ class FakeLog final : public Log {
   Status ResetTo(Offset) override { std::abort(); }
   Status AdvanceStart(Offset) override { std::abort(); }
   Status Roll() override { std::abort(); }
+  Result<std::shared_ptr<Replacement>> BeginReplacement(std::span<const Offset>) override {
+    std::abort();
+  }
+  Status FinishReplacement(Replacement&) override { std::abort(); }
+  std::function<Status()> PendingRemovals() override { std::abort(); }
   Result<size_t> ListSegments(bool, std::span<SegmentFacts>) override { std::abort(); }
   bool Rest() override { std::abort(); }
   Offset log_start_offset() const override { std::abort(); }

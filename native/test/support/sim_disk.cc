@@ -98,6 +98,13 @@ class SimFile final : public File {
     return data_->modified_ms();
   }
 
+  Status SetModifiedMs(int64_t modified_ms) override {
+    std::lock_guard<std::mutex> lock(state_->mutex);
+    if (Status status = state_->Begin(SimCallKind::kTruncate, path_); !status.ok()) return status;
+    data_->SetModifiedMs(modified_ms);
+    return Status::Ok();
+  }
+
   Result<std::unique_ptr<Mapping>> Map(uint64_t length, bool writable) override {
     std::lock_guard<std::mutex> lock(state_->mutex);
     if (Status status = state_->Begin(SimCallKind::kMap, path_, 0, length); !status.ok())

@@ -1,0 +1,20 @@
+#pragma once
+
+namespace millrace {
+
+// While it lives, the calling thread yields the processor and, where the disk's scheduler heeds it,
+// the disk to other threads. Taking the old priority back may need a right that the process has
+// not; then the thread stays as it is, so this is for threads that do nothing that hurries.
+class LowPriority {
+ public:
+  LowPriority();
+  ~LowPriority();
+  LowPriority(const LowPriority&) = delete;
+  LowPriority& operator=(const LowPriority&) = delete;
+
+ private:
+  int nice_ = 0;          // before
+  int io_priority_ = -1;  // before; -1 where it is not known
+};
+
+}  // namespace millrace
