@@ -5,6 +5,7 @@ import type { Finding, FindingCode, Note, Severity } from './finding.ts'
 import type { Patch } from './healing.ts'
 import { ProducerHistory } from './producer-history.ts'
 import type { Checksum } from './segment-reader.ts'
+import type { SegmentNames } from './swaps.ts'
 
 /** What all checks share. */
 export interface CheckContext {
@@ -141,6 +142,7 @@ export interface PartitionFacts {
   readonly log: LogState
   readonly segments: readonly SegmentFacts[]
   readonly entries: readonly Entry[]
+  readonly names: SegmentNames
   logEnd: number
   /** Names in the directory that are to be moved aside. */
   readonly leftovers: string[]

@@ -1,6 +1,5 @@
 import { remedy } from './finding.ts'
 import type { Gap, LogState, PartitionFacts } from './log-state.ts'
-import { segmentFileName } from './names.ts'
 
 /** What the walk over a log's batches, all of it, comes to. */
 
@@ -14,7 +13,7 @@ export function tellGap(log: LogState, { file, position, from, to }: Gap): void 
 export function tellDamages(facts: PartitionFacts): void {
   const { log } = facts
   for (const segment of log.segments) {
-    const file = `${log.name}/${segmentFileName(segment.baseOffset, 'log')}`
+    const file = `${log.name}${segment.path.slice(segment.path.lastIndexOf('/'))}`
     for (const { position, end, fromOffset, toOffset, atEnd, torn, message } of segment.damages) {
       const place = { position, offset: fromOffset }
       if (atEnd && log.context.live) {

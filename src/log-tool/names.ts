@@ -20,7 +20,7 @@ export function classify(name: string): PartitionFile {
   if (name === 'next.prepared') return { kind: 'prepared' }
   if (name.endsWith('.deleted')) return { kind: 'leftover', of: 'removal' }
   if (name.endsWith('.cleaned')) return { kind: 'leftover', of: 'compaction' }
-  if (name.endsWith('.swap')) return { kind: 'swap' }
+  if (name.endsWith('.swap') || /\.log\.swap-\d{20}$/.test(name)) return { kind: 'swap' }
   if (name.endsWith('.tmp')) return { kind: 'leftover', of: 'temporary' }
   if (/\.cut-\d+(\.\d+)?$/.test(name)) return { kind: 'aside' }
   const match = /^(\d{20})\.(log|index|timeindex|txnindex|snapshot)$/.exec(name)

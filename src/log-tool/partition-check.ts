@@ -11,10 +11,11 @@ import {
   type Snapshot,
 } from './log-state.ts'
 import { checkBounds, tellDamages, tellGap } from './log-verdict.ts'
-import { classify, isRepairDirectory, segmentFileName } from './names.ts'
+import { classify, isRepairDirectory } from './names.ts'
 import { SegmentCheck } from './segment-check.ts'
 import { SegmentReader } from './segment-reader.ts'
 import { checkEpochs, checkSnapshot, readEpochs, readSnapshot, readTopicId } from './side-files.ts'
+import { SegmentNames } from './swaps.ts'
 import { checkAborted, markerKey } from './txn-index.ts'
 
 /** Checks every file of one partition's directory. */
@@ -23,11 +24,13 @@ export async function checkPartition(shared: CheckContext, context: PartitionCon
   log.compacted = context.compacted
   log.closed = context.closedCleanly
   if (context.closedCleanly && context.recoveryPoint !== undefined) log.knownEnd = context.recoveryPoint
+  const entries = listEntries(log, context.path)
   const facts: PartitionFacts = {
     context,
     log,
     segments: log.segments,
-    entries: listEntries(log, context.path),
+    entries,
+    names: new SegmentNames(entries),
     logEnd: -1,
     leftovers: [],
     badSnapshots: [],
@@ -81,12 +84,11 @@ function checkTopicId(facts: PartitionFacts): void {
 /** Finds the segments, and tells of what else lies in the directory. */
 function sortEntries(facts: PartitionFacts): void {
   const { log, context, entries } = facts
-  const { live } = log.context
-  const bases = new Set<number>()
+  const { names } = facts
+  const bases = new Set(names.bases())
   const snapshots: number[] = []
   for (const { name, kind } of entries) {
     const file = classify(name)
-    if (kind === 'file' && file.kind === 'log') bases.add(file.offset)
     if (kind === 'file' && file.kind === 'snapshot') snapshots.push(file.offset)
   }
   for (const { name, kind, sizeBytes } of entries) {
@@ -99,7 +101,7 @@ function sortEntries(facts: PartitionFacts): void {
       log.found('harmless', 'foreign-entry', shown, {}, message, remedy.look)
     } else if (file.kind === 'aside') {
       log.context.note({ file: shown, message: `${sizeBytes} bytes that were cut off and kept` })
-    } else if (file.kind === 'prepared' || file.kind === 'swap' || (file.kind === 'leftover' && live)) {
+    } else if (isUnderWay(facts, name)) {
       log.context.note({ file: shown, message: 'the next start puts it in order' })
     } else if (file.kind === 'leftover' && file.of === 'temporary' && !log.closed) {
       log.context.note({ file: shown, message: 'it was being written when the broker was killed' })
@@ -131,11 +133,10 @@ function sortEntries(facts: PartitionFacts): void {
       if (snapshot === undefined) facts.badSnapshots.push(offset)
       return snapshot ?? []
     })
-  const sorted = [...bases].sort((a, b) => a - b)
-  for (const baseOffset of sorted)
+  for (const baseOffset of bases)
     log.segments.push({
       baseOffset,
-      path: `${context.path}/${segmentFileName(baseOffset, 'log')}`,
+      path: `${context.path}/${names.of(baseOffset, 'log')}`,
       sizeBytes: 0,
       contentBytes: 0,
       endOffset: baseOffset,
@@ -145,7 +146,7 @@ function sortEntries(facts: PartitionFacts): void {
       timeIndexWrong: false,
       txnIndexWrong: false,
     })
-  if (sorted.length === 0 && (context.recoveryPoint ?? 0) > (context.logStart ?? 0))
+  if (bases.size === 0 && (context.recoveryPoint ?? 0) > (context.logStart ?? 0))
     log.found(
       'data',
       'log-end',
@@ -156,10 +157,19 @@ function sortEntries(facts: PartitionFacts): void {
     )
 }
 
+/** What a start finishes or removes as a matter of course. */
+function isUnderWay({ log, names }: PartitionFacts, name: string): boolean {
+  const file = classify(name)
+  const { live } = log.context
+  if (file.kind === 'prepared' || file.kind === 'swap') return true
+  if (file.kind === 'leftover') return live || names.awaitsSwap(name)
+  return 'offset' in file && file.kind !== 'snapshot' && names.isReplaced(file.offset)
+}
+
 async function checkOneSegment(facts: PartitionFacts, at: number): Promise<void> {
   const { log, context } = facts
   const segment = log.segments[at]!
-  const file = `${log.name}/${segmentFileName(segment.baseOffset, 'log')}`
+  const file = `${log.name}/${facts.names.of(segment.baseOffset, 'log')}`
   const nextBase = log.segments[at + 1]?.baseOffset
   if (at === 0) log.expected = segment.baseOffset
   if (segment.baseOffset < log.expected)
@@ -191,7 +201,12 @@ async function checkOneSegment(facts: PartitionFacts, at: number): Promise<void>
   try {
     opened = log.context.files.open(segment.path)
   } catch (error) {
-    if (errorCode(error) === 'ENOENT' && log.context.live) return
+    if (errorCode(error) === 'ENOENT' && log.context.live) {
+      // Retention or compaction took it meanwhile.
+      log.sawLoss = true
+      if (nextBase !== undefined) log.expected = nextBase
+      return
+    }
     log.found(
       'data',
       'unreadable',
@@ -249,7 +264,7 @@ async function checkOneSegment(facts: PartitionFacts, at: number): Promise<void>
       if (!mayLack) indexWrong(facts, segment, suffix)(undefined, 'it is missing')
       else
         log.context.note({
-          file: `${log.name}/${segmentFileName(segment.baseOffset, suffix)}`,
+          file: `${log.name}/${facts.names.of(segment.baseOffset, suffix)}`,
           message: 'it is missing: the next start makes it',
         })
     }
@@ -260,7 +275,7 @@ async function checkOneSegment(facts: PartitionFacts, at: number): Promise<void>
 }
 
 function checkTxnIndex(facts: PartitionFacts, segment: SegmentFacts, path: string, markers: ReadonlySet<string>): void {
-  const name = segmentFileName(segment.baseOffset, 'txnindex')
+  const name = facts.names.of(segment.baseOffset, 'txnindex')
   if (!facts.entries.some(entry => entry.name === name && entry.kind === 'file')) return
   const bytes = readWhole(facts.log.context.files, `${path}/${name}`, indexBytesMax)
   if (bytes === undefined || bytes === 'tooLarge') return
@@ -270,7 +285,7 @@ function checkTxnIndex(facts: PartitionFacts, segment: SegmentFacts, path: strin
 /** Tells what is wrong with an index, unless a broker is just writing it. */
 function indexWrong(facts: PartitionFacts, segment: SegmentFacts, suffix: 'index' | 'timeindex') {
   const { log } = facts
-  const file = `${log.name}/${segmentFileName(segment.baseOffset, suffix)}`
+  const file = `${log.name}/${facts.names.of(segment.baseOffset, suffix)}`
   return (position: number | undefined, message: string): void => {
     if (log.context.live && segment === log.segments[log.segments.length - 1]) return
     if (suffix === 'index') segment.indexWrong = true
@@ -286,7 +301,7 @@ function openIndex(
   nextBase: number | undefined,
 ): IndexContent | undefined {
   const { log, context } = facts
-  const name = segmentFileName(segment.baseOffset, suffix)
+  const name = facts.names.of(segment.baseOffset, suffix)
   const wrong = indexWrong(facts, segment, suffix)
   let bytes: Uint8Array | 'tooLarge' | undefined
   try {

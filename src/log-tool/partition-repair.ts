@@ -24,6 +24,7 @@ export function actionsOf(facts: PartitionFacts, plan: PartitionPlan): Action[] 
   const actions: Action[] = []
   const say = (file: string, message: string, lost?: Action['lost']) =>
     actions.push({ file: `${name}/${file}`, message, lost })
+  for (const { name: swap } of plan.swaps ? facts.names.swaps : []) say(swap, 'finish the compaction that it is of')
   for (const { segment, patches, removals, fillers: gaps, tornFrom, tornEnd } of plan.segments) {
     const file = segmentFileName(segment.baseOffset, 'log')
     for (const { position, bytes } of patches)
@@ -53,6 +54,7 @@ export function applyPlan(
   aside: Aside,
 ): void {
   const { context } = facts
+  if (plan.swaps) facts.names.finish(files, context.path, aside)
   for (const segmentPlan of plan.segments) {
     const { patches, removals, fillers: gaps } = segmentPlan
     if (patches.length + removals.length + gaps.length > 0) rewrite(files, segmentPlan, aside)

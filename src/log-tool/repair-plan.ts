@@ -24,6 +24,8 @@ export interface SegmentPlan {
 
 /** What is to be done with one partition. */
 export interface PartitionPlan {
+  /** Swaps are finished before anything else is looked at. */
+  readonly swaps: boolean
   readonly segments: SegmentPlan[]
   readonly rebuildIndexes: SegmentFacts[]
   readonly snapshots: readonly number[]
@@ -110,7 +112,9 @@ export function planRepair(facts: PartitionFacts, acceptDataLoss: boolean): Part
       refused.push({ segment: last, position: last?.contentBytes ?? 0, ...lost, message: 'the log ends before them' })
     else if (last !== undefined) planOf(last).fillers.push({ position: last.contentBytes, lost })
   }
+  if (facts.names.swaps.length > 0) return { ...nothing, swaps: true, refused }
   return {
+    swaps: false,
     segments: [...plans.values()],
     rebuildIndexes: log.segments.filter(segment => segment.indexWrong || segment.timeIndexWrong),
     snapshots: facts.badSnapshots,
@@ -121,7 +125,10 @@ export function planRepair(facts: PartitionFacts, acceptDataLoss: boolean): Part
   }
 }
 
+const nothing = { segments: [], rebuildIndexes: [], snapshots: [], epochs: false, metadata: false, leftovers: [] }
+
 export const isEmpty = (plan: PartitionPlan): boolean =>
+  !plan.swaps &&
   plan.segments.length === 0 &&
   plan.rebuildIndexes.length === 0 &&
   plan.snapshots.length === 0 &&

@@ -29,6 +29,7 @@ import {
   removeHouses,
   runLog,
   treeOf,
+  writeSegment,
 } from './support.ts'
 
 const checkpoint = (name: 'recovery-point' | 'log-start') => `${name}-offset-checkpoint`
@@ -233,6 +234,37 @@ describe('millrace log repair', bounded, () => {
       })
     assert.ok(steps > 20, `${steps} steps`)
   })
+
+  it('sees a compaction that a kill interrupted as what the next start makes of it, and can finish it', () =>
+    onCopy(houses.killed, async copy => {
+      const directory = join(copy, 'plain-0')
+      const [first, second] = readdirSync(directory)
+        .filter(name => name.endsWith('.log'))
+        .sort()
+      const both = batchesOf(directory).filter(({ file }) => file === first || file === second)
+      const made = join(copy, 'made')
+      mkdirSync(made)
+      const batches = both.map(({ file, position, end, baseOffset }) => ({
+        baseOffset,
+        bytes: readFileSync(join(directory, file)).subarray(position, end),
+      }))
+      writeSegment(made, 0, batches)
+      const digits = (name: string) => name.slice(0, 20)
+      renameSync(join(made, first!), join(directory, `${first}.swap-${digits(second!)}`))
+      for (const suffix of ['index', 'timeindex'])
+        renameSync(join(made, `${digits(first!)}.${suffix}`), join(directory, `${digits(first!)}.${suffix}.cleaned`))
+      rmSync(made, { recursive: true })
+      rmSync(join(directory, second!))
+      const verified = await runLog(['verify', copy, '--json'])
+      assert.equal(verified.code, 0, verified.out)
+      assert.equal(verified.of('partition').find(each => each.name === 'plain-0')!.records, 200)
+      const repaired = await runLog(['repair', copy])
+      assert.equal(repaired.code, 0, repaired.out)
+      assert.match(repaired.out, /did: finish the compaction/)
+      assert.equal((await runLog(['verify', copy])).code, 0)
+      assert.deepEqual((await runLog(['repair', copy, '--json'])).of('mended'), [])
+      assert.equal((await recordsOf(copy, 'plain-0', OpenTrust.sameBoot)).size, 200)
+    }))
 
   it('does not touch the directory of a running broker, which can be verified', () =>
     onCopy(houses.killed, async copy => {
