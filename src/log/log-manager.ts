@@ -11,6 +11,7 @@ import { OffsetCheckpoint } from './offset-checkpoint.ts'
 import { PartitionDirectories } from './partition-directories.ts'
 import { PartitionFiles } from './partition-files.ts'
 import { PartitionLog } from './partition-log.ts'
+import { SettledClock } from './settled-clock.ts'
 import { SpaceReserve } from './space-reserve.ts'
 
 export { directoryName, type LogKey } from './log-key.ts'
@@ -65,6 +66,7 @@ export class LogManager {
   private readonly logStarts: OffsetCheckpoint
   readonly compacted: CompactedLogs
   private readonly reserve: SpaceReserve
+  private readonly settledClock: SettledClock
   private readonly flushWaiters: FlushWaiters
   /** Logs that were written since their recovery point was noted: an idle log costs a checkpoint nothing. */
   private behind: OpenLog[] = []
@@ -86,6 +88,7 @@ export class LogManager {
     this.logger = logger
     this.producerExpirationMs = producerExpirationMs
     this.flushWaiters = new FlushWaiters(world.storage)
+    this.settledClock = new SettledClock(world.clock)
     this.directories = new PartitionDirectories(world.disk, directory.path, logger)
     const checkpoint = (name: string) =>
       new OffsetCheckpoint(world.disk, `${directory.path}/${name}`, () => this.pause())
@@ -338,7 +341,7 @@ export class LogManager {
   }
 
   private expireProducers(): void {
-    const nowMs = this.world.clock.wallMs()
+    const nowMs = this.settledClock.nowMs()
     for (const { log } of this.open.values()) log.producers.expire(nowMs, this.producerExpirationMs())
   }
 

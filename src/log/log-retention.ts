@@ -4,6 +4,7 @@ import { StatusCode } from '../native/status.ts'
 import { directoryName, type LogKey, type LogManager } from './log-manager.ts'
 import type { PartitionLog } from './partition-log.ts'
 import { judgeRetention, type RetentionVerdict } from './retention.ts'
+import { SettledClock } from './settled-clock.ts'
 
 /** A check right at the start would compete with clients that come back. */
 const firstCheckMs = 30_000
@@ -34,9 +35,14 @@ export class LogRetention {
   private stopped = false
   /** A segment from the future is told once. */
   private readonly told = new WeakMap<PartitionLog, number>()
+  private readonly clock: SettledClock
 
   constructor(parts: RetentionParts) {
     this.parts = parts
+    this.clock = new SettledClock(parts.world.clock, aheadMs => {
+      const message = 'the clock has jumped ahead: retention by time goes by it when it has stayed there for an hour'
+      parts.logger.warn({ aheadMs }, message)
+    })
   }
 
   start(intervalMs: number): void {
@@ -104,7 +110,7 @@ export class LogRetention {
   }
 
   private judge(key: LogKey, log: PartitionLog, count: number): RetentionVerdict {
-    const { world, highWatermark } = this.parts
+    const { highWatermark } = this.parts
     const { settings, stored } = log
     const { deletes, retentionMs, retentionBytes } = settings
     const sizeBytes = deletes ? stored.sizeBytes() : 0
@@ -122,7 +128,7 @@ export class LogRetention {
         highWatermark: highWatermark(key),
       },
       settings,
-      world.clock.wallMs(),
+      this.clock.nowMs(),
     )
     if (verdict.future !== undefined)
       this.warnOfFuture(key, log, verdict.future.baseOffset, verdict.future.maxTimestampMs)

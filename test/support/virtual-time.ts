@@ -12,7 +12,7 @@ const maxSteps = 100_000
 /** Clock and timers that stand still until they are told to go on; what is due at one moment runs in the order asked. */
 export class VirtualTime implements Clock, Timers {
   private nowMs = 0
-  private readonly startWallMs: number
+  private startWallMs: number
   private order = 0
   private readonly due = new Set<Due>()
   private ready: (() => void)[] = []
@@ -23,6 +23,11 @@ export class VirtualTime implements Clock, Timers {
 
   wallMs(): number {
     return this.startWallMs + this.nowMs
+  }
+
+  /** Somebody sets the wall clock; no time passes. */
+  jumpWall(ms: number): void {
+    this.startWallMs += ms
   }
 
   monotonicMs(): number {
