@@ -26,6 +26,7 @@ const suites = [
   { name: 'confluent', file: 'test/compat/confluent.suite.ts', limitMs: 180_000 },
   { name: 'dump-log', file: 'test/compat/dump-log.suite.ts', limitMs: 180_000 },
   { name: 'kill-producers', file: 'test/crash/kill-producers.suite.ts', limitMs: 180_000 },
+  { name: 'kill-cleaner', file: 'test/crash/kill-cleaner.suite.ts', limitMs: 180_000 },
 ]
 // The first run on a machine also fetches the clients.
 const installAllowanceMs = 400_000

@@ -14,6 +14,7 @@ import {
   responseHeaderVersion,
   Writer,
 } from '../../src/protocol/index.ts'
+import type { RecordsView } from '../../src/protocol/records-field.ts'
 
 const answerLimitMs = 20_000
 
@@ -38,6 +39,7 @@ export class RawClient {
   private pending = Buffer.alloc(0)
   private closed = false
   private nextCorrelationId = 1
+  private answer: Buffer = Buffer.alloc(0)
 
   private constructor(readonly socket: Socket) {
     socket.on('close', () => {
@@ -106,7 +108,13 @@ export class RawClient {
     if (answered !== correlationId) throw new Error(`answer ${answered} to request ${correlationId}`)
     const response = responseCodec(api, version).decode(reader)
     reader.expectEnd()
+    this.answer = body
     return response as ResponseOf<Api<Q, S>>
+  }
+
+  /** A copy of the records that the last answer tells of. */
+  bytesOf({ position, length }: RecordsView): Uint8Array {
+    return new Uint8Array(this.answer.subarray(position, position + length))
   }
 
   destroy(): void {
