@@ -13,7 +13,8 @@ const explanations: Record<StatusName, string> = {
   exists: 'it is there already; choose another name or remove it first',
   locked: 'another process holds the data directory; stop that process or choose another directory',
   closed: 'it was closed; open it again before using it',
-  corrupt: 'the stored bytes contradict their checksum or each other; restore this log from a replica or a backup',
+  corrupt:
+    'the stored bytes contradict their checksum or each other; stop the broker and run `millrace log verify` on that directory, then `millrace log repair`, or restore it from a replica or a backup',
   noMemory: 'memory or the number of mappings ran out; free memory or raise vm.max_map_count',
   failed:
     'the log failed earlier and accepts nothing more; find the first error in the log and restart on a sound disk',
