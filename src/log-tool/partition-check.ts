@@ -172,6 +172,10 @@ async function checkOneSegment(facts: PartitionFacts, at: number): Promise<void>
   const file = `${log.name}/${facts.names.of(segment.baseOffset, 'log')}`
   const nextBase = log.segments[at + 1]?.baseOffset
   if (at === 0) log.expected = segment.baseOffset
+  if (segment.baseOffset < log.expected && log.context.live) {
+    log.context.note({ file, message: 'compaction has put another segment in its place meanwhile' })
+    return
+  }
   if (segment.baseOffset < log.expected)
     log.found(
       'data',
@@ -287,7 +291,8 @@ function indexWrong(facts: PartitionFacts, segment: SegmentFacts, suffix: 'index
   const { log } = facts
   const file = `${log.name}/${facts.names.of(segment.baseOffset, suffix)}`
   return (position: number | undefined, message: string): void => {
-    if (log.context.live && segment === log.segments[log.segments.length - 1]) return
+    const isWritten = segment === log.segments[log.segments.length - 1]
+    if (log.context.live && (isWritten || log.compacted !== false)) return // It may be another's by now.
     if (suffix === 'index') segment.indexWrong = true
     else segment.timeIndexWrong = true
     log.found('rebuilt', suffix === 'index' ? 'index' : 'time-index', file, { position }, message, remedy.repair)

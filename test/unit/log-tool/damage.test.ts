@@ -93,4 +93,24 @@ describe('a damaged log', bounded, () => {
       runs,
     )
   })
+
+  it('is found at every byte of a header, whichever batch it is of', async () => {
+    for (const [which, partition] of [
+      ['clean', 'codecs-0'],
+      ['holes', 'compact-0'],
+    ] as const)
+      await onCopy(houses[which], async copy => {
+        const directory = join(copy, partition)
+        const batches = batchesOf(directory)
+        for (const damaged of [batches[0]!, batches[4]!, batches.at(-1)!])
+          for (let byte = 0; byte < 61; byte++) {
+            const path = join(directory, damaged.file)
+            flip(path, damaged.position + byte, byte % 8)
+            const { code } = await runLog(['verify', directory, '--json'])
+            assert.equal(code, 1, `${which} ${partition}: byte ${byte} of the batch at ${damaged.baseOffset}`)
+            flip(path, damaged.position + byte, byte % 8)
+          }
+        assert.equal((await runLog(['verify', directory])).code, 0)
+      })
+  })
 })
