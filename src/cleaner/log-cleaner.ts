@@ -3,6 +3,7 @@ import type { Timer, World } from '../base/world.ts'
 import type { CompactedLog, CompactedLogs, LogKeeper } from '../log/compacted-logs.ts'
 import { directoryName, type LogKey } from '../log/log-key.ts'
 import type { PartitionLog } from '../log/partition-log.ts'
+import { SettledClock } from '../log/settled-clock.ts'
 import { LogChoice } from './choice.ts'
 import type { LookedLog, LookParts } from './log-look.ts'
 import { CleanerMetrics, type CleanerStats, type PassFigures } from './metrics.ts'
@@ -46,6 +47,8 @@ export class LogCleaner implements LogKeeper {
   private readonly parts: CleanerParts
   private readonly metrics: CleanerMetrics
   private readonly threads: ThreadPool
+  /** Marks of deleted keys go by their age. */
+  private readonly clock: SettledClock
   private readonly choice: LogChoice
   private readonly passes = new Map<PartitionLog, LogPass>()
   /** How many want a log left alone. */
@@ -64,6 +67,7 @@ export class LogCleaner implements LogKeeper {
     this.parts = parts
     this.metrics = new CleanerMetrics(world.clock)
     this.threads = new ThreadPool(world)
+    this.clock = new SettledClock(world.clock)
     this.choice = new LogChoice({
       world,
       logs,
@@ -192,7 +196,7 @@ export class LogCleaner implements LogKeeper {
     const { compacted } = looked
     const { key, log } = compacted
     const thread = this.threads.take()
-    const pass = new LogPass(looked, thread, shareOf(settings()), world.clock)
+    const pass = new LogPass(looked, thread, shareOf(settings()), world.clock, this.clock.nowMs())
     this.passes.set(log, pass)
     void pass.ended
       .then(end => this.finish(looked, thread, end))
@@ -266,9 +270,9 @@ export class LogCleaner implements LogKeeper {
   }
 
   private lookParts({ key, log }: CompactedLog): LookParts {
-    const { logs, stableEnd, world } = this.parts
+    const { logs, stableEnd } = this.parts
     return {
-      nowMs: world.clock.wallMs(),
+      nowMs: this.clock.nowMs(),
       cleanedTo: logs.cleanedTo(directoryName(key)),
       stableEnd: Math.min(stableEnd(key), log.durableEnd),
       onInvalidCheckpoint: (name, firstDirty) => this.mendCheckpoint(name, log, firstDirty),

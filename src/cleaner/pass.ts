@@ -25,11 +25,12 @@ export class LogPass {
   /** Why a segment could not be put in its place. */
   private refusal: PassFailure | undefined
 
-  constructor(looked: LookedLog, thread: CleaningThread, share: PassShare, clock: Clock) {
+  /** `nowMs` is what ages are counted to. */
+  constructor(looked: LookedLog, thread: CleaningThread, share: PassShare, clock: Clock, nowMs: number) {
     this.looked = looked
     const startMs = clock.monotonicMs()
     this.ended = thread
-      .run(taskOf(looked, share, clock.wallMs()), this.stop, group => this.place(group))
+      .run(taskOf(looked, share, nowMs), this.stop, group => this.place(group))
       .then(outcome => this.end(outcome, clock.monotonicMs() - startMs))
   }
 

@@ -80,7 +80,7 @@ export class CompactedTopic {
   readonly directory: string
   readonly log = new WatchedLog()
   readonly written: WrittenRecord[] = []
-  /** Added to the clock. */
+  /** Added to both clocks: so much time has passed. */
   clockAheadMs = 0
   private broker: Broker | undefined
   private connection: RawClient | undefined
@@ -121,7 +121,10 @@ export class CompactedTopic {
   async start(): Promise<void> {
     const world = realWorld()
     const { clock } = world
-    const ahead = { wallMs: () => clock.wallMs() + this.clockAheadMs, monotonicMs: () => clock.monotonicMs() }
+    const ahead = {
+      wallMs: () => clock.wallMs() + this.clockAheadMs,
+      monotonicMs: () => clock.monotonicMs() + this.clockAheadMs,
+    }
     const given = {
       'log.dirs': this.directory,
       listeners: 'PLAINTEXT://127.0.0.1:0',
@@ -210,14 +213,19 @@ export class CompactedTopic {
   }
 
   /** Batches of one key each until the segment that is written now is sealed. */
-  async seal(key = 'filler'): Promise<void> {
+  async seal(key = 'filler', timestampMs?: number): Promise<void> {
     const value = 'x'.repeat(300_000)
-    const before = await this.segments()
-    for (let i = 0; (await this.segments()) === before; i++) await this.write([[key, `${i}${value}`]])
+    const time = timestampMs === undefined ? {} : { timestampMs }
+    const base = await this.lastSegment()
+    for (let i = 0; (await this.lastSegment()) === base; i++) await this.write([[key, `${i}${value}`]], time)
   }
 
-  async segments(): Promise<number> {
-    return (await readdir(join(this.directory, 't-0'))).filter(name => name.endsWith('.log')).length
+  /** The file that is written: others may be compacted at the same time. */
+  private async lastSegment(): Promise<string | undefined> {
+    return (await readdir(join(this.directory, 't-0')))
+      .filter(name => /^\d{20}\.log$/.test(name))
+      .sort()
+      .at(-1)
   }
 
   /** Resolves with the line of the first pass that ended from line `from` of the log on. */

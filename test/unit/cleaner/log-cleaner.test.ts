@@ -330,6 +330,23 @@ test('DeleteRecords and retention end the pass first, and cleaning goes on from 
   await cleaner.stop()
 })
 
+test('a clock that jumps ahead makes no mark of a deleted key old, until it has stayed there for an hour', async () => {
+  const { world, openFilled, fill, pass, cleaner } = await startCleaning()
+  const log = await openFilled(5)
+  const dayMs = 86_400_000
+  world.time.jumpWall(dayMs)
+  const first = await pass()
+  assert.equal(first.task.nowMs, world.clock.wallMs() - dayMs)
+  first.done()
+  await world.time.advance(3_600_000)
+  await fill(log, 9)
+  const second = await pass()
+  assert.equal(second.task.nowMs, world.clock.wallMs())
+  second.done()
+  await world.time.settle()
+  await cleaner.stop()
+})
+
 test('a log that is held gets no pass until it is released', async () => {
   const { world, openFilled, pass, played, cleaner } = await startCleaning()
   const log = await openFilled(5)
