@@ -46,8 +46,7 @@ export async function randomLife(seed: number): Promise<void> {
     )
     nowMs = run.wallMs + random.below(20_000)
     const power = random.below(2) === 0
-    const syncFailed = faulty && machine.calls[n - 1]?.includes('fsync') === true
-    survivors = power || syncFailed ? 'durable' : 'written'
+    survivors = power || run.syncFailed ? 'durable' : 'written'
     const left = machine.after(power ? 'power' : 'kill', random.below(1 << 30))
     machine.drop()
     machine = left

@@ -125,16 +125,14 @@ export async function crashAt(
 export async function failAt(n: number, seed: number, errno: number): Promise<void> {
   const machine = SimMachine.empty(seed)
   machine.failCall(n, errno)
-  const run = new Run(machine, newModel(), seed, { faulty: true })
+  const run = new Run(machine, newModel(), seed, { failingCall: n })
   try {
     await explained(machine, `errno ${errno} of call ${n} with seed ${seed}`, async () => {
       await record(run)
       assertNothingUncaught()
-      // What a failed sync has lost was promised to nobody but those who do not wait for syncs.
-      const synced = machine.calls[n - 1]?.includes('fsync')
       const left = machine.after('kill', n)
       try {
-        await recover(left, copyOf(run.model), n, run.wallMs + 1_000, synced ? 'durable' : 'written')
+        await recover(left, copyOf(run.model), n, run.wallMs + 1_000, run.syncFailed ? 'durable' : 'written')
       } finally {
         left.drop()
       }

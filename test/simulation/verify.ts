@@ -185,6 +185,8 @@ function learn(life: TopicLife, log: LogLife, held: Map<number, number>, start: 
     } else if (batch.offset === undefined || batch.offset >= start) {
       batch.offset = undefined
       batch.promise = 'none'
+      // Its producer goes on from here, once it has sent this again.
+      if (batch.producerId !== undefined) log.unsure = true
     }
   }
   log.startPromised = Math.max(log.startPromised, start)

@@ -11,7 +11,7 @@ const restartMs = 500
 export interface RunOptions {
   readonly nowMs?: number
   readonly between?: ((calls: FileCalls) => FileCalls) | undefined
-  readonly faulty?: boolean
+  readonly failingCall?: number
 }
 
 /** A machine, the process that runs on it now, and what its clients know. */
@@ -20,8 +20,10 @@ export class Run {
   readonly model: Model
   private readonly seed: number
   private readonly between: ((calls: FileCalls) => FileCalls) | undefined
-  /** A call to the disk fails: what is asked for may be refused, and the broker may not start at first. */
-  faulty: boolean
+  /** The call to the disk that fails: what is asked for may be refused, and the broker may not start at first. */
+  private failingCall: number | undefined
+  /** Every call of the process that runs now succeeds. */
+  private sound = true
   private running: SimProcess | undefined
   private starts = 0
   private nowMs: number
@@ -30,33 +32,46 @@ export class Run {
     machine: SimMachine,
     model: Model,
     seed: number,
-    { nowMs = firstMs, between, faulty = false }: RunOptions = {},
+    { nowMs = firstMs, between, failingCall }: RunOptions = {},
   ) {
     this.machine = machine
     this.model = model
     this.seed = seed
     this.nowMs = nowMs
     this.between = between
-    this.faulty = faulty
+    this.failingCall = failingCall
   }
 
   async start(): Promise<void> {
     try {
       this.running = await this.startOnce()
     } catch (error) {
-      if (!this.faulty || error instanceof Crashed) throw error
+      if (this.sound || error instanceof Crashed) throw error
       this.running = await this.startOnce()
     }
   }
 
+  /** From now on this call is one to fail. */
+  expectFailure(call: number): void {
+    this.failingCall = call
+    this.sound = false
+  }
+
   private startOnce(): Promise<SimProcess> {
+    this.sound = this.failingCall === undefined || this.machine.callCount >= this.failingCall
     const options = { seed: this.seed * 100 + this.starts++, startMs: this.nowMs }
     return SimProcess.start(this.machine, this.between === undefined ? options : { ...options, between: this.between })
   }
 
-  /** Compares all that is there with what clients know; not while calls fail, when something may be out of reach. */
+  /** Compares all that is there with what clients know; not where a call fails, when something may be out of reach. */
   async look(survivors: Survivors): Promise<void> {
-    if (!this.faulty) await this.do(client => verify(client, survivors))
+    if (!this.sound) return
+    await this.do(client => verify(client, this.syncFailed ? 'durable' : survivors))
+  }
+
+  /** The call that failed was a sync: what it has lost was promised to nobody but those who do not wait for syncs. */
+  get syncFailed(): boolean {
+    return this.failingCall !== undefined && this.machine.calls[this.failingCall - 1]?.includes('fsync') === true
   }
 
   get process(): SimProcess {
@@ -73,7 +88,7 @@ export class Run {
     try {
       await this.process.stop()
     } catch (error) {
-      if (!this.faulty || error instanceof Crashed) throw error
+      if (this.sound || error instanceof Crashed) throw error
       await this.kill()
     }
   }
