@@ -108,7 +108,8 @@ TEST_CASE("random fault sweep: a workload that a seed decides keeps every promis
                                   << Describe(shrunk, finding.operations));
     }
     ++seed;
-  } while (!one && (seconds > 0 ? std::chrono::steady_clock::now() < end : plans < 6));
+  } while (!one &&
+           (seconds > 0 ? std::chrono::steady_clock::now() < end : plans * SweepStride(1) < 4));
   MESSAGE("workloads: " << plans << " of " << kOperations << " operations, to seed " << seed - 1);
 }
 

@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <string>
 
 #include "test/support/sweep.h"
@@ -12,14 +11,6 @@ namespace millrace::test {
 namespace {
 
 constexpr uint64_t kMostCalls = 2500;
-
-// MILLRACE_SWEEP=full plays every call; else a sample that fits into the tests of every day.
-bool Full() {
-  const char* asked = std::getenv("MILLRACE_SWEEP");
-  return asked != nullptr && std::string(asked) == "full";
-}
-
-uint64_t Stride(uint64_t sample) { return Full() ? 1 : sample; }
 
 std::vector<SimCall> CallsOfPlan(const Plan& plan) {
   Play play(plan, {}, 1);
@@ -36,13 +27,13 @@ TEST_CASE(
   const uint64_t calls = CallsOfPlan(plan).size();
   MESSAGE("operations: " << plan.size() << ", calls: " << calls);
   REQUIRE(calls <= kMostCalls);
-  for (uint64_t n = 1; n <= calls + 1; n += Stride(7)) {
+  for (uint64_t n = 1; n <= calls + 1; n += SweepStride(7)) {
     CAPTURE(n);
     Play play(plan, {Fault::Kind::kCrash, n}, n);
     CAPTURE(Describe(plan, play.operations()));
     REQUIRE(play.wrong() == "");
     REQUIRE(play.KillAndCheck(n) == "");
-    for (uint64_t seed = n * 100; seed < n * 100 + 6; ++seed) {
+    for (uint64_t seed = n * 100; seed < n * 100 + 4; ++seed) {
       CAPTURE(seed);
       REQUIRE(play.LosePowerAndCheck(seed) == "");
       const uint64_t start = play.CallsOfStart(seed);
@@ -56,7 +47,7 @@ TEST_CASE("fault sweep: no failure of any disk call takes what was promised") {
   const Plan plan = RecordedPlan();
   const std::vector<SimCall> calls = CallsOfPlan(plan);
   uint64_t faults = 0;
-  for (uint64_t n = 1; n <= calls.size(); n += Stride(7)) {
+  for (uint64_t n = 1; n <= calls.size(); n += SweepStride(11)) {
     for (const Fault& fault : PlausibleFaults(calls[n - 1], n)) {
       ++faults;
       CAPTURE(Describe(fault));

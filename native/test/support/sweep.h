@@ -19,6 +19,10 @@ struct Fault {
   uint32_t kinds = kAnyCall;  // which calls kFailForGood fails
 };
 
+// How far it is from one thing that a sweep tries to the next: 1 with MILLRACE_SWEEP=full, and else
+// `sample`, or more where a sanitizer takes its time.
+uint64_t SweepStride(uint64_t sample);
+
 std::string Describe(const Fault& fault);
 // The faults that the n-th of these calls can plausibly have, besides a crash.
 std::vector<Fault> PlausibleFaults(const SimCall& call, uint64_t n);

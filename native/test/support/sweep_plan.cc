@@ -64,6 +64,8 @@ void Append(Plan* plan, int log, int count, int flush_every) {
 Plan RecordedPlan() {
   Plan plan;
   const auto add = [&](const Plan& more) { plan.insert(plan.end(), more.begin(), more.end()); };
+  // Rolled before anything of it was flushed.
+  add({{Kind::kAppend, 2, 2, 500}, {Kind::kRoll, 2}, {Kind::kAppend, 2, 1, 300}});
   Append(&plan, 0, 9, 4);
   add({{Kind::kTruncate, 0, 700}});  // into what was not flushed
   Append(&plan, 0, 6, 4);
