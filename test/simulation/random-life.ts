@@ -40,8 +40,9 @@ export async function randomLife(seed: number): Promise<void> {
       () =>
         live(run, random, survivors, () => {
           if (fault === 0) machine.crashAfter(n)
-          run.faulty = faulty
-          if (faulty) machine.failCall(n, errno)
+          if (!faulty) return
+          machine.failCall(n, errno)
+          run.expectFailure(n)
         }),
     )
     nowMs = run.wallMs + random.below(20_000)
