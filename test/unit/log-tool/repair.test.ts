@@ -28,6 +28,7 @@ import {
   recordsOf,
   removeHouses,
   runLog,
+  startOn,
   treeOf,
   writeSegment,
 } from './support.ts'
@@ -127,8 +128,11 @@ describe('millrace log repair', bounded, () => {
       truncateSync(join(directory, last.file), last.position - 10)
       writeFileSync(join(copy, checkpoint('recovery-point')), `0\n1\nplain 0 ${last.lastOffset + 1}\n`)
       assert.equal((await runLog(['repair', copy])).code, 1)
+      const damaged = readFileSync(join(directory, last.file))
       const accepted = await runLog(['repair', copy, '--json', '--accept-data-loss'])
       assert.equal(accepted.code, 0, accepted.out)
+      const aside = readdirSync(directory).find(name => name.startsWith('repair-'))!
+      assert.deepEqual(readFileSync(join(directory, aside, last.file)), damaged, 'what was replaced is kept')
       assert.equal((await runLog(['verify', copy])).code, 0)
       const kept = await recordsOf(copy, 'plain-0', OpenTrust.reboot)
       assert.equal(kept.size, 190)
@@ -264,6 +268,18 @@ describe('millrace log repair', bounded, () => {
       assert.equal((await runLog(['verify', copy])).code, 0)
       assert.deepEqual((await runLog(['repair', copy, '--json'])).of('mended'), [])
       assert.equal((await recordsOf(copy, 'plain-0', OpenTrust.sameBoot)).size, 200)
+    }))
+
+  it('leaves metadata that lost a transaction such that the broker starts on them', () =>
+    onCopy(houses.clean, async copy => {
+      const metadata = join(copy, '__cluster_metadata-0')
+      const lost = batchesOf(metadata).at(-1)!
+      flip(join(metadata, lost.file), lost.position + 100, 1)
+      assert.equal((await runLog(['repair', copy])).code, 1)
+      const accepted = await runLog(['repair', copy, '--accept-data-loss'])
+      assert.match(accepted.out, /LOST: the records of offsets/)
+      const broker = await startOn(copy)
+      await broker.stop()
     }))
 
   it('does not touch the directory of a running broker, which can be verified', () =>

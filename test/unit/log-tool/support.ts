@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startBroker } from '../../../src/app/broker.ts'
+import { type Broker, startBroker } from '../../../src/app/broker.ts'
 import { readBrokerConfig } from '../../../src/app/config.ts'
 import { realWorld } from '../../../src/app/real-world.ts'
 import { ToolFiles } from '../../../src/app/tool-files.ts'
@@ -96,13 +96,16 @@ const batch = (i: number, records: number, bytes: number) =>
     baseSequence: i * records,
   })
 
+/** A broker on a data directory, in this process. */
+export function startOn(directory: string): Promise<Broker> {
+  const given = { 'log.dirs': directory, listeners: 'PLAINTEXT://127.0.0.1:0' }
+  return startBroker(readBrokerConfig(new Map(Object.entries(given))).config, realWorld(), silentLogger)
+}
+
 export async function buildHouses(): Promise<Houses> {
   const root = mkdtempSync(join(tmpdir(), 'millrace-log-tool-'))
   const houses = { root, killed: join(root, 'killed'), clean: join(root, 'clean'), holes: join(root, 'holes') }
-  const { config } = readBrokerConfig(
-    new Map(Object.entries({ 'log.dirs': houses.clean, listeners: 'PLAINTEXT://127.0.0.1:0' })),
-  )
-  const broker = await startBroker(config, realWorld(), silentLogger)
+  const broker = await startOn(houses.clean)
   try {
     await fill(await RawClient.open(broker.endpoints[0]!), houses)
   } finally {
