@@ -249,7 +249,7 @@ Status LogImpl::CloseClean() {
 
 void LogImpl::LetGo() {
   prepared_.Discard();
-  if (replacement_ != nullptr) replacement_->Cancel();
+  if (replacement_ != nullptr) replacement_->Abandon();
   removals_.Abandon();
   segments_.clear();
   dirty_.Forget(0, INT64_MAX);

@@ -46,9 +46,10 @@ Status LogImpl::Exchange(Replacement& replacement) {
   if (replacement.state_ == State::kWaiting) return Status(Code::kInvalidArgument);
   if (replacement.state_ == State::kOver) return replacement.status_;
   // If the log is closed or has failed, the next start does the rest.
-  replacement.state_ = State::kOver;
-  replacement.status_ = CheckUsable();
-  if (!replacement.status_.ok()) return replacement.status_;
+  if (Status status = CheckUsable(); !status.ok()) {
+    replacement.End(status);
+    return status;
+  }
 
   const Offset last_base = replacement.bases_.back();
   const size_t first = SegmentFor(replacement.bases_.front());
@@ -59,7 +60,6 @@ Status LogImpl::Exchange(Replacement& replacement) {
   swap.names = replacement.names();
   swap.drop = end == first;
   swap.held = std::move(replacement.held_);
-  if (swap.drop) replacement.status_ = Status(Code::kWouldBlock);
   for (size_t i = first; i < end; ++i) {
     RemovalQueue::Segment files = segments_[i]->files();
     swap.replaced.push_back({segments_[i]->base_offset(), files.log->file().Retire()});
@@ -75,6 +75,7 @@ Status LogImpl::Exchange(Replacement& replacement) {
     std::vector<DirtySegment> forgotten = dirty_.Forget(replacement.bases_.front(), last_base + 1);
     if (!forgotten.empty()) services_.Run([forgotten = std::move(forgotten)] {});
   }
+  replacement.End(swap.drop ? Status(Code::kWouldBlock) : Status::Ok());
   removals_.Add(std::move(swap));
   return replacement.status_;
 }

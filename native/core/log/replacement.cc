@@ -34,13 +34,12 @@ Status Replacement::Commit() {
   if (status_.ok()) status_ = TakeFiles();
   if (status_.ok()) status_ = Check();
   if (status_.ok()) status_ = Decide();
-  state_ = status_.ok() ? State::kCommitted : State::kOver;
-  if (!status_.ok()) {
-    segment_.reset();
-    held_.clear();
-    if (!undecided_) DropCleaned();
-    if (status_.code() == Code::kNotFound) status_ = Status(Code::kWouldBlock);
+  if (status_.ok()) {
+    state_ = State::kCommitted;
+    return status_;
   }
+  if (!undecided_) DropCleaned();
+  End(status_.code() == Code::kNotFound ? Status(Code::kWouldBlock) : status_);
   return status_;
 }
 
@@ -52,9 +51,21 @@ bool Replacement::over() {
 void Replacement::Cancel() {
   std::lock_guard lock(mutex_);
   if (state_ != State::kWaiting) return;
-  state_ = State::kOver;
-  status_ = Status(Code::kWouldBlock);
+  End(Status(Code::kWouldBlock));
   DropCleaned();
+}
+
+void Replacement::Abandon() {
+  Cancel();
+  std::lock_guard lock(mutex_);
+  if (state_ == State::kCommitted) End(Status(Code::kClosed));
+}
+
+void Replacement::End(Status status) {
+  state_ = State::kOver;
+  status_ = status;
+  segment_.reset();
+  held_.clear();
 }
 
 void Replacement::DropCleaned() {

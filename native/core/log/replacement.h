@@ -49,8 +49,12 @@ class Replacement {
   Status TakeFiles();
   Status Decide();
   void DropCleaned();
-  // Whoever cuts the log, or lets go of it: unless it is committed, it will not be.
+  // Whoever cuts the log: unless it is committed, it will not be.
   void Cancel();
+  // The log is let go of. What is committed the next start finishes.
+  void Abandon();
+  // With the mutex held: it is over, and its files are no longer needed.
+  void End(Status status);
   SwapNames names() const { return {bases_.front(), bases_.back()}; }
   std::string PathOf(FileKind kind) const;
   std::string CleanedPathOf(FileKind kind) const;
