@@ -210,7 +210,8 @@ export class LogCleaner implements LogKeeper {
 
   /** Up to its first await it runs before whoever waits for the pass goes on. */
   private async finish({ compacted, firstDirtyOffset }: LookedLog, thread: object, end: PassEnd): Promise<void> {
-    const { outcome, figures } = end
+    const { outcome, overtaken, figures } = end
+    const { settings } = this.parts
     const name = directoryName(compacted.key)
     switch (outcome.kind) {
       case 'done': {
@@ -231,6 +232,8 @@ export class LogCleaner implements LogKeeper {
       case 'stopped':
         this.metrics.aborted++
         this.reportLater()
+        // What overtook it may not be over yet.
+        if (overtaken) this.retryAtMs.set(compacted.log, this.parts.world.clock.monotonicMs() + settings().backoffMs)
         return
       case 'died':
         if (this.stopped) return

@@ -11,6 +11,8 @@ import type { PassShare } from './settings.ts'
 
 export interface PassEnd {
   readonly outcome: PassOutcome
+  /** It ended although nobody asked for that: what it was told no longer held. */
+  readonly overtaken: boolean
   /** Of what was done, whatever the outcome. */
   readonly figures: PassFigures
 }
@@ -22,6 +24,8 @@ export class LogPass {
   private readonly looked: LookedLog
   private readonly stop = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
   private readonly groups: CleanedGroup[] = []
+  /** A segment found its place gone. */
+  private taken = false
   /** Why a segment could not be put in its place. */
   private refusal: PassFailure | undefined
 
@@ -53,7 +57,7 @@ export class LogPass {
         return true
       }
       // Cut, trimmed or closed meanwhile: nobody is at fault.
-      if (status === StatusCode.wouldBlock || status === StatusCode.closed) this.abort()
+      if (status === StatusCode.wouldBlock || status === StatusCode.closed) this.taken = true
       else throw statusError(`put cleaned segments in their place in ${stored.directory}`, status)
     } catch (error) {
       const { code, message } = error as Error & { code?: string }
@@ -75,13 +79,14 @@ export class LogPass {
       mapMs: outcome.kind === 'done' ? outcome.mapMs : 0,
       mapFill: map?.mapFill ?? 0,
     }
-    return { outcome: this.truth(outcome), figures }
+    const truth = this.truth(outcome)
+    return { outcome: truth, overtaken: truth.kind === 'stopped' && !this.aborted, figures }
   }
 
   private truth(outcome: PassOutcome): PassOutcome {
     if (this.refusal !== undefined && outcome.kind === 'stopped') return { kind: 'failed', failure: this.refusal }
     // Its log was taken from under it, which may look like damage.
-    return this.aborted && outcome.kind === 'failed' ? { kind: 'stopped' } : outcome
+    return (this.aborted || this.taken) && outcome.kind === 'failed' ? { kind: 'stopped' } : outcome
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ThreadListener, ThreadName, Threads, Timers, WorkerThread } from '../../src/base/world.ts'
+import type { FromThread } from '../../src/cleaner/protocol.ts'
 
 /** The other side of a thread: what runs on it, in a test. */
 export interface ThreadBody {
@@ -57,11 +58,11 @@ export class MemoryThread implements WorkerThread {
   }
 }
 
-/** Threads that do nothing until a test says what runs on them. */
+/** Threads on which nothing can be done, and says so, until a test says what runs on them. */
 export class MemoryThreads implements Threads {
   readonly started: MemoryThread[] = []
   /** What runs on each thread that is started. */
-  body: (thread: MemoryThread) => ThreadBody | undefined = () => undefined
+  body: (thread: MemoryThread) => ThreadBody | undefined = refuse
   private readonly timers: Timers
 
   constructor(timers: Timers) {
@@ -76,3 +77,10 @@ export class MemoryThreads implements Threads {
     return thread
   }
 }
+
+const refuse = (thread: MemoryThread): ThreadBody => ({
+  onMessage() {
+    const failure = { code: 'TEST', message: 'no cleaner runs in this test', segment: -1, position: -1 }
+    thread.send({ kind: 'failed', failure } satisfies FromThread)
+  },
+})

@@ -156,6 +156,21 @@ test('a log that was cut under a pass ends it without a mark', async () => {
   await cleaner.stop()
 })
 
+test('a pass that was overtaken is tried again after the backoff, not at once', async () => {
+  const { world, openFilled, pass, played, cleaner } = await startCleaning()
+  await openFilled(5)
+  const first = await pass()
+  first.group([0, 99])
+  await world.time.settle()
+  assert.equal(first.answer(), false, 'there is no such place')
+  first.say({ kind: 'stopped' })
+  await world.time.settle()
+  assert.equal(played.next(), undefined)
+  ;(await pass()).done()
+  await world.time.settle()
+  await cleaner.stop()
+})
+
 test('what a pass thinks of a log that is being taken from it is not believed', async () => {
   const { world, openFilled, pass, cleaner } = await startCleaning()
   const log = await openFilled(5)
