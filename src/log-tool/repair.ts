@@ -52,6 +52,8 @@ class Repair {
   private readonly context: CheckContext
   /** Of the check that runs: only the last one of each partition is shown. */
   private findings: Finding[] = []
+  /** What was wrong at first: after a dry run it still is. */
+  private foundBefore = 0
   private mended = 0
   private refused = 0
 
@@ -77,6 +79,7 @@ class Repair {
     const startMs = this.environment.monotonicMs()
     const { root } = this.target
     const before = root === undefined ? nothingKnown() : checkDirectory(this.context, root, this.target.filtered)
+    this.foundBefore += this.findings.length
     const checkpoints = new CheckpointRepair(before)
     for (const name of this.target.partitions) await this.partition(name, before, checkpoints)
     if (root !== undefined) this.directory(root, before, checkpoints)
@@ -88,9 +91,8 @@ class Repair {
       for (const name of this.target.partitions) await this.finalCheck(name, after)
     }
     await this.end(this.environment.monotonicMs() - startMs)
-    return this.report.found + this.refused === 0 && !(this.options.dryRun && this.mended > 0)
-      ? exitCode.ok
-      : exitCode.found
+    const wrong = this.options.dryRun ? this.foundBefore : this.report.found + this.refused
+    return wrong === 0 ? exitCode.ok : exitCode.found
   }
 
   private async partition(name: string, known: DirectoryFacts, checkpoints: CheckpointRepair): Promise<void> {
@@ -102,6 +104,7 @@ class Repair {
     for (let round = 0; ; round++) {
       this.findings = []
       facts = await checkPartition(this.context, contextOf(this.target, known, name))
+      if (round === 0) this.foundBefore += this.findings.length
       const plan = planRepair(facts, acceptDataLoss)
       if (round === 0) this.refuse(facts, plan)
       if (isEmpty(plan) || round === roundsMax) break
@@ -170,7 +173,7 @@ class Repair {
   private async end(elapsedMs: number): Promise<void> {
     const { dryRun, json: asJson } = this.options
     if (asJson) {
-      const { findings } = { findings: this.report.counts }
+      const findings = this.report.counts
       void this.lines.line(
         json({
           type: 'summary',

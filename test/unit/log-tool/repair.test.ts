@@ -103,6 +103,7 @@ describe('millrace log repair', bounded, () => {
       )
       const before = treeOf(copy)
       const dry = await runLog(['repair', copy, '--dry-run'])
+      assert.equal(dry.code, 1, 'it is still wrong')
       assert.match(dry.out, /would: cut off an incomplete append, 5000 bytes/)
       assert.deepEqual(treeOf(copy), before)
       const repaired = await runLog(['repair', copy])
