@@ -47,15 +47,15 @@ function withCounts({ ok, output }, counts) {
   return { ...counts, failed, output }
 }
 
-/** node:test over every *.test.ts of these folders of test. */
+/** node:test over every *.test.ts of these folders of test, and `more` files. */
 const typescriptTests =
-  ({ folders, nodeOptions = [] }) =>
+  ({ folders, more = [], nodeOptions = [], env = {} }) =>
   async onOutput => {
-    const files = folders.flatMap(folder => filesBelow(`test/${folder}`, ['.test.ts']))
+    const files = [...folders.flatMap(folder => filesBelow(`test/${folder}`, ['.test.ts'])), ...more]
     if (files.length === 0) return failure(`There is no *.test.ts in ${folders.join(', ')} of test.`)
     const options = [...nodeOptions, '--import', 'tsx', '--test', `--test-concurrency=${jobs}`, '--test-timeout=120000']
     const reporter = ['--test-reporter', './tools/test-reporter.mjs', '--test-reporter-destination', 'stdout']
-    const result = await run(process.execPath, [...options, ...reporter, ...files], { onOutput })
+    const result = await run(process.execPath, [...options, ...reporter, ...files], { env, onOutput })
     const counts = countsIn(result.output)
     const shown = result.output.replace(/\n?^\d+ passed, \d+ failed, \d+ skipped$\n?/gm, '')
     return withCounts({ ok: result.ok, output: shown }, counts)
@@ -185,6 +185,20 @@ export const suites = {
   tests: {
     title: 'Unit, golden and integration tests',
     run: typescriptTests({ folders: ['unit', 'golden', 'integration'] }),
+  },
+  hostile: {
+    title: 'Hostile clients, at length',
+    run: typescriptTests({
+      folders: ['hostile'],
+      more: ['in-flight', 'in-flight-topics', 'connection-fuzz', 'time-lookups'].map(
+        name => `test/integration/${name}.test.ts`,
+      ),
+      env: {
+        MILLRACE_IN_FLIGHT_ROUNDS: process.env.MILLRACE_IN_FLIGHT_ROUNDS ?? '25',
+        MILLRACE_FUZZ_SECONDS: process.env.MILLRACE_FUZZ_SECONDS ?? '30',
+        MILLRACE_LOOKUP_ROUNDS: process.env.MILLRACE_LOOKUP_ROUNDS ?? '8',
+      },
+    }),
   },
   sim: { title: 'Simulated clusters', run: typescriptTests({ folders: ['sim'] }) },
   simulation: { title: 'A simulated disk under the broker', run: simulation },
