@@ -43,3 +43,22 @@ test('a log is told what its topic is set to', () => {
   assert.deepEqual([plain.requireKeys, plain.logAppendTime, plain.segmentBytes], [false, false, 1 << 30])
   assert.equal(plain.timestampBeforeMaxMs, Number.MAX_SAFE_INTEGER)
 })
+
+test('a compacted log is told how, and rolls a segment before its records have waited too long', () => {
+  const log = (configs: Record<string, string>, broker = {}) => logSettings(new TopicSettings(configs, broker))
+  const compact = { 'cleanup.policy': 'compact' }
+  assert.deepEqual(
+    log({ ...compact, 'delete.retention.ms': '7' }, { 'min.cleanable.dirty.ratio': '0.25' }).compaction,
+    {
+      minCleanableRatio: 0.25,
+      minLagMs: 0,
+      maxLagMs: Number.MAX_SAFE_INTEGER,
+      deleteRetentionMs: 7,
+    },
+  )
+  assert.equal(log({}).compaction, undefined)
+  const lag = { 'max.compaction.lag.ms': '5000', 'segment.ms': '60000' }
+  assert.equal(log({ ...compact, ...lag }).segmentMs, 5_000)
+  assert.equal(log(lag).segmentMs, 60_000, 'only where it is compacted')
+  assert.equal(log({ ...compact, 'max.compaction.lag.ms': '5000', 'segment.ms': '4000' }).segmentMs, 4_000)
+})
