@@ -7,6 +7,8 @@ export const seed = number('SIM_SEED', 1)
 export const stride = number('SIM_STRIDE', 17)
 /** One call alone, to see a failure again. */
 export const only = process.env.SIM_CALL === undefined ? undefined : Number(process.env.SIM_CALL)
+/** One random life alone, likewise. */
+export const onlyLife = process.env.SIM_LIFE === undefined ? undefined : Number(process.env.SIM_LIFE)
 /** How long random lives are lived. */
 export const seconds = number('SIM_SECONDS', 20)
 

@@ -36,7 +36,7 @@ export async function randomLife(seed: number): Promise<void> {
     const run = new Run(machine, model, seed * 10 + generation, { nowMs })
     await explained(
       machine,
-      `generation ${generation} of life ${seed} (${['crash', code, 'kill'][fault]} at ${n})`,
+      `generation ${generation} of SIM_LIFE=${seed} (${['crash', code, 'kill'][fault]} at ${n})`,
       () =>
         live(run, random, survivors, () => {
           if (fault === 0) machine.crashAfter(n)
@@ -53,7 +53,7 @@ export async function randomLife(seed: number): Promise<void> {
     machine = left
   }
   const run = new Run(machine, model, seed * 10 + generations, { nowMs })
-  await explained(machine, `the end of life ${seed}`, async () => {
+  await explained(machine, `the end of SIM_LIFE=${seed}`, async () => {
     await run.start()
     await run.look(survivors)
     await run.do(followUp)

@@ -1,4 +1,4 @@
-import { simAddon } from './sim-addon.ts'
+import { checked, simAddon } from './sim-addon.ts'
 
 /** What the power takes: `kill` ends the process alone, and the page cache stays. */
 export type CrashMode = 'kill' | 'power'
@@ -44,6 +44,10 @@ export class SimMachine {
   /** Every call so far, one line each. */
   get calls(): string[] {
     return simAddon.calls(this.disk)
+  }
+
+  list(path: string): string[] {
+    return checked('scandir', path, simAddon.listDirectory(this.disk, path)) as string[]
   }
 
   drop(): void {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { followUp } from './follow-up.ts'
 import { copyOf, type Model, newModel } from './model.ts'
 import { type CrashMode, SimMachine } from './sim-machine.ts'
-import { Crashed } from './sim-process.ts'
+import { Crashed, dataDirectory } from './sim-process.ts'
 import { type Survivors, verify } from './verify.ts'
 import { Run, type RunOptions, recordedWorkload } from './workload.ts'
 
@@ -48,6 +48,7 @@ async function recover(machine: SimMachine, model: Model, seed: number, nowMs: n
   try {
     await run.start()
     await run.do(client => verify(client, survivors))
+    assertNoStrays(machine)
     await run.do(followUp)
     await run.stop()
     await run.start()
@@ -96,26 +97,34 @@ export async function crashAt(
     const tries: [CrashMode, number][] = [['kill', seed]]
     for (let i = 0; i < powerSeeds; i++) tries.push(['power', seed * 1_000 + n * 10 + i])
     for (const [mode, fate] of tries) {
-      await explained(machine, `crash (${mode}, fate ${fate}) before call ${n} with seed ${seed}`, async () => {
-        const left = machine.after(mode, fate)
+      await explained(
+        machine,
+        `a crash (${mode}, fate ${fate}) at call ${n} (SIM_SEED=${seed} SIM_CALL=${n})`,
+        async () => {
+          const left = machine.after(mode, fate)
+          try {
+            await recover(left, copyOf(run.model), fate, nowMs, survivorsOf(mode))
+          } finally {
+            left.drop()
+          }
+          assertNothingUncaught()
+        },
+      )
+    }
+    const fate = seed * 1_000 + n
+    await explained(
+      machine,
+      `two crashes (fate ${fate}), the first at call ${n} (SIM_SEED=${seed} SIM_CALL=${n})`,
+      async () => {
+        const left = machine.after('power', fate)
         try {
-          await recover(left, copyOf(run.model), fate, nowMs, survivorsOf(mode))
+          await crashWhileRecovering(left, copyOf(run.model), fate, nowMs, 1 + (fate % 211))
         } finally {
           left.drop()
         }
         assertNothingUncaught()
-      })
-    }
-    const fate = seed * 1_000 + n
-    await explained(machine, `two crashes (fate ${fate}), first before call ${n} with seed ${seed}`, async () => {
-      const left = machine.after('power', fate)
-      try {
-        await crashWhileRecovering(left, copyOf(run.model), fate, nowMs, 1 + (fate % 211))
-      } finally {
-        left.drop()
-      }
-      assertNothingUncaught()
-    })
+      },
+    )
   } finally {
     machine.drop()
   }
@@ -127,7 +136,7 @@ export async function failAt(n: number, seed: number, errno: number): Promise<vo
   machine.failCall(n, errno)
   const run = new Run(machine, newModel(), seed, { failingCall: n })
   try {
-    await explained(machine, `errno ${errno} of call ${n} with seed ${seed}`, async () => {
+    await explained(machine, `errno ${errno} of call ${n} (SIM_SEED=${seed} SIM_CALL=${n})`, async () => {
       await record(run)
       assertNothingUncaught()
       const left = machine.after('kill', n)
@@ -141,6 +150,12 @@ export async function failAt(n: number, seed: number, errno: number): Promise<vo
   } finally {
     machine.drop()
   }
+}
+
+/** No directory was set aside or forgotten: each belongs to a topic. */
+function assertNoStrays(machine: SimMachine): void {
+  const left = machine.list(dataDirectory).filter(name => /-(stray|delete)$/.test(name))
+  assert.deepEqual(left, [], 'directories that belong to nobody')
 }
 
 /** Says with a failure how to see it again, and what the disk was asked for. */
