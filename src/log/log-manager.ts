@@ -2,6 +2,7 @@ import { atOnce } from '../base/at-once.ts'
 import { MillraceError } from '../base/error.ts'
 import type { Logger } from '../base/logger.ts'
 import { type LogSettings, type OpenReport, OpenTrust, type StoredLog, type Timer, type World } from '../base/world.ts'
+import { NativeError } from '../native/errors.ts'
 import { StatusCode } from '../native/status.ts'
 import { CompactedLogs } from './compacted-logs.ts'
 import type { DataDirectory } from './data-directory.ts'
@@ -134,6 +135,8 @@ export class LogManager {
     } catch (error) {
       // What has not been looked at must not count as cleanly closed, or the next start would believe it.
       this.allOpened = false
+      // It may have been a sync of what a dead process had written, which the page cache now calls clean.
+      if (error instanceof NativeError && error.nativeCode === StatusCode.ioError) await this.noteFailure()
       throw error
     }
   }

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decodeProducerSnapshot, encodeProducerSnapshot } from '../../../src/log/producer-snapshot.ts'
 import { ProducerStates } from '../../../src/log/producer-state.ts'
+import { statusError } from '../../../src/native/errors.ts'
+import { StatusCode } from '../../../src/native/status.ts'
 import { Machine } from '../../support/machine.ts'
 import { batchOf } from '../../support/test-broker.ts'
 import { appendFrame as append, idA, idB, key, path, startLogs as start, text } from './support.ts'
@@ -152,4 +154,19 @@ test('control and compacted batches of a log that Kafka wrote leave its producer
   const again = await (await start(machine)).openLog()
   const next = { producerId: 7n, producerEpoch: 0, recordCount: 1 }
   assert.equal(again.producers.check({ ...next, baseSequence: 3 }).kind, 'accept')
+})
+
+test('the page cache is not believed after a log could not be opened for an error of its disk', async () => {
+  const machine = new Machine()
+  const { world, openLog } = await start(machine)
+  world.storage.openLog = () => Promise.reject(statusError('open the log in /data/t-0', StatusCode.ioError))
+  await assert.rejects(openLog(), { code: 'MILLRACE_IO_ERROR' })
+  assert.equal(machine.files.has(`${path}/.sync_failed`), true)
+
+  // Damage is another matter: after a reboot it would be cut away, and here it is refused.
+  const damaged = new Machine()
+  const other = await start(damaged)
+  other.world.storage.openLog = () => Promise.reject(statusError('open the log in /data/t-0', StatusCode.corrupt))
+  await assert.rejects(other.openLog(), { code: 'MILLRACE_CORRUPT' })
+  assert.equal(damaged.files.has(`${path}/.sync_failed`), false)
 })
