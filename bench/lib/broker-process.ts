@@ -7,7 +7,7 @@ import { endsWithBench } from './data-directory.ts'
 const broker = fileURLToPath(new URL('../../dist/millrace.js', import.meta.url))
 const readyLine = /\bready in (\d+(?:\.\d+)?) ms on (\S+:\d+)/
 const startLimitMs = 60_000
-const stopLimitMs = 30_000
+const stopLimitMs = 120_000
 
 /** NODE_EXTRA_CA_CERTS makes every Node process read certificates at its start, which is none of ours. */
 export const childEnvironment = (): NodeJS.ProcessEnv => {

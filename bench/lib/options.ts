@@ -18,6 +18,9 @@ export interface BenchOptions {
   readonly steadySeconds: number
   /** Of keyed records that are compacted beside a load. */
   readonly compactedBytes: number
+  /** Of the bench of many partitions, and the size of the log that is replayed. */
+  readonly partitions: number
+  readonly logBytes: number
   readonly touchBytes: number
   /** The memory of each broker, its page cache included; 0 leaves it as it is. */
   readonly memoryGB: number
@@ -46,6 +49,8 @@ const descriptions = {
   quiet:
     'S            before each run wait up to S seconds for a quiet machine; repeat, twice at most, what was disturbed',
   'steady-duration': 'S  seconds of a steady-state run (180)',
+  partitions: 'N       on one broker (20,000), in topics of up to 1,000',
+  'log-gb': 'N           of the log that is replayed (1)',
   'compaction-gb': 'N    of keyed records that are compacted beside a load (4)',
   html: 'FILE          write one page with tables and plots there',
   json: 'FILE          write all results there as JSON',
@@ -80,6 +85,8 @@ const parse = (args: string[]) =>
       html: { type: 'string' },
       'steady-duration': { type: 'string' },
       'compaction-gb': { type: 'string' },
+      partitions: { type: 'string' },
+      'log-gb': { type: 'string' },
       help: { type: 'boolean' },
     },
   }).values
@@ -130,6 +137,8 @@ export const parseOptions = (
     jsonFile: values.json,
     htmlFile: values.html,
     steadySeconds: number('steady-duration', values['steady-duration'], 180, 0.2),
+    partitions: Math.floor(number('partitions', values.partitions, 20_000, 1)),
+    logBytes: number('log-gb', values['log-gb'], 1, 0.001) * 1e9,
     compactedBytes: number('compaction-gb', values['compaction-gb'], 4, 0.01) * 1e9,
     touchBytes: number('touch-gb', values['touch-gb'], 4, 0) * 1e9,
     memoryGB: number('memory-gb', values['memory-gb'], 4, 0),

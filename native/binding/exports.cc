@@ -4,6 +4,7 @@
 
 #include "binding/call_args.h"
 #include "binding/cleaning_pass.h"
+#include "binding/directory_calls.h"
 #include "binding/engine.h"
 #include "binding/environment.h"
 #include "binding/log_upkeep.h"
@@ -37,6 +38,7 @@ Environment* DefineExports(napi_env env, napi_value exports) {
       Method("createEngine", Engine::Create, environment),
   };
   AppendProcessCalls(properties, environment);
+  AppendDirectoryCalls(properties, environment);
   AppendFileLimit(properties);
   AppendCleaningPass(properties, environment);
   if (napi_define_properties(env, exports, properties.size(), properties.data()) != napi_ok)

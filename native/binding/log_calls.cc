@@ -243,7 +243,7 @@ napi_value RequestFlush(napi_env env, napi_callback_info info) {
   LogCall call(env, info);
   if (!call.ready()) return call.Refuse();
   const Log& log = *call.entry->log;
-  if (log.durable_offset() < log.log_end_offset()) {
+  if (log.needs_flush()) {
     call.engine.Await(*call.entry, log.log_end_offset());
     call.engine.flush_pool().Wait(static_cast<uint64_t>(call.numbers()[kLog]));
   }

@@ -9,6 +9,7 @@
 #include "binding/call_block.h"
 #include "binding/engine.h"
 #include "binding/status_to_js.h"
+#include "core/log/log_services.h"
 
 namespace millrace {
 namespace {
@@ -43,7 +44,7 @@ std::optional<Settings> ReadSettings(BlockReader& reader) {
 class OpenCall : public AsyncCall {
  public:
   OpenCall(Engine& engine, std::string directory, const Settings& settings, OpenTrust trust,
-           Offset recovery_point, Offset log_start_offset)
+           Offset recovery_point, Offset log_start_offset, RecoverySync sync)
       : AsyncCall(engine, "open the log in " + directory),
         disk_(engine.disk()),
         services_(engine.services()),
@@ -51,12 +52,13 @@ class OpenCall : public AsyncCall {
         settings_(settings),
         trust_(trust),
         recovery_point_(recovery_point),
-        log_start_offset_(log_start_offset) {}
+        log_start_offset_(log_start_offset),
+        sync_(sync) {}
 
  private:
   Status Execute() override {
     auto log = Log::Open(disk_, directory_, settings_.config, trust_, recovery_point_,
-                         log_start_offset_, &report_, services_);
+                         log_start_offset_, &report_, services_, sync_);
     if (!log.ok()) return log.status();
     log_ = std::move(*log);
     return Status::Ok();
@@ -97,6 +99,7 @@ class OpenCall : public AsyncCall {
   const OpenTrust trust_;
   const Offset recovery_point_;
   const Offset log_start_offset_;
+  const RecoverySync sync_;
   std::unique_ptr<Log> log_;
   OpenReport report_;
 };
@@ -105,7 +108,7 @@ class OpenCall : public AsyncCall {
 // nothing and is not given to another log while a late completion may still carry it.
 class GiveUpCall : public AsyncCall {
  public:
-  enum class Kind { kClose, kCleanClose, kDelete };
+  enum class Kind { kClose, kCleanClose, kUnsyncedClose, kDelete };
 
   GiveUpCall(Engine& engine, double id, LogEntry& entry, Kind kind)
       : AsyncCall(engine, kind == Kind::kDelete ? "delete the log" : "close the log"),
@@ -118,7 +121,16 @@ class GiveUpCall : public AsyncCall {
   Status Execute() override {
     pool_.Remove(static_cast<uint64_t>(
         id_));  // waits for a running sync, hence not on the environment's thread
-    return kind_ == Kind::kDelete ? log_->Delete() : log_->Close(kind_ == Kind::kCleanClose);
+    switch (kind_) {
+      case Kind::kDelete:
+        return log_->Delete();
+      case Kind::kUnsyncedClose:
+        return log_->CloseUnsynced();
+      case Kind::kCleanClose:
+      case Kind::kClose:
+        break;
+    }
+    return log_->Close(kind_ == Kind::kCleanClose);
   }
   Status Finish(napi_env, Status status, napi_value*) override {
     engine_.logs().Take(id_);
@@ -131,7 +143,29 @@ class GiveUpCall : public AsyncCall {
   const Kind kind_;
 };
 
-// openLog(directory): settings, then trust, recovery point and log start offset in the block.
+// Everything that was written to the file system of the logs below a directory is on the disk.
+class SyncCall : public AsyncCall {
+ public:
+  SyncCall(Engine& engine, std::string directory)
+      : AsyncCall(engine, "sync the file system of " + directory),
+        disk_(engine.disk()),
+        services_(engine.services() != nullptr ? *engine.services() : LogServices::Process()),
+        directory_(std::move(directory)) {}
+
+ private:
+  Status Execute() override {
+    const std::shared_ptr<FileSystem> files = services_.FileSystemOf(disk_, directory_);
+    return files != nullptr ? files->Sync() : Status::Ok();
+  }
+  Status Finish(napi_env, Status status, napi_value*) override { return status; }
+
+  Disk& disk_;
+  LogServices& services_;
+  const std::string directory_;
+};
+
+// openLog(directory): settings, then trust, recovery point, log start offset and whether the first
+// flush syncs what recovery found in the block.
 // Fulfilled with the log's number and what recovery reports.
 napi_value OpenLog(napi_env env, napi_callback_info info) {
   CallArgs<1> args(env, info);
@@ -146,11 +180,12 @@ napi_value OpenLog(napi_env env, napi_callback_info info) {
   const auto trust = static_cast<OpenTrust>(reader.Integer<int32_t>(kRest, 0, 2));
   const Offset recovery_point = reader.Int53(kRest + 1);
   const Offset log_start = reader.Int53(kRest + 2);
+  const auto sync = reader.Flag(kRest + 3) ? RecoverySync::kWithFirstFlush : RecoverySync::kNow;
   if (!settings || !reader.ok()) {
     return ThrowStatus(env, Status(Code::kInvalidArgument), "open the log in " + *directory);
   }
   return AsyncCall::Start(env, std::make_unique<OpenCall>(engine, std::move(*directory), *settings,
-                                                          trust, recovery_point, log_start));
+                                                          trust, recovery_point, log_start, sync));
 }
 
 napi_value GiveUpLog(napi_env env, Engine& engine, std::optional<double> id,
@@ -165,12 +200,25 @@ napi_value GiveUpLog(napi_env env, Engine& engine, std::optional<double> id,
   return AsyncCall::Start(env, std::make_unique<GiveUpCall>(engine, *id, *entry, kind));
 }
 
-// closeLog(log, clean)
+// closeLog(log, clean, unsynced)
 napi_value CloseLog(napi_env env, napi_callback_info info) {
-  CallArgs<2> args(env, info);
-  const auto kind =
-      args.Boolean(1).value_or(false) ? GiveUpCall::Kind::kCleanClose : GiveUpCall::Kind::kClose;
+  CallArgs<3> args(env, info);
+  const auto kind = !args.Boolean(1).value_or(false)  ? GiveUpCall::Kind::kClose
+                    : args.Boolean(2).value_or(false) ? GiveUpCall::Kind::kUnsyncedClose
+                                                      : GiveUpCall::Kind::kCleanClose;
   return GiveUpLog(env, args.Owner<Engine>(), args.Number(0), kind);
+}
+
+// syncFileSystem(directory)
+napi_value SyncFileSystem(napi_env env, napi_callback_info info) {
+  CallArgs<1> args(env, info);
+  Engine& engine = args.Owner<Engine>();
+  auto directory = args.String(0);
+  if (!directory || directory->empty())
+    return ThrowArgument(env, "syncFileSystem takes a directory");
+  if (!engine.open())
+    return ThrowStatus(env, Status(Code::kClosed), "sync the file system of " + *directory);
+  return AsyncCall::Start(env, std::make_unique<SyncCall>(engine, std::move(*directory)));
 }
 
 // deleteLog(log)
@@ -201,6 +249,7 @@ void AppendLogLifecycle(std::vector<napi_property_descriptor>& properties, Engin
   properties.push_back(Method("openLog", OpenLog, engine));
   properties.push_back(Method("closeLog", CloseLog, engine));
   properties.push_back(Method("deleteLog", DeleteLog, engine));
+  properties.push_back(Method("syncFileSystem", SyncFileSystem, engine));
   properties.push_back(Method("configureLog", ConfigureLog, engine));
 }
 

@@ -145,9 +145,10 @@ napi_value FinishRemovals(napi_env env, napi_callback_info info) {
                           std::make_unique<RemovalsCall>(engine, entry->log->PendingRemovals()));
 }
 
-// limitOpenFiles(reserved): half of the descriptors that are not reserved may stay open although
-// nobody uses them; the other half is for logs being written, readers and syncs. At least half of
-// all counts as not reserved.
+// limitOpenFiles(reserved): of the descriptors that are not reserved a quarter may stay open
+// although nobody uses them; five eighths are for logs being written, which is how many may be; the
+// rest is for readers and syncs. At least half of all counts as not reserved, and nine tenths where
+// more are reserved than there are, which says that nobody knows how many will be needed.
 napi_value LimitOpenFiles(napi_env env, napi_callback_info info) {
   CallArgs<1> args(env, info);
   const auto reserved = args.Number(0);
@@ -157,11 +158,13 @@ napi_value LimitOpenFiles(napi_env env, napi_callback_info info) {
     return ThrowStatus(env, Status::FromErrno(errno), "ask for the limit of open files");
   const rlim_t all = limit.rlim_cur;
   const rlim_t half = all / 2;
-  const rlim_t others =
-      *reserved < static_cast<double>(half) ? static_cast<rlim_t>(*reserved) : half;
-  const rlim_t idle = std::clamp((all - others) / 2, kFewestIdleFiles, kMostIdleFiles);
+  const rlim_t others = *reserved >= static_cast<double>(all)   ? all / 10
+                        : *reserved < static_cast<double>(half) ? static_cast<rlim_t>(*reserved)
+                                                                : half;
+  const rlim_t ours = all - others;
+  const rlim_t idle = std::clamp(ours / 4, kFewestIdleFiles, kMostIdleFiles);
   LogServices::Process().files().SetCapacity(static_cast<size_t>(idle));
-  return ToJs(env, static_cast<double>(idle));
+  return ToJs(env, static_cast<double>(std::max(ours / 8 * 5, kFewestIdleFiles)));
 }
 
 }  // namespace

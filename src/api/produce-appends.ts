@@ -89,7 +89,11 @@ export class ProduceAppends {
         const refusal = this.refusal(known, partition, data)
         if (refusal !== undefined || partition === undefined) {
           answers.push(new PartitionAnswer(data.index).refuse(refusal!))
-        } else if (this.codecOf(data) === Codec.none) {
+          continue
+        }
+        const room = partition.room()
+        if (room !== undefined) return room
+        if (this.codecOf(data) === Codec.none) {
           answers.push(this.append(partition, data, undefined))
         } else {
           left -= unfoldedWeight

@@ -120,7 +120,7 @@ async function startOn(
     newId,
     logger,
   })
-  await topics.load()
+  await logs.openTogether(() => topics.load())
   if (logs.allOpened) await directory.markOpened()
   logger.info({ ...logs.totals }, 'logs opened')
   const cleaner = startCleaner({ world, logs, table, live, logger, enabled: config.compactLogs })
@@ -223,7 +223,7 @@ async function startOn(
     idleTimeoutMs: config.idleTimeoutMs,
     senderThreads,
   })
-  followConnectionLimits(live, world, ownDescriptors)
+  followConnectionLimits(live, world, ownDescriptors, written => logs.limitWritten(written))
   const endpoints = config.listeners.map((endpoint, index) => {
     const bound = world.network.listen(endpoint.host, endpoint.port)
     const told = config.advertised?.[index]

@@ -23,12 +23,17 @@ export function liveSettings(config: BrokerConfig, dynamic: DynamicConfigs, logg
 
 /**
  * Connections are limited as the settings say, and what they may take of the process's descriptors is kept from files,
- * with `ownDescriptors`: now, when the network was started, and after each change.
+ * with `ownDescriptors`, and from logs being written: now, when the network was started, and after each change.
  */
-export function followConnectionLimits(live: LiveSettings, world: World, ownDescriptors: number): void {
+export function followConnectionLimits(
+  live: LiveSettings,
+  world: World,
+  ownDescriptors: number,
+  limitWritten: (logs: number) => void,
+): void {
   const limit = ({ maxConnections, maxConnectionsPerIp }: LiveValues) => {
     world.network.limitConnections(maxConnections, maxConnectionsPerIp)
-    world.storage.limitOpenFiles(maxConnections + ownDescriptors)
+    limitWritten(world.storage.limitOpenFiles(maxConnections + ownDescriptors))
   }
   limit(live.current)
   live.onChange((now, before) => {

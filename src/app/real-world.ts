@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import type { World } from '../base/world.ts'
+import { lookAtDirectory, putFiles } from '../native/directories.ts'
 import { Engine } from '../native/engine.ts'
 import { openNetwork } from '../native/network.ts'
 import { lockFile, sinceExecMs } from '../native/process.ts'
@@ -29,7 +30,7 @@ export function realWorld(): RealWorld {
       },
     },
     random: { next: () => Math.random(), bytes: count => randomBytes(count) },
-    disk: realDisk(lockFile),
+    disk: realDisk(lockFile, { look: lookAtDirectory, put: putFiles }),
     storage: openStorage(engine),
     network: openNetwork(engine),
     threads: new RealThreads(),

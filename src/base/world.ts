@@ -45,6 +45,19 @@ export interface Disk {
   lock(path: string): Promise<DirectoryLock | undefined>
   /** Changes with every boot of the kernel, not of the process. */
   bootId(): Promise<string>
+  /** What `list` and `read` tell, of all small files at once; undefined where there is no such directory. */
+  look?(path: string): Promise<DirectoryLook | undefined>
+  /**
+   * Writes files into a directory, which is made if there is none, and removes others: each file is the old or the new
+   * one, but nothing is durable. For what a start makes again when it is lost.
+   */
+  put?(path: string, files: ReadonlyMap<string, Uint8Array>, removed: readonly string[]): Promise<void>
+}
+
+export interface DirectoryLook {
+  readonly names: readonly string[]
+  /** Of the files that are no log's segment or index, and no larger than 1 MB. */
+  readonly contents: ReadonlyMap<string, Uint8Array>
 }
 
 export interface DirectoryLock {
@@ -130,6 +143,8 @@ export interface OpenReport {
   cutBytes: number
   /** First offset that was cut away, -1 when none. */
   cutFromOffset: number
+  /** Its first flush has to sync what recovery found. */
+  unsynced?: boolean
 }
 
 /** Log bytes that live in storage; ids are native handles. */
@@ -140,10 +155,15 @@ export interface Storage {
     trust: OpenTrust,
     recoveryPoint: number,
     logStartOffset: number,
+    /** What recovery found is durable with the log's first flush, which is to be asked for before anything else is done. */
+    syncWithFirstFlush?: boolean,
   ): Promise<{ log: StoredLog; report: OpenReport }>
+  /** Makes durable what `closeUnsynced` has left of the logs in `directory`, and all else on its file system. */
+  syncFileSystem(directory: string): Promise<void>
   /**
    * Sets how many files that nobody uses stay open: a share of what the system allows this process, less `reserved`
-   * descriptors for others. Returns that number.
+   * descriptors for others. Returns how many logs may be written at the same time, each of which holds a descriptor until
+   * it rests.
    */
   limitOpenFiles(reserved: number): number
   /** Gives back a region that will not be submitted to the network. */
@@ -253,6 +273,8 @@ export interface StoredLog {
   activeBaseOffset(): number
   /** Flushes, trims, closes. */
   close(clean: boolean): Promise<void>
+  /** A clean close that leaves what it trims, and the indexes, to `Storage.syncFileSystem`. */
+  closeUnsynced(): Promise<void>
   /** Closes and removes the directory. */
   delete(): Promise<void>
 }

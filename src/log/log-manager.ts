@@ -1,19 +1,30 @@
 import { atOnce } from '../base/at-once.ts'
 import { MillraceError } from '../base/error.ts'
 import type { Logger } from '../base/logger.ts'
-import { type LogSettings, type OpenReport, OpenTrust, type StoredLog, type Timer, type World } from '../base/world.ts'
+import {
+  type DirectoryLook,
+  type LogSettings,
+  type OpenReport,
+  OpenTrust,
+  type StoredLog,
+  type Timer,
+  type World,
+} from '../base/world.ts'
 import { NativeError } from '../native/errors.ts'
 import { StatusCode } from '../native/status.ts'
 import { CompactedLogs } from './compacted-logs.ts'
 import type { DataDirectory } from './data-directory.ts'
+import { FlushWait } from './flush-wait.ts'
 import { FlushWaiters } from './flush-waiters.ts'
 import { directoryName, type LogKey } from './log-key.ts'
 import { OffsetCheckpoint } from './offset-checkpoint.ts'
+import { OpenLog } from './open-log.ts'
 import { PartitionDirectories } from './partition-directories.ts'
 import { PartitionFiles } from './partition-files.ts'
 import { PartitionLog } from './partition-log.ts'
 import { SettledClock } from './settled-clock.ts'
 import { SpaceReserve } from './space-reserve.ts'
+import { WrittenLogs } from './written-logs.ts'
 
 export { directoryName, type LogKey } from './log-key.ts'
 
@@ -29,6 +40,10 @@ const checkpointBytes = 64 << 20
 const producerCheckIntervalMs = 600_000
 /** Logs deleted at once: each deletion runs on a worker thread. */
 const deletionsAtOnce = 4
+/** Logs to flush that are worth a sync of all of them together: as many as the flush pool takes for one. */
+const flushedTogether = 32
+/** Logs closed at once, likewise. */
+const closesAtOnce = 16
 /** Logs looked at before other work gets its turn. */
 const logsPerSlice = 500
 /** Seconds without an append after which a log rests. */
@@ -41,18 +56,6 @@ export interface OpenTotals {
   logs: number
   recovered: number
   scannedBytes: number
-}
-
-interface OpenLog {
-  readonly key: LogKey
-  readonly log: PartitionLog
-  readonly files: PartitionFiles
-  /** It is in the list of logs whose recovery point is behind. */
-  behind: boolean
-  /** Its files are open and mapped for appending, as far as this side knows. */
-  awake: boolean
-  /** The count of ticks when it was last written. */
-  writtenTick: number
 }
 
 /** All partition logs of one data directory: opening, checkpoints, deletion. */
@@ -71,7 +74,11 @@ export class LogManager {
   private readonly flushWaiters: FlushWaiters
   /** Logs that were written since their recovery point was noted: an idle log costs a checkpoint nothing. */
   private behind: OpenLog[] = []
-  private awake: OpenLog[] = []
+  /** Logs that hold descriptors because they were written. */
+  private readonly written = new WrittenLogs<OpenLog>(Number.POSITIVE_INFINITY)
+  private readonly flushWait: FlushWait
+  /** While all logs of a start are opened: those whose recovery is not on the disk yet. */
+  private unsettled: OpenLog[] | undefined
   /** Counts checkpoint intervals. */
   private tick = 0
   private resting = false
@@ -96,6 +103,9 @@ export class LogManager {
     this.recoveryPoints = checkpoint(recoveryPointFile)
     this.logStarts = checkpoint(logStartFile)
     this.compacted = new CompactedLogs(checkpoint(cleanerFile))
+    this.flushWait = new FlushWait(world.storage)
+    world.storage.onDurable(() => this.written.flushed())
+    world.storage.onFailed(() => this.written.flushed())
     this.reserve = new SpaceReserve(world.disk, `${directory.path}/${reserveFile}`, logger)
   }
 
@@ -117,6 +127,27 @@ export class LogManager {
       if (this.tick % reserveEveryTicks === 1) void this.reserve.take()
     })
     repeat(producerCheckIntervalMs, 1, () => this.expireProducers())
+  }
+
+  /**
+   * Opens many logs: what recovery finds of them is synced together at the end, and nothing else may be done with them
+   * before this has resolved.
+   */
+  async openTogether(openAll: () => Promise<void>): Promise<void> {
+    const unsettled: OpenLog[] = []
+    this.unsettled = unsettled
+    try {
+      await openAll()
+    } finally {
+      this.unsettled = undefined
+    }
+    await this.flushWait.flush(unsettled.map(({ log }) => log.stored))
+    for (const opened of unsettled) opened.settled = true
+  }
+
+  /** How many logs may hold descriptors because they were written; see `Storage.limitOpenFiles`. */
+  limitWritten(logs: number): void {
+    this.written.capacity = logs
   }
 
   /** Every open log; those that come or go meanwhile may or may not be among them. */
@@ -144,7 +175,8 @@ export class LogManager {
   private async openFiles(key: LogKey, settings: LogSettings): Promise<PartitionLog> {
     const path = this.pathOf(key)
     const name = directoryName(key)
-    const isNew = await this.directories.claim(path, key.topicId)
+    const beside = await this.directories.claim(path, key.topicId)
+    const isNew = beside === undefined
     if (isNew) this.forget(name) // A directory that is gone has left its offsets behind.
     const { log: stored, report } = await this.world.storage.openLog(
       path,
@@ -152,24 +184,24 @@ export class LogManager {
       isNew ? OpenTrust.clean : this.directory.trust,
       this.recoveryPoints.get(name) ?? 0,
       this.logStarts.get(name) ?? 0,
+      this.unsettled !== undefined,
     )
     if (report.cutBytes > 0)
       this.logger.warn(
         { log: name, cutBytes: report.cutBytes, cutFromOffset: report.cutFromOffset },
         'the tail of a log was incomplete and has been cut',
       )
-    const files = new PartitionFiles(
-      this.world.disk,
-      path,
-      this.logger,
-      bytes => this.noteAppended(opened, bytes),
-      () => stored.durableOffset(),
-    )
-    const log = await this.readBeside(stored, report, files, settings).catch(async (error: unknown) => {
+    const files = new PartitionFiles(this.world.disk, path, this.logger, {
+      appended: bytes => this.noteAppended(opened, bytes),
+      room: () => this.written.room(opened),
+      durableEnd: () => stored.durableOffset(),
+    })
+    const log = await this.readBeside(stored, report, files, beside, settings).catch(async (error: unknown) => {
       await stored.close(false)
       throw error
     })
-    const opened: OpenLog = { key, log, files, behind: false, awake: false, writtenTick: 0 }
+    const opened = new OpenLog(key, log, files, report.unsynced !== true)
+    if (!opened.settled) this.unsettled?.push(opened)
     this.open.set(name, opened)
     this.compacted.opened(key, log)
     if (report.logStartOffset > 0) this.logStarts.set(name, report.logStartOffset)
@@ -185,10 +217,12 @@ export class LogManager {
     stored: StoredLog,
     { logStartOffset, logEndOffset }: OpenReport,
     files: PartitionFiles,
+    beside: DirectoryLook | undefined,
     settings: LogSettings,
   ): Promise<PartitionLog> {
-    const epochs = await files.loadEpochs(logEndOffset)
-    const { producers } = await files.loadProducers(stored, logStartOffset, logEndOffset, epochs, () => this.pause())
+    const epochs = files.loadEpochs(logEndOffset, beside)
+    const pause = () => this.pause()
+    const { producers } = await files.loadProducers(stored, logStartOffset, logEndOffset, epochs, pause, beside)
     return new PartitionLog(stored, producers, epochs, settings, files, () => this.world.random.next())
   }
 
@@ -217,6 +251,7 @@ export class LogManager {
     } else {
       this.open.delete(name)
       this.flushWaiters.giveUp(opened.log.stored)
+      this.written.drop(opened)
       await this.compacted.closed(opened.log)
       await opened.files.close()
       await opened.log.stored.delete()
@@ -282,25 +317,39 @@ export class LogManager {
     }
   }
 
-  /** Flushes and closes everything; the directory is marked clean when nothing failed and nothing was left out. */
+  /**
+   * Flushes and closes everything; the directory is marked clean when nothing failed and nothing was left out. Records are
+   * made durable first, log by log as far as errors go; what closing trims and writes beside them follows with one sync.
+   */
   async close(): Promise<void> {
     for (const timer of this.timers) timer.cancel()
     await this.checkpointing
-    for (const [name, opened] of [...this.open]) {
-      // Nobody else looks at a log that is being closed.
-      this.open.delete(name)
+    const { storage } = this.world
+    const all = [...this.open]
+    const unflushed = all.map(([, { log }]) => log.stored).filter(log => log.durableOffset() < log.logEndOffset())
+    // A few sync themselves as they close.
+    if (unflushed.length >= flushedTogether) await this.flushWait.flush(unflushed)
+    // Nobody else looks at a log that is being closed.
+    this.open.clear()
+    const ends = new Map<string, number>()
+    await atOnce(all, closesAtOnce, async ([name, { log, files }]) => {
       try {
-        opened.files.saveProducers(opened.log.logEnd, opened.log.producers)
-        opened.files.saveEpochs(opened.log.epochs)
-        await opened.files.close()
-        this.flushWaiters.giveUp(opened.log.stored)
-        const logEnd = opened.log.logEnd
-        await opened.log.stored.close(true)
-        this.recoveryPoints.set(name, logEnd)
+        const { logEnd } = log
+        await files.closeWith(logEnd, log.producers, log.epochs)
+        this.flushWaiters.giveUp(log.stored)
+        await log.stored.closeUnsynced()
+        ends.set(name, logEnd)
       } catch (error) {
         this.logger.error({ log: name, error: String(error) }, 'a log could not be closed cleanly')
         await this.noteFailure() // It may have been a sync.
       }
+    })
+    try {
+      await storage.syncFileSystem(this.directory.path)
+      for (const [name, logEnd] of ends) this.recoveryPoints.set(name, logEnd)
+    } catch (error) {
+      this.logger.error({ error: String(error) }, 'the file system could not be synced')
+      await this.noteFailure()
     }
     await this.checkpoint()
     if (!this.anyFailed && this.allOpened) await this.directory.markClean()
@@ -333,10 +382,7 @@ export class LogManager {
   private noteAppended(opened: OpenLog, bytes: number): void {
     this.noteBehind(opened)
     opened.writtenTick = this.tick
-    if (!opened.awake) {
-      opened.awake = true
-      this.awake.push(opened)
-    }
+    this.written.wrote(opened)
     this.bytesSinceCheckpoint += bytes
     if (this.bytesSinceCheckpoint < checkpointBytes) return
     this.bytesSinceCheckpoint = 0
@@ -348,20 +394,13 @@ export class LogManager {
     for (const { log } of this.open.values()) log.producers.expire(nowMs, this.producerExpirationMs())
   }
 
-  /** Logs that were not written for a while give back mappings, descriptors and preallocated space. */
+  /** Logs that were not written for a while give back descriptors and preallocated space. */
   private async restIdle(): Promise<void> {
     if (this.resting) return
     this.resting = true
-    const looked = this.awake
-    this.awake = []
     const { clock } = this.world
     let sliceEndMs = clock.monotonicMs() + restSliceMs
-    for (const opened of looked) {
-      const idle = this.tick - opened.writtenTick >= restAfterTicks
-      if (idle && this.open.get(directoryName(opened.key)) !== opened) continue
-      opened.awake = !(idle && opened.log.stored.rest())
-      if (opened.awake) this.awake.push(opened)
-      if (!idle || clock.monotonicMs() < sliceEndMs) continue
+    while (!this.written.restOlder(this.tick - restAfterTicks, () => clock.monotonicMs() >= sliceEndMs)) {
       await this.pause()
       sliceEndMs = clock.monotonicMs() + restSliceMs
     }
@@ -376,6 +415,10 @@ export class LogManager {
       opened.behind = false
       const name = directoryName(opened.key)
       if (this.open.get(name) !== opened) continue
+      if (!opened.settled) {
+        this.noteBehind(opened)
+        continue
+      }
       const { durableEnd } = opened.log
       this.recoveryPoints.set(name, durableEnd)
       if (durableEnd < opened.log.logEnd) this.noteBehind(opened)

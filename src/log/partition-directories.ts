@@ -1,7 +1,11 @@
 import type { Logger } from '../base/logger.ts'
-import type { Disk } from '../base/world.ts'
+import type { DirectoryLook, Disk } from '../base/world.ts'
 import { formatPartitionMetadata, parsePartitionMetadata } from './checkpoint-files.ts'
 import { metadataLogName } from './data-directory.ts'
+import { lookAt, putFiles } from './directory-files.ts'
+
+const metadataFile = 'partition.metadata'
+const utf8 = new TextEncoder()
 
 /** Which topic, by id, each partition's directory belongs to; directories that belong to none are set aside. */
 export class PartitionDirectories {
@@ -15,22 +19,26 @@ export class PartitionDirectories {
     this.logger = logger
   }
 
-  /** Makes a directory `topicId`'s own; returns whether there was none before. */
-  async claim(path: string, topicId: string): Promise<boolean> {
-    const { disk } = this
-    const owner = await this.ownerOf(path)
+  /**
+   * Makes a directory `topicId`'s own; returns what was in it, undefined where there was none before. Nothing of it is
+   * durable: the directory becomes so with the log's first flush, and a start writes again what it does not find.
+   */
+  async claim(path: string, topicId: string): Promise<DirectoryLook | undefined> {
+    let look = await lookAt(this.disk, path)
+    const owner = ownerIn(look?.contents.get(metadataFile))
     // What a deletion could not remove must not come back as another topic's records.
-    if (owner !== undefined && owner !== topicId) await this.setAside(path, owner)
-    const isNew = !(await disk.exists(path))
-    if (isNew) await disk.makeDirectory(path)
-    if (owner !== topicId) await disk.replace(`${path}/partition.metadata`, formatPartitionMetadata(topicId))
-    return isNew
+    if (owner !== undefined && owner !== topicId) {
+      await this.setAside(path, owner)
+      look = undefined
+    }
+    if (look === undefined || owner !== topicId)
+      await putFiles(this.disk, path, new Map([[metadataFile, utf8.encode(formatPartitionMetadata(topicId))]]))
+    return look
   }
 
   /** The id of the topic that a directory belongs to, where it says so. */
   async ownerOf(path: string): Promise<string | undefined> {
-    const metadata = await this.disk.read(`${path}/partition.metadata`)
-    return metadata === undefined ? undefined : parsePartitionMetadata(new TextDecoder().decode(metadata))
+    return ownerIn(await this.disk.read(`${path}/${metadataFile}`))
   }
 
   /**
@@ -45,9 +53,9 @@ export class PartitionDirectories {
         continue
       }
       if (name === metadataLogName || name.endsWith('-stray') || !/-\d+$/.test(name)) continue
+      // That it is another topic's all the same is found out when it is opened.
+      if (owner(name) !== undefined) continue
       const topicId = await this.ownerOf(path)
-      const expected = owner(name)
-      if (expected !== undefined && (topicId === undefined || topicId === expected)) continue
       await this.setAside(path, topicId)
     }
   }
@@ -58,3 +66,6 @@ export class PartitionDirectories {
     await this.disk.rename(path, stray)
   }
 }
+
+const ownerIn = (metadata: Uint8Array | undefined): string | undefined =>
+  metadata === undefined ? undefined : parsePartitionMetadata(new TextDecoder().decode(metadata))

@@ -1,17 +1,29 @@
 import type { Logger } from '../base/logger.ts'
 import { SerialQueue } from '../base/serial-queue.ts'
-import type { Disk, StoredBatchHeader, StoredLog } from '../base/world.ts'
+import type { DirectoryLook, Disk, StoredBatchHeader, StoredLog } from '../base/world.ts'
 import { BatchAttributes } from '../records/batch-header.ts'
 import { formatEpochs, parseEpochs } from './checkpoint-files.ts'
+import { putFiles } from './directory-files.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
 import type { SideFiles } from './partition-log.ts'
 import { decodeProducerSnapshot, encodeProducerSnapshot, snapshotName, snapshotOffset } from './producer-snapshot.ts'
 import { type ProducerBatch, ProducerStates } from './producer-state.ts'
 
+const epochsFile = 'leader-epoch-checkpoint'
+const utf8 = new TextEncoder()
 /** Snapshots that stay: the newest, and one before it in case the newest is damaged. */
 const retainedSnapshots = 2
 /** Headers read in one slice of a rebuild; between slices other work runs. */
 const headersPerSlice = 4096
+
+/** What whoever keeps the log open is told and asked. */
+export interface LogOwner {
+  appended(bytes: number): void
+  /** See SideFiles. */
+  room(): Promise<void> | undefined
+  /** Of the log, while it is open. */
+  durableEnd(): number
+}
 
 /**
  * The files beside a log: producer snapshots and the leader-epoch checkpoint. They are copies of what the log itself
@@ -22,29 +34,26 @@ export class PartitionFiles implements SideFiles {
   private readonly disk: Disk
   private readonly directory: string
   private readonly logger: Logger
-  private readonly onAppended: (bytes: number) => void
-  private readonly durableEnd: () => number
+  private readonly owner: LogOwner
   private closed = false
   /** The log end that the newest snapshot tells of, as far as this process knows. */
   private savedOffset = -1
+  /** As the checkpoint in the directory says, as far as this process knows. */
+  private savedEpochs = ''
 
-  /** `durableEnd`: of the log, while it is open. */
-  constructor(
-    disk: Disk,
-    directory: string,
-    logger: Logger,
-    onAppended: (bytes: number) => void,
-    durableEnd: () => number,
-  ) {
+  constructor(disk: Disk, directory: string, logger: Logger, owner: LogOwner) {
     this.disk = disk
     this.directory = directory
     this.logger = logger
-    this.onAppended = onAppended
-    this.durableEnd = durableEnd
+    this.owner = owner
   }
 
   appended(bytes: number): void {
-    this.onAppended(bytes)
+    this.owner.appended(bytes)
+  }
+
+  room(): Promise<void> | undefined {
+    return this.owner.room()
   }
 
   saveProducers(endOffset: number, producers: ProducerStates): void {
@@ -71,7 +80,30 @@ export class PartitionFiles implements SideFiles {
 
   saveEpochs(epochs: LeaderEpochs): void {
     const content = formatEpochs(epochs.entries)
-    this.write('leader epochs', () => this.disk.replace(`${this.directory}/leader-epoch-checkpoint`, content))
+    this.write('leader epochs', async () => {
+      // Without a checkpoint the first epoch is found again in the log: a sync for each new partition would be too much.
+      if (this.savedEpochs === '' && epochs.entries.length === 1)
+        await putFiles(this.disk, this.directory, new Map([[epochsFile, utf8.encode(content)]]))
+      else await this.disk.replace(`${this.directory}/${epochsFile}`, content)
+      this.savedEpochs = content
+    })
+  }
+
+  /**
+   * Writes what the directory does not say yet, and nothing more; not durably. With many partitions that stop, most have
+   * nothing to say.
+   */
+  async closeWith(endOffset: number, producers: ProducerStates, epochs: LeaderEpochs): Promise<void> {
+    await this.close()
+    const files = new Map<string, Uint8Array>()
+    if (endOffset > 0 && this.savedOffset !== endOffset)
+      files.set(snapshotName(endOffset), encodeProducerSnapshot(producers))
+    const epochLines = formatEpochs(epochs.entries)
+    if (epochs.entries.length > 0 && this.savedEpochs !== epochLines) files.set(epochsFile, utf8.encode(epochLines))
+    if (files.size === 0) return
+    // Everything below is durable now, so that the newest of those that stay would do as well.
+    const old = files.has(snapshotName(endOffset)) ? (await this.snapshots()).slice(retainedSnapshots - 1) : []
+    await putFiles(this.disk, this.directory, files, old.map(snapshotName))
   }
 
   /** Writes nothing more; resolves when what was begun has ended. */
@@ -81,9 +113,10 @@ export class PartitionFiles implements SideFiles {
   }
 
   /** The epochs of the checkpoint, without those that begin past the end of the log. */
-  async loadEpochs(logEnd: number): Promise<LeaderEpochs> {
-    const content = await this.disk.read(`${this.directory}/leader-epoch-checkpoint`)
-    const epochs = new LeaderEpochs(content === undefined ? [] : (parseEpochs(new TextDecoder().decode(content)) ?? []))
+  loadEpochs(logEnd: number, beside: DirectoryLook | undefined): LeaderEpochs {
+    const content = beside?.contents.get(epochsFile)
+    this.savedEpochs = content === undefined ? '' : new TextDecoder().decode(content)
+    const epochs = new LeaderEpochs(parseEpochs(this.savedEpochs) ?? [])
     if (epochs.entries.length > 1) epochs.truncate(Math.max(logEnd, 1))
     return epochs
   }
@@ -98,8 +131,9 @@ export class PartitionFiles implements SideFiles {
     logEnd: number,
     epochs: LeaderEpochs,
     pause: () => Promise<void>,
+    beside: DirectoryLook | undefined,
   ): Promise<{ producers: ProducerStates; replayed: number }> {
-    let { producers, offset } = await this.newestSnapshot(logEnd)
+    let { producers, offset } = await this.newestSnapshot(logEnd, beside)
     let replayed = 0
     const producersFrom = offset
     // Without a checkpoint the log itself tells where its epochs began, from its start on.
@@ -119,16 +153,23 @@ export class PartitionFiles implements SideFiles {
     return { producers, replayed }
   }
 
-  private async newestSnapshot(logEnd: number): Promise<{ producers: ProducerStates; offset: number }> {
-    for (const offset of await this.snapshots()) {
+  private async newestSnapshot(
+    logEnd: number,
+    beside: DirectoryLook | undefined,
+  ): Promise<{ producers: ProducerStates; offset: number }> {
+    for (const offset of snapshotOffsets(beside?.names ?? [])) {
       if (offset > logEnd) {
         // It tells of records that the log lost: never to be believed.
         await this.disk.remove(`${this.directory}/${snapshotName(offset)}`)
         continue
       }
-      const content = await this.disk.read(`${this.directory}/${snapshotName(offset)}`)
+      const name = snapshotName(offset)
+      const content = beside?.contents.get(name) ?? (await this.disk.read(`${this.directory}/${name}`))
       const producers = content === undefined ? undefined : decodeProducerSnapshot(content)
-      if (producers !== undefined) return { producers, offset }
+      if (producers !== undefined) {
+        this.savedOffset = offset
+        return { producers, offset }
+      }
       this.logger.warn({ directory: this.directory, offset }, 'a producer snapshot is damaged; an older one is used')
     }
     return { producers: new ProducerStates(), offset: 0 }
@@ -136,9 +177,7 @@ export class PartitionFiles implements SideFiles {
 
   /** Offsets of the snapshots, newest first. */
   private async snapshots(): Promise<number[]> {
-    const names = await this.disk.list(this.directory)
-    const offsets = names.map(snapshotOffset).filter(offset => offset !== undefined)
-    return offsets.sort((a, b) => b - a)
+    return snapshotOffsets(await this.disk.list(this.directory))
   }
 
   private async writeSnapshot(endOffset: number, content: Uint8Array): Promise<void> {
@@ -152,7 +191,7 @@ export class PartitionFiles implements SideFiles {
    * nothing but what is durable: a crash may leave a log that ends before all others.
    */
   private async dropOldSnapshots(logStart: number): Promise<void> {
-    const durableEnd = this.durableEnd()
+    const durableEnd = this.owner.durableEnd()
     const all = await this.snapshots()
     const durable = all.find(offset => offset <= durableEnd)
     for (const [age, offset] of all.entries()) {
@@ -168,6 +207,12 @@ export class PartitionFiles implements SideFiles {
     })
   }
 }
+
+const snapshotOffsets = (names: readonly string[]): number[] =>
+  names
+    .map(snapshotOffset)
+    .filter(offset => offset !== undefined)
+    .sort((a, b) => b - a)
 
 /** Control batches carry a producer id too, and no sequence of its. */
 const isProducers = ({ producerId, attributes }: StoredBatchHeader): boolean =>

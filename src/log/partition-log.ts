@@ -44,6 +44,8 @@ export interface Appended {
 export interface SideFiles {
   /** So many bytes were added since the last call: the recovery point is to follow. */
   appended(bytes: number): void
+  /** Undefined when the log may be written now, else what to wait for before it is asked again. */
+  room(): Promise<void> | undefined
   saveProducers(endOffset: number, producers: ProducerStates): void
   saveEpochs(epochs: LeaderEpochs): void
   /** The log begins at `logStart` now: what tells of nothing above it can go. */
@@ -80,6 +82,11 @@ export class PartitionLog {
     this.chance = chance
     this.start = stored.logStartOffset()
     this.drawJitter()
+  }
+
+  /** Before an append: see SideFiles. */
+  room(): Promise<void> | undefined {
+    return this.sideFiles.room()
   }
 
   get settings(): LogSettings {

@@ -3,7 +3,14 @@ import { MillraceError } from '../base/error.ts'
 import { SerialQueue } from '../base/serial-queue.ts'
 import type { LogSettings, OpenTrust, StoredLog, World } from '../base/world.ts'
 import type { Durability } from '../log/durability.ts'
-import { batchEnd, batchLastOffset, buildBatch, type RecordInput, type RecordView, readRecords } from '../records/record-batch.ts'
+import {
+  batchEnd,
+  batchLastOffset,
+  buildBatch,
+  type RecordInput,
+  type RecordView,
+  readRecords,
+} from '../records/record-batch.ts'
 import type {
   CommitOutcome,
   MetadataChange,

@@ -8,8 +8,12 @@ export interface Addon {
   readonly statuses: Readonly<Record<string, number>>
   createEngine(flushThreads: number, maxAgeMs: number, maxUnflushedBytes: number): RawEngine
   crc32c(bytes: Uint8Array): number
-  /** How many files that nobody uses stay open from now on. */
+  /** See `Storage.limitOpenFiles`. */
   limitOpenFiles(reserved: number): number
+  /** Undefined: there is none. Names, then of each small file its name and its content. */
+  lookAtDirectory(directory: string): Promise<[string[], ...(string | Uint8Array)[]] | undefined>
+  /** `files` are names and contents in turn. */
+  putFiles(directory: string, files: readonly (string | Uint8Array)[], removed: readonly string[]): Promise<void>
   /** The lock's number, or -1 when it is taken. */
   lockFile(path: string): number
   unlockFile(lock: number): void
@@ -55,7 +59,8 @@ export interface RawEngine {
 
   /** Settings and trust in `block`. Fulfilled with the log's number and the fields of `OpenReport` in order. */
   openLog(directory: string): Promise<Float64Array>
-  closeLog(log: number, clean: boolean): Promise<void>
+  closeLog(log: number, clean: boolean, unsynced: boolean): Promise<void>
+  syncFileSystem(directory: string): Promise<void>
   deleteLog(log: number): Promise<void>
   configureLog(): number
   appendFrame(): number

@@ -1,4 +1,4 @@
-import type { LogSettings, OpenReport, OpenTrust, Storage, StoredLog } from '../base/world.ts'
+import { type LogSettings, type OpenReport, OpenTrust, type Storage, type StoredLog } from '../base/world.ts'
 import { CompletionField, Slot } from './addon.ts'
 import { type DeliverySink, type Engine, guarded } from './engine.ts'
 import { fromNative } from './errors.ts'
@@ -36,6 +36,7 @@ class NativeStorage implements Storage, DeliverySink {
     trust: OpenTrust,
     recoveryPoint: number,
     logStartOffset: number,
+    syncWithFirstFlush = false,
   ): Promise<{ log: StoredLog; report: OpenReport }> {
     const { raw } = this.#engine
     const rest = Slot.argument + settingsCount
@@ -43,6 +44,7 @@ class NativeStorage implements Storage, DeliverySink {
     raw.block[rest] = trust
     raw.block[rest + 1] = recoveryPoint
     raw.block[rest + 2] = logStartOffset
+    raw.block[rest + 3] = syncWithFirstFlush ? 1 : 0
     let opened: Float64Array
     try {
       opened = await raw.openLog(directory)
@@ -63,7 +65,16 @@ class NativeStorage implements Storage, DeliverySink {
         indexesRebuilt: opened[5]!,
         cutBytes: opened[6]!,
         cutFromOffset: opened[7]!,
+        unsynced: syncWithFirstFlush && trust !== OpenTrust.clean,
       },
+    }
+  }
+
+  async syncFileSystem(directory: string): Promise<void> {
+    try {
+      await this.#engine.raw.syncFileSystem(directory)
+    } catch (failure) {
+      throw fromNative(`sync the file system of ${directory}`, failure)
     }
   }
 
@@ -121,7 +132,7 @@ class NativeStorage implements Storage, DeliverySink {
   async #closeAbandoned(number: number): Promise<void> {
     if (!this.#logs.delete(number)) return
     try {
-      await this.#engine.raw.closeLog(number, true)
+      await this.#engine.raw.closeLog(number, true, false)
     } catch {
       // Its user is gone, and so is whoever could be told. The files are as after a crash of the process.
     }

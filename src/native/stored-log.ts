@@ -220,7 +220,11 @@ export class NativeLog implements StoredLog {
   }
 
   async close(clean: boolean): Promise<void> {
-    await this.#end('close', () => this.#raw.closeLog(this.number, clean))
+    await this.#end('close', () => this.#raw.closeLog(this.number, clean, false))
+  }
+
+  async closeUnsynced(): Promise<void> {
+    await this.#end('close', () => this.#raw.closeLog(this.number, true, true))
   }
 
   async delete(): Promise<void> {

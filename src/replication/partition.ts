@@ -139,6 +139,11 @@ export class Partition {
     return clientEpoch < this.epoch ? ErrorCode.FENCED_LEADER_EPOCH : ErrorCode.UNKNOWN_LEADER_EPOCH
   }
 
+  /** Undefined when a batch may be appended now, else what to wait for before this is asked again. */
+  room(): Promise<void> | undefined {
+    return this.current?.room()
+  }
+
   /** Appends a client's batch; nobody has been promised anything yet. */
   append(records: FrameRecords, nowMs: number): Result<Appended, AppendFailure> {
     const refused = this.refusal(-1)

@@ -99,6 +99,8 @@ export class MemoryStorage implements Storage {
     this.failedListeners.push(listener)
   }
 
+  async syncFileSystem(): Promise<void> {}
+
   limitOpenFiles(reserved: number): number {
     this.reservedFiles = reserved
     return 1_000
@@ -423,6 +425,10 @@ export class MemoryLog implements StoredLog {
     this.storage.gone(this)
     if (this.failed) throw new Error('a failed log cannot be closed cleanly')
     if (clean) this.content.durableOffset = this.content.endOffset
+  }
+
+  closeUnsynced(): Promise<void> {
+    return this.close(true)
   }
 
   async delete(): Promise<void> {

@@ -53,6 +53,11 @@ class File {
   // failure is final: the kernel may have marked the pages clean, so the caller must never sync
   // again and believe it.
   virtual Status Sync() = 0;
+  // All bytes written before the call have left for the device, and no write of them has failed as
+  // far as this descriptor can tell; they may lie in the device's cache, and the size and the
+  // file's place on the disk be lost with the power. FileSystem::Sync makes up for that. As final
+  // as Sync.
+  virtual Status WriteBack() { return Sync(); }
   // Begins write-back of a range without waiting (sync_file_range); a hint, errors show up in Sync.
   virtual void StartWriteBack(uint64_t position, uint64_t length) = 0;
   // Makes the next reads come from the device, where the page cache is clean. After a failed sync
@@ -67,6 +72,16 @@ class File {
   virtual Result<std::unique_ptr<Mapping>> Map(uint64_t length, bool writable) = 0;
   // The descriptor for sendfile(2), or -1 where there is none (simulated disks).
   virtual int descriptor() const = 0;
+};
+
+// A file system, held open. Any thread.
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+  // Everything that was written to any of its files before the call, sizes and names included, is
+  // on the disk. An error says that something on it may not be, whose ever it is: success is to be
+  // believed, an error only makes the caller ask file by file.
+  virtual Status Sync() = 0;
 };
 
 enum class OpenMode { kRead, kReadWrite, kCreateNew, kCreateOrOpen };
@@ -85,6 +100,10 @@ class Disk {
   virtual Result<std::vector<std::string>> List(
       const std::string& directory) = 0;  // names, unsorted
   virtual Status SyncDirectory(const std::string& directory) = 0;
+  // The file system that holds `directory`; null where all of it cannot be synced at once.
+  virtual Result<std::shared_ptr<FileSystem>> OpenFileSystem(const std::string& /*directory*/) {
+    return std::shared_ptr<FileSystem>();
+  }
   // Bytes an unprivileged writer could still use on the file system that holds `path`.
   virtual Result<uint64_t> FreeBytes(const std::string& path) = 0;
 };

@@ -165,6 +165,14 @@ class PosixFile final : public File {
   // reported by the next.
   Status Sync() override { return ::fdatasync(fd_.get()) == 0 ? Status::Ok() : LastError(); }
 
+  // Unlike fdatasync it neither commits the journal nor empties the device's cache; like it, it
+  // reports an error of any write-back of the file since it was opened.
+  Status WriteBack() override {
+    constexpr unsigned kWriteAndWait =
+        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+    return ::sync_file_range(fd_.get(), 0, 0, kWriteAndWait) == 0 ? Status::Ok() : LastError();
+  }
+
   void StartWriteBack(uint64_t position, uint64_t length) override {
     (void)::sync_file_range(fd_.get(), static_cast<off_t>(position), static_cast<off_t>(length),
                             SYNC_FILE_RANGE_WRITE);
@@ -230,6 +238,16 @@ class PosixFile final : public File {
   const UniqueFd fd_;
 };
 
+// The descriptor stays open, since syncfs(2) reports the errors since it was opened.
+class PosixFileSystem final : public FileSystem {
+ public:
+  explicit PosixFileSystem(UniqueFd fd) : fd_(std::move(fd)) {}
+  Status Sync() override { return ::syncfs(fd_.get()) == 0 ? Status::Ok() : LastError(); }
+
+ private:
+  const UniqueFd fd_;
+};
+
 class PosixDiskImplementation final : public Disk {
  public:
   Result<std::shared_ptr<File>> Open(const std::string& path, OpenMode mode) override {
@@ -290,6 +308,12 @@ class PosixDiskImplementation final : public Disk {
     UniqueFd fd(OpenDirectory(directory));
     if (!fd.valid()) return LastError();
     return ::fsync(fd.get()) == 0 ? Status::Ok() : LastError();
+  }
+
+  Result<std::shared_ptr<FileSystem>> OpenFileSystem(const std::string& directory) override {
+    UniqueFd fd(OpenDirectory(directory));
+    if (!fd.valid()) return LastError();
+    return std::shared_ptr<FileSystem>(std::make_shared<PosixFileSystem>(std::move(fd)));
   }
 
   Result<uint64_t> FreeBytes(const std::string& path) override {

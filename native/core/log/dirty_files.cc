@@ -1,6 +1,7 @@
 #include "core/log/dirty_files.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/log/segment_names.h"
 
@@ -64,6 +65,11 @@ void DirtyFiles::Rewind(Offset end) {
   if (durable() > end) durable_.store(end, std::memory_order_release);
 }
 
+bool DirtyFiles::names_dirty() const {
+  std::lock_guard lock(mutex_);
+  return names_ != names_synced_;
+}
+
 bool DirtyFiles::clean() {
   std::lock_guard lock(mutex_);
   return names_ == names_synced_ && !parent_dirty_ && durable() == end() &&
@@ -72,18 +78,41 @@ bool DirtyFiles::clean() {
 }
 
 Result<DurablePoint> DirtyFiles::Flush() {
-  std::lock_guard pass(pass_mutex_);
+  std::lock_guard pass(pass_);
   return FlushStopped();
 }
 
+void DirtyFiles::BeginFlush() {
+  pass_.lock();
+  begun_ = failed() ? Work() : Collect();
+  if (!failed() && !Empty(begun_) && !WriteBack(begun_).ok()) Fail();
+}
+
+// With an error of the file system's each file is asked by itself: its descriptor knows of all
+// errors since it was opened.
+Result<DurablePoint> DirtyFiles::EndFlush(bool synced) {
+  std::lock_guard pass(pass_, std::adopt_lock);
+  const Work work = std::exchange(begun_, Work());
+  if (failed()) return Status(Code::kFailed);
+  if (Empty(work)) return DurablePoint{work.end};
+  return Publish(work, synced ? Status::Ok() : Sync(work));
+}
+
 // Everything that is below the end as read here lies in the files as copied here: a file enters the
-// list before bytes in it count towards the end. Truncation is kept out by pass_mutex_, so what is
+// list before bytes in it count towards the end. Truncation is kept out by pass_, so what is
 // published is still there.
 Result<DurablePoint> DirtyFiles::FlushStopped() {
   if (failed()) return Status(Code::kFailed);
   const Work work = Collect();
-  if (work.end == durable() && work.segments.empty()) return DurablePoint{work.end};
-  if (Status status = Sync(work); !status.ok()) {
+  return Empty(work) ? DurablePoint{work.end} : Publish(work, Sync(work));
+}
+
+bool DirtyFiles::Empty(const Work& work) const {
+  return work.end == durable() && work.segments.empty() && !work.names_dirty;
+}
+
+Result<DurablePoint> DirtyFiles::Publish(const Work& work, Status status) {
+  if (!status.ok()) {
     // Which pages the kernel has given up on is not known, and it will not say so twice.
     Fail();
     return status;
@@ -101,7 +130,7 @@ DirtyFiles::Work DirtyFiles::Collect() {
   work.names = names_;
   work.names_dirty = names_ != names_synced_;
   work.parent_dirty = parent_dirty_;
-  const bool nothing_new = work.end == durable();
+  const bool nothing_new = work.end == durable() && !work.names_dirty;
   for (const DirtySegment& dirty : segments_) {
     if (dirty.sealed || !nothing_new) work.segments.push_back(dirty);
   }
@@ -123,25 +152,56 @@ Status DirtyFiles::Sync(const Work& work) {
   return Status::Ok();
 }
 
+Status DirtyFiles::WriteBack(const Work& work) {
+  for (const DirtySegment& dirty : work.segments) {
+    Result<std::shared_ptr<File>> log = OpenLog(dirty);
+    if (!log.ok()) return log.status();
+    if (*log == nullptr) continue;
+    if (dirty.sealed) {
+      if (Status status = (*log)->Truncate(dirty.segment->written()); !status.ok()) return status;
+    }
+    if (Status status = (*log)->WriteBack(); !status.ok()) return status;
+    for (const DirtySegment::Index& index : {dirty.offset_index, dirty.time_index}) {
+      Result<std::shared_ptr<File>> file = OpenIndex(index);
+      if (!file.ok()) return file.status();
+      if (*file == nullptr) continue;
+      if (Status status = (*file)->Truncate(index.bytes); !status.ok()) return status;
+      if (Status status = (*file)->WriteBack(); !status.ok()) return status;
+    }
+  }
+  return Status::Ok();
+}
+
+Result<std::shared_ptr<File>> DirtyFiles::OpenLog(const DirtySegment& dirty) {
+  if (dirty.log != nullptr) return dirty.log;
+  Result<std::shared_ptr<File>> opened = dirty.segment->file().Acquire();
+  // Between the copy of the list and now the log start may have passed the segment.
+  if (!opened.ok() && Gone(dirty.base_offset)) return std::shared_ptr<File>();
+  return opened;
+}
+
+Result<std::shared_ptr<File>> DirtyFiles::OpenIndex(const DirtySegment::Index& index) {
+  if (index.name == nullptr) return std::shared_ptr<File>();
+  Result<std::shared_ptr<File>> opened = index.name->Acquire();
+  // Recovery makes it again.
+  if (opened.status().code() == Code::kNotFound) return std::shared_ptr<File>();
+  return opened;
+}
+
 Status DirtyFiles::SyncLog(const DirtySegment& dirty) {
-  std::shared_ptr<File> log = dirty.log;
-  if (log == nullptr) {
-    Result<std::shared_ptr<File>> opened = dirty.segment->file().Acquire();
-    // Between the copy of the list and now the log start may have passed the segment.
-    if (!opened.ok()) return Gone(dirty.base_offset) ? Status::Ok() : opened.status();
-    log = std::move(*opened);
-  }
+  Result<std::shared_ptr<File>> log = OpenLog(dirty);
+  if (!log.ok()) return log.status();
+  if (*log == nullptr) return Status::Ok();
   if (dirty.sealed) {
-    if (Status status = log->Truncate(dirty.segment->written()); !status.ok()) return status;
+    if (Status status = (*log)->Truncate(dirty.segment->written()); !status.ok()) return status;
   }
-  return SyncFile(*log);
+  return SyncFile(**log);
 }
 
 Status DirtyFiles::SyncIndex(const DirtySegment::Index& index) {
-  if (index.name == nullptr) return Status::Ok();
-  Result<std::shared_ptr<File>> file = index.name->Acquire();
-  if (file.status().code() == Code::kNotFound) return Status::Ok();  // recovery makes it again
+  Result<std::shared_ptr<File>> file = OpenIndex(index);
   if (!file.ok()) return file.status();
+  if (*file == nullptr) return Status::Ok();
   if (Status status = (*file)->Truncate(index.bytes); !status.ok()) return status;
   return SyncFile(**file);
 }

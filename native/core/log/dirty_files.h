@@ -31,8 +31,25 @@ struct DirtySegment {
   Index time_index;
 };
 
+// Held while a flush runs, which for many logs at once is many of them on one thread: more than the
+// sanitizer's view of mutexes has room for.
+class FlushPass {
+ public:
+  void lock() {
+    while (held_.exchange(true, std::memory_order_acquire)) held_.wait(true);
+  }
+  bool try_lock() { return !held_.exchange(true, std::memory_order_acquire); }
+  void unlock() {
+    held_.store(false, std::memory_order_release);
+    held_.notify_one();
+  }
+
+ private:
+  std::atomic<bool> held_{false};
+};
+
 // What stands between a log's written and its durable end. Flush threads and the decision thread
-// meet here and nowhere else. Lock order: pass_mutex_ before mutex_; mutex_ is held for copies
+// meet here and nowhere else. Lock order: pass_ before mutex_; mutex_ is held for copies
 // only, never across a call to the disk.
 class DirtyFiles {
  public:
@@ -51,15 +68,14 @@ class DirtyFiles {
   // not.
   Status SyncNewNames();
   // While it is held, no flush runs: for truncating and closing, which wait for the disk anyway.
-  std::unique_lock<std::mutex> StopFlush() { return std::unique_lock(pass_mutex_); }
+  std::unique_lock<FlushPass> StopFlush() { return std::unique_lock(pass_); }
   // The same, unless a flush is running.
-  std::unique_lock<std::mutex> TryStopFlush() {
-    return std::unique_lock(pass_mutex_, std::try_to_lock);
-  }
+  std::unique_lock<FlushPass> TryStopFlush() { return std::unique_lock(pass_, std::try_to_lock); }
   // With StopFlush: the log ends at `end` now.
   void Rewind(Offset end);
   // With StopFlush: what Flush does.
   Result<DurablePoint> FlushStopped();
+  bool names_dirty() const;
   bool clean();  // nothing is waiting for a flush
 
   // Any thread.
@@ -72,6 +88,10 @@ class DirtyFiles {
   // Flush threads, one at a time.
   Result<DurablePoint> Flush();
   void StartWriteBack();
+  // Flush in two halves, for whoever syncs the file system in between. No other flush begins until
+  // the second.
+  void BeginFlush();
+  Result<DurablePoint> EndFlush(bool synced);
 
  private:
   struct Work {
@@ -83,7 +103,13 @@ class DirtyFiles {
   };
 
   Work Collect();
+  bool Empty(const Work& work) const;
+  Status WriteBack(const Work& work);
+  Result<DurablePoint> Publish(const Work& work, Status status);
   Status Sync(const Work& work);
+  // Null: the file is not there any more, or not needed.
+  Result<std::shared_ptr<File>> OpenLog(const DirtySegment& dirty);
+  Result<std::shared_ptr<File>> OpenIndex(const DirtySegment::Index& index);
   Status SyncLog(const DirtySegment& dirty);
   Status SyncIndex(const DirtySegment::Index& index);
   Status SyncNames(const Work& work);
@@ -94,9 +120,10 @@ class DirtyFiles {
   OpenFiles& files_;
   const std::string directory_;
 
-  std::mutex pass_mutex_;
+  FlushPass pass_;
+  Work begun_;  // of the holder of pass_, between BeginFlush and EndFlush
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   // Guarded by mutex_. The last one may be the active segment, which stays as long as it is
   // written.
   std::vector<DirtySegment> segments_;
@@ -104,9 +131,9 @@ class DirtyFiles {
   uint64_t names_synced_ = 0;  // the count that is durable
   bool parent_dirty_ = false;
 
-  std::atomic<Offset> durable_{0};  // stored by whoever holds pass_mutex_
-  std::atomic<uint64_t> syncs_{0};  // likewise
-  std::atomic<Offset> end_{0};      // stored by the decision thread after the bytes are written
+  std::atomic<Offset> durable_{0};   // stored by whoever holds pass_
+  std::atomic<uint64_t> syncs_{0};   // likewise
+  std::atomic<Offset> end_{0};       // stored by the decision thread after the bytes are written
   std::atomic<bool> failed_{false};  // never goes back
 };
 

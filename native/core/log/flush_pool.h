@@ -41,7 +41,8 @@ struct FlushPoolStats {
 // by one write to `wake_descriptor` until drained.
 //
 // A pass takes all logs that are due, starts write-back on each, so that the device sees the whole
-// amount, and then syncs them, spread over the threads. A log is synced by one thread at a time.
+// amount, and then syncs them, spread over the threads; where they are many, one thread syncs them
+// all with their file system. A log is synced by one thread at a time.
 class FlushPool {
  public:
   static Result<std::unique_ptr<FlushPool>> Create(const FlushPoolOptions& options);

@@ -167,18 +167,31 @@ void FlushSchedule::Queue(const EntryPtr& entry, int64_t now_ms) {
   (entry->urgent ? urgent_ : background_).push_back(entry);
 }
 
+bool FlushSchedule::Begin(const EntryPtr& entry, int64_t now_ms) {
+  if (entry->removed) {
+    LeavePass(entry.get(), now_ms);
+    return false;
+  }
+  Claim(entry.get());
+  return true;
+}
+
+// From here on, appends and waiters belong to the next sync: this one reads the log's end after
+// this moment.
+void FlushSchedule::Claim(Entry* entry) {
+  entry->state = State::kSyncing;
+  entry->answers = std::exchange(entry->waited, false);
+  entry->overdue = false;
+  entry->unflushed_bytes = 0;
+  entry->dirty_since_ms.reset();
+}
+
 FlushSchedule::EntryPtr FlushSchedule::Next(std::deque<EntryPtr>* queue, bool urgent) {
   while (!queue->empty()) {
     EntryPtr entry = std::move(queue->front());
     queue->pop_front();
     if (entry->state != State::kQueued || entry->urgent != urgent) continue;
-    entry->state = State::kSyncing;
-    // From here on, appends and waiters belong to the next sync: this one reads the log's end after
-    // this moment.
-    entry->answers = std::exchange(entry->waited, false);
-    entry->overdue = false;
-    entry->unflushed_bytes = 0;
-    entry->dirty_since_ms.reset();
+    Claim(entry.get());
     return entry;
   }
   return nullptr;

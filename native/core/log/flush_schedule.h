@@ -76,6 +76,8 @@ class FlushSchedule {
   std::vector<EntryPtr> TakeBackground(int64_t now_ms);
   // Write-back of a taken entry has been started.
   void Queue(const EntryPtr& entry, int64_t now_ms);
+  // Instead of queueing it: it is being synced from now on. False when it was removed.
+  bool Begin(const EntryPtr& entry, int64_t now_ms);
   // The next entry to sync, which is then kSyncing; null when that queue is empty.
   EntryPtr NextUrgent() { return Next(&urgent_, true); }
   EntryPtr NextBackground() { return Next(&background_, false); }
@@ -95,6 +97,7 @@ class FlushSchedule {
   Wants StartAging(const EntryPtr& entry, int64_t now_ms);
   EntryPtr PopDue(int64_t now_ms);
   EntryPtr Next(std::deque<EntryPtr>* queue, bool urgent);
+  static void Claim(Entry* entry);
   void Take(const EntryPtr& entry, const std::shared_ptr<Pass>& pass, std::vector<EntryPtr>* taken);
   void LeavePass(Entry* entry, int64_t now_ms);
   void DropStale();

@@ -101,6 +101,10 @@ struct DurablePoint {
   Offset offset = 0;
 };
 
+// When what recovery found is made durable: before Open returns, or with the log's first flush,
+// which the caller asks for and waits for before anything else is done with the log.
+enum class RecoverySync { kNow, kWithFirstFlush };
+
 // What retention goes by.
 struct SegmentFacts {
   Offset base_offset = 0;
@@ -129,7 +133,8 @@ class Log {
   static Result<std::unique_ptr<Log>> Open(Disk& disk, const std::string& directory,
                                            const LogConfig& config, OpenTrust trust,
                                            Offset recovery_point, Offset log_start_offset,
-                                           OpenReport* report, LogServices* services = nullptr);
+                                           OpenReport* report, LogServices* services = nullptr,
+                                           RecoverySync sync = RecoverySync::kNow);
 
   virtual void Configure(const LogConfig& config) = 0;  // takes effect with the next append
 
@@ -205,6 +210,8 @@ class Log {
   virtual Offset log_start_offset() const = 0;
   virtual Offset log_end_offset() const = 0;
   virtual Offset durable_offset() const = 0;  // any thread
+  // A flush would make something durable: records, or what recovery has left to the first flush.
+  virtual bool needs_flush() const { return durable_offset() < log_end_offset(); }
   virtual uint64_t size_bytes() const = 0;
   virtual Offset active_base_offset() const = 0;
   // Any thread. After a failed sync or foreign damage nothing is accepted any more, only read.
@@ -218,9 +225,19 @@ class Log {
   // Begins write-back of what Flush would sync, without waiting. Flush threads.
   virtual void StartWriteBack() = 0;
 
+  // Flush in two halves, for many logs at once: the first writes everything back, then the caller
+  // syncs the logs' file system, then the second publishes; where the file system could not be
+  // synced it syncs file by file. Flush threads, both on the same one.
+  virtual FileSystem* file_system() const { return nullptr; }  // null: none can be synced at once
+  virtual void BeginFlush() {}
+  virtual Result<DurablePoint> EndFlush(bool /*synced*/) { return Flush(); }
+
   // Clean close: flushes, trims files to their length, syncs. Close without `clean` only lets go of
   // everything.
   virtual Status Close(bool clean) = 0;
+  // A clean close that syncs what is not durable, but leaves what it trims, and the indexes, to a
+  // sync of the file system. Where none is to be had it syncs all.
+  virtual Status CloseUnsynced() { return Close(true); }
   // Closes and removes the directory and all files in it (renames it to `<name>-delete` first, so
   // that a crash in between leaves only a directory that start-up sweeps away).
   virtual Status Delete() = 0;

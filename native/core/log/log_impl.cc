@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/log/recovery.h"
+#include "core/log/segment_names.h"
 
 namespace millrace {
 namespace {
@@ -20,12 +21,13 @@ bool NeedsOwnServices(const Disk& disk, const LogServices* services) {
 Result<std::unique_ptr<Log>> Log::Open(Disk& disk, const std::string& directory,
                                        const LogConfig& config, OpenTrust trust,
                                        Offset recovery_point, Offset log_start_offset,
-                                       OpenReport* report, LogServices* services) {
+                                       OpenReport* report, LogServices* services,
+                                       RecoverySync sync) {
   if (recovery_point < 0 || log_start_offset < 0) return Status(Code::kInvalidArgument);
   auto log = std::make_unique<LogImpl>(disk, services, directory, config);
   OpenReport unread;
-  Status status =
-      log->Recover(trust, recovery_point, log_start_offset, report != nullptr ? report : &unread);
+  Status status = log->Recover(trust, recovery_point, log_start_offset, sync,
+                               report != nullptr ? report : &unread);
   if (!status.ok()) return status;
   return std::unique_ptr<Log>(std::move(log));
 }
@@ -40,6 +42,7 @@ LogImpl::LogImpl(Disk& disk, LogServices* services, std::string directory, const
                 : services != nullptr    ? *services
                                          : LogServices::Process()),
       directory_(std::move(directory)),
+      file_system_(services_.FileSystemOf(disk, ParentDirectory(directory_))),
       config_(config),
       dirty_(disk, services_.files(), directory_),
       prepared_(disk, services_, directory_),
@@ -48,9 +51,9 @@ LogImpl::LogImpl(Disk& disk, LogServices* services, std::string directory, const
 LogImpl::~LogImpl() { LetGo(); }
 
 Status LogImpl::Recover(OpenTrust trust, Offset recovery_point, Offset log_start_offset,
-                        OpenReport* report) {
+                        RecoverySync sync, OpenReport* report) {
   *report = OpenReport();
-  Recovery recovery(disk_, services_.files(), directory_, config_, report);
+  Recovery recovery(disk_, services_.files(), directory_, config_, sync, report);
   Result<RecoveredLog> recovered = recovery.Run(trust, recovery_point, log_start_offset);
   if (!recovered.ok()) return recovered.status();
   segments_ = std::move(recovered->segments);
@@ -58,6 +61,7 @@ Status LogImpl::Recover(OpenTrust trust, Offset recovery_point, Offset log_start
   log_start_ = report->log_start_offset;
   dirty_.Begin(report->log_end_offset);
   if (recovered->names_dirty) dirty_.NamesChanged(true);
+  if (recovered->last_unsynced) dirty_.Add(active().Dirty());
   return Status::Ok();
 }
 
@@ -224,13 +228,20 @@ bool LogImpl::Rest() {
 
 Status LogImpl::Close(bool clean) {
   if (segments_.empty()) return Status::Ok();
-  Status status = clean ? CloseClean() : Status::Ok();
+  Status status = clean ? CloseClean(true) : Status::Ok();
+  LetGo();
+  return status;
+}
+
+Status LogImpl::CloseUnsynced() {
+  if (segments_.empty()) return Status::Ok();
+  Status status = CloseClean(file_system_ == nullptr);
   LetGo();
   return status;
 }
 
 // After the flush has trimmed and synced the rolled segments, the active one is left.
-Status LogImpl::CloseClean() {
+Status LogImpl::CloseClean(bool sync) {
   prepared_.Discard();
   SettleReplacement();
   (void)removals_.Finish();  // what cannot be removed now the next start removes
@@ -241,7 +252,9 @@ Status LogImpl::CloseClean() {
     Status status = segment->Repair();
     if (!status.ok() && status.code() != Code::kNoSpace) return status;
   }
+  if (active().at_rest()) return Status::Ok();  // since it was opened, or last written and closed
   if (Status status = active().Rest(); !status.ok()) return status;
+  if (!sync) return Status::Ok();
   dirty_.Add(active().Seal());
   Result<DurablePoint> flushed = dirty_.FlushStopped();
   return flushed.status();

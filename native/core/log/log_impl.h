@@ -25,7 +25,7 @@ class LogImpl final : public Log {
   LogImpl(Disk& disk, LogServices* services, std::string directory, const LogConfig& config);
   ~LogImpl() override;
 
-  Status Recover(OpenTrust trust, Offset recovery_point, Offset log_start_offset,
+  Status Recover(OpenTrust trust, Offset recovery_point, Offset log_start_offset, RecoverySync sync,
                  OpenReport* report);
 
   void Configure(const LogConfig& config) override { config_ = config; }
@@ -40,6 +40,7 @@ class LogImpl final : public Log {
   Result<size_t> ListSegments(bool times, std::span<SegmentFacts> into) override;
   bool Rest() override;
   Status Close(bool clean) override;
+  Status CloseUnsynced() override;
 
   Result<FileRegion> Read(Offset offset, uint64_t max_bytes, Offset limit,
                           bool whole_first_batch) override;
@@ -55,12 +56,18 @@ class LogImpl final : public Log {
   Offset log_start_offset() const override { return log_start_; }
   Offset log_end_offset() const override { return dirty_.end(); }
   Offset durable_offset() const override { return dirty_.durable(); }
+  bool needs_flush() const override {
+    return dirty_.durable() < dirty_.end() || dirty_.names_dirty();
+  }
   uint64_t size_bytes() const override;
   Offset active_base_offset() const override;
   bool failed() const override { return dirty_.failed(); }
 
   Result<DurablePoint> Flush() override { return dirty_.Flush(); }
   void StartWriteBack() override { dirty_.StartWriteBack(); }
+  FileSystem* file_system() const override { return file_system_.get(); }
+  void BeginFlush() override { dirty_.BeginFlush(); }
+  Result<DurablePoint> EndFlush(bool synced) override { return dirty_.EndFlush(synced); }
 
  private:
   Segment& active() const { return *segments_.back(); }
@@ -72,7 +79,7 @@ class LogImpl final : public Log {
   Result<std::shared_ptr<File>> NextFile(const std::string& path, uint64_t* allocated);
   void ListActive();
   void PrepareNext();
-  Status CloseClean();
+  Status CloseClean(bool sync);
   void LetGo();
   // After segments came or went.
   void CountRolledBytes();
@@ -96,6 +103,7 @@ class LogImpl final : public Log {
       own_services_;  // when none were given and the disk is not the real one
   LogServices& services_;
   std::string directory_;
+  const std::shared_ptr<FileSystem> file_system_;  // null: there is none to sync at once
   LogConfig config_;
   std::vector<std::unique_ptr<Segment>> segments_;  // by base offset; empty only when closed
   uint64_t rolled_bytes_ = 0;                       // of all segments but the active one

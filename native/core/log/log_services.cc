@@ -31,6 +31,16 @@ LogServices::~LogServices() {
   if (thread_.joinable()) thread_.join();
 }
 
+std::shared_ptr<FileSystem> LogServices::FileSystemOf(Disk& disk, const std::string& directory) {
+  std::lock_guard lock(mutex_);
+  std::shared_ptr<FileSystem>& known = file_systems_[directory];
+  if (known == nullptr) {
+    Result<std::shared_ptr<FileSystem>> opened = disk.OpenFileSystem(directory);
+    if (opened.ok()) known = std::move(*opened);
+  }
+  return known;
+}
+
 void LogServices::Run(std::function<void()> task) {
   if (background_ == Background::kInline) {
     task();

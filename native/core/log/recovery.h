@@ -13,8 +13,8 @@ namespace millrace {
 
 struct RecoveredLog {
   std::vector<std::unique_ptr<Segment>> segments;  // by base offset, at least one, all at rest
-  bool names_dirty =
-      false;  // in the directory, and perhaps its own in its parent; all bytes are durable
+  bool names_dirty = false;    // in the directory, and perhaps its own in its parent
+  bool last_unsynced = false;  // of the last segment; all other bytes are durable
 };
 
 // Opens the files of a log. First it only looks, and decides what every file has to become; a
@@ -23,8 +23,13 @@ struct RecoveredLog {
 class Recovery {
  public:
   Recovery(Disk& disk, OpenFiles& files, const std::string& directory, const LogConfig& config,
-           OpenReport* report)
-      : disk_(disk), files_(files), directory_(directory), config_(config), report_(report) {}
+           RecoverySync sync, OpenReport* report)
+      : disk_(disk),
+        files_(files),
+        directory_(directory),
+        config_(config),
+        sync_(sync),
+        report_(report) {}
 
   Result<RecoveredLog> Run(OpenTrust trust, Offset recovery_point, Offset log_start_offset);
 
@@ -71,6 +76,7 @@ class Recovery {
   OpenFiles& files_;
   const std::string directory_;
   const LogConfig config_;
+  const RecoverySync sync_;
   OpenReport* const report_;
   OpenTrust trust_ = OpenTrust::kClean;
   Offset recovery_point_ = 0;

@@ -172,11 +172,12 @@ Status Recovery::CreateFirst() {
 
 // A truncation may have been under way: a file or a name that it took away could come back under
 // what is appended next. And what a dead process had not synced, nobody else will. So all of it
-// goes to the disk now, and the log begins durable.
+// goes to the disk now, but what the first flush takes, and the log begins durable.
 Status Recovery::SyncAll() {
   for (Found& found : found_) {
     const bool last = &found == &found_.back();
     if (!last && found.end_offset <= recovery_point_) continue;
+    if (last && sync_ == RecoverySync::kWithFirstFlush) return Status::Ok();
     std::vector<CachedFile*> files{&found.segment->file()->file()};
     if (!last) {
       files.push_back(found.segment->offset_index().file().file().get());
@@ -198,7 +199,8 @@ RecoveredLog Recovery::Collect() {
   report_->log_end_offset = found_.back().end_offset;
   report_->segments = found_.size();
   for (Found& found : found_) log.segments.push_back(std::move(found.segment));
-  log.names_dirty = names_changed_ && trust_ == OpenTrust::kClean;
+  log.last_unsynced = trust_ != OpenTrust::kClean && sync_ == RecoverySync::kWithFirstFlush;
+  log.names_dirty = (names_changed_ && trust_ == OpenTrust::kClean) || log.last_unsynced;
   return log;
 }
 

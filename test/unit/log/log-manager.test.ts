@@ -110,7 +110,7 @@ test('a clean close marks the directory; one that failed does not', async () => 
 
 test('a sweep removes what was being deleted, sets strays aside, and touches nothing else', async () => {
   const machine = new Machine()
-  const { world, logs, logger } = await start(machine)
+  const { world, logs, logger, openLog } = await start(machine)
   const make = async (name: string, topicId: string) => {
     await world.disk.makeDirectory(`${path}/${name}`)
     await world.disk.replace(`${path}/${name}/partition.metadata`, `version: 0\ntopic_id: ${topicId}\n`)
@@ -122,10 +122,11 @@ test('a sweep removes what was being deleted, sets strays aside, and touches not
   await make('__cluster_metadata-0', idB)
   await make('notes', idB)
   await logs.sweep(name => (name.startsWith('t-') ? idA : undefined))
+  await openLog(idA, 1) // Here it turns out to be another topic's.
   const directories = machine.list(path).filter(name => !name.includes('.') || name.endsWith('-stray'))
   assert.deepEqual(
     directories.filter(name => name !== 'meta.properties' && !name.endsWith('checkpoint')),
-    ['__cluster_metadata-0', 'notes', `orphan-0.${idB}-stray`, 't-0', `t-1.${idB}-stray`],
+    ['__cluster_metadata-0', 'notes', `orphan-0.${idB}-stray`, 't-0', 't-1', `t-1.${idB}-stray`],
   )
   assert.ok(logger.has('orphan-0'))
 })

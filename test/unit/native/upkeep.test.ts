@@ -125,13 +125,16 @@ test('a log rests when it is durable: no descriptor, no preallocated space; and 
   await log.close(true)
 })
 
-test('idle files keep at most half of the descriptors that are not reserved', t => {
+test('logs being written have five eighths of the descriptors that are not reserved', t => {
   const { storage } = openEngine(t)
   const free = storage.limitOpenFiles(0)
   assert.ok(free >= 64)
   const some = storage.limitOpenFiles(1_000)
   assert.ok(some <= free && some >= 64)
-  assert.equal(storage.limitOpenFiles(1e12), Math.max(64, Math.floor(free / 2)))
+  // More than there are: nobody knows how many will be needed, and a tenth is kept.
+  const most = storage.limitOpenFiles(1e12)
+  assert.ok(most < free && most > free * 0.85)
+  assert.ok(storage.limitOpenFiles(free * 1.5) < most)
   storage.limitOpenFiles(0)
 })
 
