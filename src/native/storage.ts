@@ -65,7 +65,7 @@ class NativeStorage implements Storage, DeliverySink {
         indexesRebuilt: opened[5]!,
         cutBytes: opened[6]!,
         cutFromOffset: opened[7]!,
-        unsynced: syncWithFirstFlush && trust !== OpenTrust.clean,
+        ...(syncWithFirstFlush && trust !== OpenTrust.clean ? { unsynced: true } : {}),
       },
     }
   }

@@ -33,12 +33,13 @@ LogServices::~LogServices() {
 
 std::shared_ptr<FileSystem> LogServices::FileSystemOf(Disk& disk, const std::string& directory) {
   std::lock_guard lock(mutex_);
-  std::shared_ptr<FileSystem>& known = file_systems_[directory];
-  if (known == nullptr) {
-    Result<std::shared_ptr<FileSystem>> opened = disk.OpenFileSystem(directory);
-    if (opened.ok()) known = std::move(*opened);
-  }
-  return known;
+  std::weak_ptr<FileSystem>& known = file_systems_[directory];
+  std::shared_ptr<FileSystem> held = known.lock();
+  if (held != nullptr) return held;
+  Result<std::shared_ptr<FileSystem>> opened = disk.OpenFileSystem(directory);
+  if (opened.ok()) held = std::move(*opened);
+  known = held;
+  return held;
 }
 
 void LogServices::Run(std::function<void()> task) {

@@ -32,8 +32,8 @@ class LogServices {
   static LogServices& Process();
 
   OpenFiles& files() { return files_; }
-  // The file system below `directory`, opened when it is first asked for, so that errors since then
-  // are told; null where there is none. Any thread.
+  // The file system below `directory`, opened when the first of those asks for it that hold it now,
+  // so that errors since then are told; null where there is none. Any thread.
   std::shared_ptr<FileSystem> FileSystemOf(Disk& disk, const std::string& directory);
   // Work that nobody waits for and that may wait for the disk: preparing the next segment, closing
   // and removing files. Any thread.
@@ -62,7 +62,7 @@ class LogServices {
   // Guarded by mutex_.
   std::deque<std::function<void()>> tasks_;
   std::deque<std::shared_ptr<File>> retired_;
-  std::map<std::string, std::shared_ptr<FileSystem>> file_systems_;  // by directory
+  std::map<std::string, std::weak_ptr<FileSystem>> file_systems_;  // by directory
   bool running_ = false;                                             // a task is being run
   bool stopping_ = false;
   std::thread thread_;  // started under mutex_, joined by the destructor
