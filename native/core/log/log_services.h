@@ -63,7 +63,7 @@ class LogServices {
   std::deque<std::function<void()>> tasks_;
   std::deque<std::shared_ptr<File>> retired_;
   std::map<std::string, std::weak_ptr<FileSystem>> file_systems_;  // by directory
-  bool running_ = false;                                             // a task is being run
+  bool running_ = false;                                           // a task is being run
   bool stopping_ = false;
   std::thread thread_;  // started under mutex_, joined by the destructor
 };
