@@ -44,14 +44,20 @@ export class DurableFiles implements Disk {
 
   async replace(path: string, content: string | Uint8Array): Promise<void> {
     const temporary = `${path}.tmp`
-    const file = await this.calls.create(temporary)
     try {
-      await file.write(content)
-      await file.sync()
-    } finally {
-      await file.close()
+      const file = await this.calls.create(temporary)
+      try {
+        await file.write(content)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      await this.calls.rename(temporary, path)
+    } catch (error) {
+      // On a full disk what was written of it would be missing for the next attempt.
+      await this.calls.unlink(temporary).catch(() => undefined)
+      throw error
     }
-    await this.calls.rename(temporary, path)
     await this.calls.syncDirectory(dirname(path))
   }
 

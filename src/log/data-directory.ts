@@ -113,6 +113,13 @@ async function identify(
   const file = `${path}/${metaFile}`
   const content = await disk.read(file)
   if (content === undefined) {
+    // A new one would call whatever lies here clean.
+    const present = await disk.list(path)
+    if (present.some(name => name === metadataLogName || /-\d+$/.test(name)))
+      throw new MillraceError(
+        'META_PROPERTIES',
+        `${file} is missing, but logs are there: restore it, or choose an empty data directory.`,
+      )
     const ids = { clusterId: newId(), directoryId: newId() }
     const lines = [
       'version=1',
@@ -134,7 +141,7 @@ async function identify(
   )
   const clusterId = properties.get('cluster.id')
   const directoryId = properties.get('directory.id') ?? newId()
-  if (clusterId === undefined || properties.get('version') !== '1')
+  if (clusterId === undefined || properties.get('node.id') === undefined || properties.get('version') !== '1')
     throw new MillraceError('META_PROPERTIES', `${file} is not whole: restore it, or choose an empty data directory.`)
   if (Number(properties.get('node.id')) !== nodeId)
     throw new MillraceError(

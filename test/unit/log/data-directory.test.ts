@@ -83,3 +83,12 @@ test('the directory of another node, or a damaged meta.properties, is refused an
   await assert.rejects(open(machine), { code: 'META_PROPERTIES', message: /not whole/ })
   assert.equal(machine.locks.size, 0)
 })
+
+test('a missing meta.properties beside logs refuses the start: a new one would call them clean', async () => {
+  const machine = new Machine()
+  const directory = await open(machine)
+  directory.release()
+  machine.makeDirectory(`${path}/t-0`)
+  machine.files.delete(`${path}/meta.properties`)
+  await assert.rejects(open(machine), /meta\.properties is missing, but logs are there: restore it/)
+})
