@@ -95,6 +95,10 @@ LogEntry* Engine::FindLog(double id) {
   return entry != nullptr && entry->log != nullptr ? entry : nullptr;
 }
 
+void Engine::AnnounceFailure(double id, const Log& log) {
+  if (log.failed()) flush_pool_->Wait(static_cast<uint64_t>(id));
+}
+
 napi_value Engine::Answer(napi_env env, Status status) const {
   block_.numbers()[kSystemError] = status.system_error();
   return ToJs(env, static_cast<int32_t>(status.code()));

@@ -84,6 +84,8 @@ class Engine {
   void Await(LogEntry& entry, Offset end);
   // Stores errno in the call block and gives the code to JavaScript.
   napi_value Answer(napi_env env, Status status) const;
+  // A call on a log was refused. If the log has failed, everybody hears of it as of a failed sync.
+  void AnnounceFailure(double id, const Log& log);
 
   void BeginCall();
   void EndCall();

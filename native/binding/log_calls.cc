@@ -28,7 +28,10 @@ struct LogCall {
     if (!engine.open()) return ToJs(env, static_cast<int32_t>(Code::kClosed));
     return Answer(Status(entry == nullptr ? Code::kClosed : Code::kInvalidArgument));
   }
-  napi_value Answer(Status status) const { return engine.Answer(env, status); }
+  napi_value Answer(Status status) const {
+    if (!status.ok() && entry != nullptr) engine.AnnounceFailure(numbers()[kLog], *entry->log);
+    return engine.Answer(env, status);
+  }
   double* numbers() const { return engine.block().numbers(); }
   Offset OffsetAt(size_t slot) { return reader.Integer<int64_t>(slot, 0, kMaxOffset); }
 

@@ -36,6 +36,7 @@ class ViewCall : public AsyncCall {
   Status Finish(napi_env env, Status status, napi_value* value) override {
     LogEntry* entry = engine_.open() ? engine_.FindLog(log_) : nullptr;
     status = entry == nullptr ? Status(Code::kClosed) : entry->log->Learn(*view_, status);
+    if (!status.ok() && entry != nullptr) engine_.AnnounceFailure(log_, *entry->log);
     *value = Answer(env, status);
     return Status::Ok();
   }
