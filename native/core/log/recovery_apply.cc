@@ -176,7 +176,9 @@ Status Recovery::CreateFirst() {
 Status Recovery::SyncAll() {
   for (Found& found : found_) {
     const bool last = &found == &found_.back();
-    if (!last && found.end_offset <= recovery_point_) continue;
+    // What was trimmed now has to stay so: after a clean stop nobody looks for zeros behind it.
+    const bool as_it_was = found.size == found.length;
+    if (!last && found.end_offset <= recovery_point_ && as_it_was) continue;
     if (last && sync_ == RecoverySync::kWithFirstFlush) return Status::Ok();
     std::vector<CachedFile*> files{&found.segment->file()->file()};
     if (!last) {
