@@ -6,6 +6,16 @@
 #include "core/log/swap.h"
 
 namespace millrace {
+namespace {
+
+// What a kernel copies into the page cache without looking whether the process is to die.
+constexpr uint64_t kPageBytes = 4096;
+
+uint64_t RoundUpToPages(uint64_t position) {
+  return (position + kPageBytes - 1) / kPageBytes * kPageBytes;
+}
+
+}  // namespace
 
 // What the end of a log may look like, by what has happened (segment.h draws the files):
 //
@@ -181,8 +191,9 @@ Status Recovery::InspectSameBoot() {
   return CheckHeadersAbove(found_.back());
 }
 
-// A write that was interrupted has put a prefix of its batch into a file of zeros. So what is there
-// begins like a batch and ends before the batch does.
+// A write that was interrupted has put a prefix of its batch into a file of zeros, page by page. So
+// what is there begins like a batch, and is zeros from a page's end on that lies within the batch:
+// anything else has been there as a whole, and may have been acknowledged.
 Status Recovery::CutTornAppend(Found& found) {
   Result<std::shared_ptr<File>> log = found.segment->Open();
   if (!log.ok()) return log.status();
@@ -194,6 +205,9 @@ Status Recovery::CutTornAppend(Found& found) {
   // Not even a header: one that is whole names a size within the file and would have been walked
   // over.
   if (*zeros - scan.length >= kBatchHeaderBytes) return Status(Code::kCorrupt);
+  if (*zeros > scan.length && RoundUpToPages(*zeros) - scan.length >= kBatchHeaderBytes) {
+    return Status(Code::kCorrupt);
+  }
   found.cut_end = *zeros;
   uint64_t torn_from = scan.length;
 
@@ -210,6 +224,7 @@ Status Recovery::CutTornAppend(Found& found) {
         if (whole) return Status(Code::kCorrupt);
         Result<uint64_t> torn_end = FindZeroTail(**log, scan.last_position, scan.length);
         if (!torn_end.ok()) return torn_end.status();
+        if (RoundUpToPages(*torn_end) >= scan.length) return Status(Code::kCorrupt);
         found.cut_end = *torn_end;
         torn_from = scan.last_position;
         tail = found.segment->ReadTail(torn_from);

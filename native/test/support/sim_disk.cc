@@ -25,7 +25,7 @@ class SimFile final : public File {
     if (!writable_) return state_->Finish(Status::FromErrno(EBADF));
     if (status.ok()) return state_->Finish(data_->Write(position, bytes));
     if (!crashed_before)
-      (void)data_->Write(position, bytes.first(state_->random.Below(bytes.size() + 1)));
+      (void)data_->Write(position, bytes.first(state_->Interrupted(position, bytes.size())));
     return status;
   }
 

@@ -37,7 +37,7 @@ class SimDisk final : public Disk {
   ~SimDisk() override;
 
   // The n-th call from the creation of the disk (counted from 1) and all later ones fail; a write
-  // that is the n-th leaves a prefix in the cache. 0: never.
+  // that is the n-th leaves a prefix, up to the end of a page, in the cache. 0: never.
   void CrashAfter(uint64_t n);
   // The n-th call fails with `system_error` and has no effect, except that a write may leave a
   // prefix, and a sync marks what was dirty as clean: the next sync will succeed and not have

@@ -107,6 +107,13 @@ std::span<std::byte> SimState::Shortened(std::span<std::byte> into) {
   return into.first(random.Below(into.size()));
 }
 
+size_t SimState::Interrupted(uint64_t position, size_t size) {
+  const size_t done = random.Below(size + 1);
+  if (!crashed || done == size) return done;
+  const uint64_t end = (position + done) / SimFileData::kPageBytes * SimFileData::kPageBytes;
+  return end > position ? static_cast<size_t>(end - position) : 0;
+}
+
 Status SimState::Finish(Status status) {
   calls.back().code = status.code();
   return status;

@@ -64,6 +64,9 @@ struct SimState {
 
   // What of `into` a read of the last Begin fills.
   std::span<std::byte> Shortened(std::span<std::byte> into);
+  // How much of a write is in the cache that failed or was cut short: of one whose process died,
+  // whole pages of the file.
+  size_t Interrupted(uint64_t position, size_t size);
 
   std::shared_ptr<SimState> AfterPowerLoss(uint64_t seed, std::optional<uint64_t> names_kept) const;
   std::shared_ptr<SimState> AfterProcessDeath(uint64_t seed) const;
