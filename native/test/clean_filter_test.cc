@@ -19,7 +19,8 @@ struct Subject {
                    ProducersLast producers = {})
       : transactions(std::move(aborted), 0),
         producers(std::move(producers)),
-        filter(map, transactions, this->producers, codecs, {1000, now_ms, kRetention}) {}
+        rules{.end_offset = 1000, .now_ms = now_ms, .delete_retention_ms = kRetention},
+        filter(map, transactions, this->producers, codecs, rules) {}
 
   void Know(const std::string& key, Offset offset) {
     map.Put(HashKey(map.seed(), {reinterpret_cast<const std::byte*>(key.data()), key.size()}),
@@ -48,10 +49,12 @@ struct Subject {
     return bytes;
   }
 
-  OffsetMap map{100'000, {1, 2}};
+  HashSeed seed{1, 2};
+  OffsetMap map{100'000, seed};
   TransactionTracker transactions;
   ProducersLast producers;
   FakeCodecs codecs;
+  const BatchFilter::Rules rules;
   BatchFilter filter;
   std::vector<AbortedTransaction> named;
 };
