@@ -186,6 +186,7 @@ export const suites = {
     title: 'Unit, golden and integration tests',
     run: typescriptTests({ folders: ['unit', 'golden', 'integration'] }),
   },
+  disk: { title: 'Full and bad disks', run: typescriptTests({ folders: ['disk'] }) },
   hostile: {
     title: 'Hostile clients, at length',
     run: typescriptTests({

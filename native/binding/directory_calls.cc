@@ -168,7 +168,11 @@ class PutCall final : public DirectoryCall {
       Status status = (*written)->Truncate(0);
       if (status.ok()) status = (*written)->WriteAt(0, file.bytes);
       if (status.ok()) status = PosixDisk().Rename(temporary, path);
-      if (!status.ok()) return status;
+      if (!status.ok()) {
+        // On a full disk what was written of it would be missing for the next attempt.
+        (void)PosixDisk().Unlink(temporary);
+        return status;
+      }
     }
     for (const std::string& name : removed_) (void)PosixDisk().Unlink(directory_ + "/" + name);
     return Status::Ok();

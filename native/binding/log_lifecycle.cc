@@ -22,8 +22,8 @@ struct Settings {
 
 // Settings lie in the block from kArgument: segment bytes, segment ms, index interval bytes, index
 // bytes, max message bytes, timestamp before max ms, timestamp after max ms, append time, require
-// keys, flush ms.
-constexpr size_t kSettings = 10;
+// keys, flush ms, uses the reserve.
+constexpr size_t kSettings = 11;
 
 std::optional<Settings> ReadSettings(BlockReader& reader) {
   Settings settings;
@@ -37,6 +37,7 @@ std::optional<Settings> ReadSettings(BlockReader& reader) {
   if (reader.Flag(kArgument + 7)) settings.options.flags |= kAppendLogAppendTime;
   if (reader.Flag(kArgument + 8)) settings.options.flags |= kAppendRequireKeys;
   settings.flush_ms = reader.Saturated(kArgument + 9);
+  settings.config.uses_reserve = reader.Flag(kArgument + 10);
   if (!reader.ok()) return {};
   return settings;
 }

@@ -145,6 +145,19 @@ napi_value FinishRemovals(napi_env env, napi_callback_info info) {
                           std::make_unique<RemovalsCall>(engine, entry->log->PendingRemovals()));
 }
 
+// keepFree(bytes): logs that may not use the reserve refuse appends that would leave less.
+napi_value KeepFree(napi_env env, napi_callback_info info) {
+  CallArgs<1> args(env, info);
+  Engine& engine = args.Owner<Engine>();
+  const auto bytes = args.Number(0);
+  if (!bytes || !(*bytes >= 0 && *bytes < 9e15))
+    return ThrowArgument(env, "keepFree takes a count of bytes");
+  LogServices* services = engine.services();
+  (services != nullptr ? *services : LogServices::Process())
+      .KeepFree(static_cast<uint64_t>(*bytes));
+  return nullptr;
+}
+
 // limitOpenFiles(reserved): of the descriptors that are not reserved a quarter may stay open
 // although nobody uses them; five eighths are for logs being written, which is how many may be; the
 // rest is for readers and syncs. At least half of all counts as not reserved, and nine tenths where
@@ -174,6 +187,7 @@ void AppendLogUpkeep(std::vector<napi_property_descriptor>& properties, Engine* 
   properties.push_back(Method("restLog", RestLog, engine));
   properties.push_back(Method("replaceSegments", ReplaceSegments, engine));
   properties.push_back(Method("finishRemovals", FinishRemovals, engine));
+  properties.push_back(Method("keepFree", KeepFree, engine));
 }
 
 void AppendFileLimit(std::vector<napi_property_descriptor>& properties) {

@@ -85,8 +85,8 @@ TEST_CASE("a failed sync is the end of the log's writing, and is not tried again
     SimDisk disk;
     Subject log(disk, "/topic-0");
     log.AppendMany(3);
-    // The first flush of a new log: parent, directory, file.
-    const uint64_t failing = disk.call_count() + (kind == SimCallKind::kSync ? 3 : 2);
+    // The first flush of a new log: parent, directory, a look at the file, file.
+    const uint64_t failing = disk.call_count() + (kind == SimCallKind::kSync ? 4 : 2);
     disk.FailCall(failing, EIO);
     Result<DurablePoint> point = log->Flush();
     REQUIRE(!point.ok());
@@ -102,6 +102,30 @@ TEST_CASE("a failed sync is the end of the log's writing, and is not tried again
     CHECK(CountCalls(disk, SimCallKind::kSync, calls) == 0);
     CHECK(log.Content() == log.Appended());  // reads go on
     CHECK(log->Close(true).code() == Code::kFailed);
+  }
+}
+
+TEST_CASE("a file that somebody else cut is not called durable, and not filled up with zeros") {
+  for (bool grows : {false, true}) {
+    SimDisk disk;
+    Subject log(disk, "/topic-0");
+    log.AppendMany(3);
+    log.Flush();
+    const Offset durable = log.end();
+    Result<std::shared_ptr<File>> file =
+        disk.Open("/topic-0/00000000000000000000.log", OpenMode::kReadWrite);
+    REQUIRE(file.ok());
+    REQUIRE((*file)->Truncate(10).ok());
+    if (grows) {
+      Status status;
+      for (int i = 0; status.ok() && i < 100'000; ++i) status = log.Append({});
+      CHECK(status.code() == Code::kCorrupt);
+    } else {
+      REQUIRE(log.Append({}).ok());
+      CHECK(log->Flush().status().code() == Code::kCorrupt);
+    }
+    CHECK(log->failed());
+    CHECK(log->durable_offset() == durable);
   }
 }
 

@@ -9,15 +9,16 @@ import { serveMetadata } from '../api/metadata.ts'
 import { serveProduce } from '../api/produce.ts'
 import { LevelledLogger } from '../base/log-level.ts'
 import type { Logger } from '../base/logger.ts'
-import type { World } from '../base/world.ts'
+import { OpenTrust, type World } from '../base/world.ts'
 import type { CleanerStats } from '../cleaner/metrics.ts'
 import { type DataDirectory, metadataLogName, openDataDirectory } from '../log/data-directory.ts'
 import { Durability } from '../log/durability.ts'
 import { LogManager } from '../log/log-manager.ts'
+import { SpaceReserve } from '../log/space-reserve.ts'
 import { DynamicConfigs } from '../metadata/dynamic-configs.ts'
 import { FeatureLevels } from '../metadata/features.ts'
 import { ClusterImage, type TopicImage } from '../metadata/image.ts'
-import { LocalMetadataStore } from '../metadata/local-store.ts'
+import { isDamagedMetadata, LocalMetadataStore } from '../metadata/local-store.ts'
 import { ProducerIds } from '../metadata/producer-ids.ts'
 import { type Uuid, uuidFromBytes } from '../protocol/index.ts'
 import { PartitionTable } from '../replication/partition-table.ts'
@@ -54,13 +55,17 @@ export interface Broker {
 }
 
 /** Puts a broker together and starts it. Rejects, with everything given back, when it cannot serve. */
-export async function startBroker(config: BrokerConfig, world: World, target: Logger): Promise<Broker> {
+export async function startBroker(config: BrokerConfig, given: World, target: Logger): Promise<Broker> {
   const logger = new LevelledLogger(target)
+  const reserve = new SpaceReserve(given.disk, given.storage, config.dataDirectory, logger)
+  // Whatever small file is written from here on, a full disk does not keep it from being written.
+  const world: World = { ...given, disk: reserve.disk }
   const newId = (): Uuid => newUuid(world)
   const directory = await openDataDirectory(world, logger, { path: config.dataDirectory, nodeId: config.nodeId, newId })
   const undo: Undo[] = [() => directory.release(), () => world.storage.close()]
   try {
-    return await startOn(directory, config, world, logger, newId, undo)
+    await reserve.begin()
+    return await startOn(directory, reserve, config, world, logger, newId, undo)
   } catch (error) {
     for (const step of undo.reverse()) {
       try {
@@ -78,6 +83,7 @@ type Undo = () => void | Promise<void>
 
 async function startOn(
   directory: DataDirectory,
+  reserve: SpaceReserve,
   config: BrokerConfig,
   world: World,
   logger: LevelledLogger,
@@ -95,12 +101,23 @@ async function startOn(
     durability,
     `${directory.path}/${metadataLogName}`,
     directory.trust,
-  )
+    {
+      spend: work => reserve.spend(work),
+      onFailed(error) {
+        logger.error({ error: error.message }, 'the cluster metadata take no more changes')
+      },
+    },
+  ).catch(async (error: unknown) => {
+    // Nothing was written: the next start is to find what this one found. After a stop that was not clean it would take
+    // damage for a torn append, and cut it away.
+    if (isDamagedMetadata(error) && directory.trust === OpenTrust.clean) await directory.markClean()
+    throw error
+  })
   undo.push(() => store.close())
   const features = await FeatureLevels.open(store)
   const dynamic = new DynamicConfigs(store)
   const live = liveSettings(config, dynamic, logger)
-  const logs = new LogManager(world, directory, logger, () => live.current.producerExpirationMs)
+  const logs = new LogManager(world, directory, reserve, logger, () => live.current.producerExpirationMs)
   undo.push(() => logs.abandon())
   await logs.start()
   const image = new ClusterImage()

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import type { DirectoryLock, Disk } from '../base/world.ts'
+import type { DirectoryLock, Disk, DiskRoom } from '../base/world.ts'
 
 /** Single calls to a file system. Failures reject with the system's error (`code` as in errno), absence with ENOENT. */
 export interface FileCalls {
@@ -16,6 +16,7 @@ export interface FileCalls {
   /** Rejects when it is not there. */
   access(path: string): Promise<void>
   syncDirectory(path: string): Promise<void>
+  room(path: string): Promise<DiskRoom>
   lock(path: string): Promise<DirectoryLock | undefined>
   bootId(): Promise<string>
 }
@@ -97,6 +98,10 @@ export class DurableFiles implements Disk {
   async exists(path: string): Promise<boolean> {
     const found = this.calls.access(path).then(() => true)
     return (await unless(absent, found)) === true
+  }
+
+  room(path: string): Promise<DiskRoom> {
+    return this.calls.room(path)
   }
 
   lock(path: string): Promise<DirectoryLock | undefined> {

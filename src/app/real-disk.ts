@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
-import { access, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises'
-import type { DirectoryLock, Disk } from '../base/world.ts'
+import { access, mkdir, open, readdir, readFile, rename, rm, statfs, unlink } from 'node:fs/promises'
+import type { DirectoryLock, Disk, DiskRoom } from '../base/world.ts'
 import { DurableFiles, type FileCalls, type WritableFile } from './durable-files.ts'
 
 /**
@@ -59,6 +59,11 @@ class RealFileCalls implements FileCalls {
     } finally {
       await directory.close()
     }
+  }
+
+  async room(path: string): Promise<DiskRoom> {
+    const { bavail, bsize, files, ffree } = await statfs(path)
+    return { bytes: bavail * bsize, files: files === 0 ? Number.POSITIVE_INFINITY : ffree }
   }
 
   async lock(path: string): Promise<DirectoryLock | undefined> {

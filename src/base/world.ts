@@ -41,6 +41,8 @@ export interface Disk {
   /** Removes a directory and everything in it. */
   removeTree(path: string): Promise<void>
   exists(path: string): Promise<boolean>
+  /** What can still be written to the file system that holds `path`. */
+  room(path: string): Promise<DiskRoom>
   /** Takes an exclusive lock that ends with the process; undefined when another process holds it. */
   lock(path: string): Promise<DirectoryLock | undefined>
   /** Changes with every boot of the kernel, not of the process. */
@@ -58,6 +60,12 @@ export interface DirectoryLook {
   readonly names: readonly string[]
   /** Of the files that are no log's segment or index, and no larger than 1 MB. */
   readonly contents: ReadonlyMap<string, Uint8Array>
+}
+
+export interface DiskRoom {
+  readonly bytes: number
+  /** Files and directories; infinite where the file system sets no limit. */
+  readonly files: number
 }
 
 export interface DirectoryLock {
@@ -122,6 +130,8 @@ export interface LogSettings {
   deletes: boolean
   retentionMs: number
   retentionBytes: number
+  /** Appends go on in what `Storage.keepFree` keeps from other logs. */
+  usesReserve?: boolean
   /** Undefined: it is not compacted (cleanup.policy). */
   compaction?: CompactionSettings | undefined
 }
@@ -166,6 +176,8 @@ export interface Storage {
    * it rests.
    */
   limitOpenFiles(reserved: number): number
+  /** Logs refuse appends that would leave less than this free on their disk, but those that use the reserve. */
+  keepFree(bytes: number): void
   /** Gives back a region that will not be submitted to the network. */
   releaseRegion(region: number): void
   /** Copies bytes of a region, from `from` within it; returns how many. For in-process readers, never for the wire. */

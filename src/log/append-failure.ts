@@ -65,6 +65,10 @@ export function failureOfStatus(status: number, verdict: BatchVerdict): AppendFa
       )
     case StatusCode.noSpace:
       return appendFailure(ErrorCode.KAFKA_STORAGE_ERROR, 'The disk is full: free space or delete topics.')
+    case StatusCode.tooManyFiles:
+      return appendFailure(ErrorCode.KAFKA_STORAGE_ERROR, 'The broker has no file descriptors left.')
+    case StatusCode.ioError:
+      return appendFailure(ErrorCode.KAFKA_STORAGE_ERROR, 'The disk reported an error, and nothing was written.')
     default:
       return appendFailure(ErrorCode.KAFKA_STORAGE_ERROR, `The log could not be written (status ${status}).`)
   }

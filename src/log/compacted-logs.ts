@@ -31,8 +31,8 @@ export class CompactedLogs {
     this.checkpoint = checkpoint
   }
 
-  load(logger: Logger): Promise<void> {
-    return this.checkpoint.load(logger)
+  async load(logger: Logger): Promise<void> {
+    await this.checkpoint.load(logger)
   }
 
   get size(): number {

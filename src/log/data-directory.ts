@@ -1,6 +1,7 @@
 import { MillraceError } from '../base/error.ts'
 import type { Logger } from '../base/logger.ts'
-import { type DirectoryLock, OpenTrust, type World } from '../base/world.ts'
+import { type DirectoryLock, type Disk, OpenTrust, type World } from '../base/world.ts'
+import { isDiskFull } from './space-reserve.ts'
 
 /** The log of the cluster's metadata, as in Kafka; it belongs to no topic. */
 export const metadataLogName = '__cluster_metadata-0'
@@ -60,7 +61,7 @@ export async function openDataDirectory(
         { path },
         'the machine or a disk failed since the last stop: logs are verified above their recovery points',
       )
-    return describe(world, lock, path, clusterId, directoryId, trust)
+    return describe(world, logger, lock, path, clusterId, directoryId, trust)
   } catch (error) {
     lock.release()
     throw error
@@ -69,6 +70,7 @@ export async function openDataDirectory(
 
 function describe(
   { disk }: World,
+  logger: Logger,
   lock: DirectoryLock,
   path: string,
   clusterId: string,
@@ -82,7 +84,13 @@ function describe(
     directoryId,
     trust,
     async markOpened() {
-      await disk.replace(`${path}/${bootFile}`, await disk.bootId())
+      try {
+        if (!(await isSameBoot(disk, path))) await disk.replace(`${path}/${bootFile}`, await disk.bootId())
+      } catch (error) {
+        if (!isDiskFull(error)) throw error
+        // Files that are not known to be this boot's are only looked at more closely.
+        logger.warn({ path }, 'the disk is full: if this process is killed, the next start verifies as after a reboot')
+      }
     },
     async markClean() {
       if (failed) return
@@ -91,6 +99,8 @@ function describe(
     },
     async markFailed() {
       failed = true // Whether or not that can be written down.
+      // Without it the files are not this boot's. A disk that takes no new file may still let go of one.
+      await disk.remove(`${path}/${bootFile}`).catch(() => undefined)
       await disk.replace(`${path}/${failureMarker}`, 'A sync failed.\n')
     },
     release: () => lock.release(),
@@ -100,9 +110,13 @@ function describe(
 async function readTrust({ disk }: World, path: string): Promise<OpenTrust> {
   if (await disk.exists(`${path}/${failureMarker}`)) return OpenTrust.reboot
   if (await disk.exists(`${path}/${cleanMarker}`)) return OpenTrust.clean
-  const stored = await disk.read(`${path}/${bootFile}`)
-  const sameBoot = stored !== undefined && new TextDecoder().decode(stored) === (await disk.bootId())
-  return sameBoot ? OpenTrust.sameBoot : OpenTrust.reboot
+  return (await isSameBoot(disk, path)) ? OpenTrust.sameBoot : OpenTrust.reboot
+}
+
+async function isSameBoot(disk: Disk, path: string): Promise<boolean> {
+  // One that cannot be read tells as little as none.
+  const stored = await disk.read(`${path}/${bootFile}`).catch(() => undefined)
+  return stored !== undefined && new TextDecoder().decode(stored) === (await disk.bootId())
 }
 
 /** Reads `meta.properties`, or writes it on first use. */

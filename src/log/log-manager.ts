@@ -19,11 +19,11 @@ import { FlushWaiters } from './flush-waiters.ts'
 import { directoryName, type LogKey } from './log-key.ts'
 import { OffsetCheckpoint } from './offset-checkpoint.ts'
 import { OpenLog } from './open-log.ts'
-import { PartitionDirectories } from './partition-directories.ts'
+import { firstOffset, PartitionDirectories } from './partition-directories.ts'
 import { PartitionFiles } from './partition-files.ts'
 import { PartitionLog } from './partition-log.ts'
 import { SettledClock } from './settled-clock.ts'
-import { SpaceReserve } from './space-reserve.ts'
+import type { SpaceReserve } from './space-reserve.ts'
 import { WrittenLogs } from './written-logs.ts'
 
 export { directoryName, type LogKey } from './log-key.ts'
@@ -31,7 +31,6 @@ export { directoryName, type LogKey } from './log-key.ts'
 const recoveryPointFile = 'recovery-point-offset-checkpoint'
 const logStartFile = 'log-start-offset-checkpoint'
 const cleanerFile = 'cleaner-offset-checkpoint'
-const reserveFile = '.reserve'
 /** Of checkpoints: a full disk is not asked for more each second. */
 const reserveEveryTicks = 10
 const checkpointIntervalMs = 1_000
@@ -48,6 +47,12 @@ const closesAtOnce = 16
 const logsPerSlice = 500
 /** Seconds without an append after which a log rests. */
 const restAfterTicks = 10
+/** After so many in which no append found the disk full it is told again when one does. */
+const quietTicks = 60
+/** What a partition without records takes: a directory and a file that says whose it is. */
+const partitionBytes = 8 << 10
+/** The directory, a segment and its indexes, the files beside it. */
+const partitionInodes = 8
 /** Each log that rests costs three truncations. */
 const restSliceMs = 1
 
@@ -85,13 +90,25 @@ export class LogManager {
   private checkpointing: Promise<void> = Promise.resolve()
   private timers: Timer[] = []
   private anyFailed = false
+  /** The checkpoint of log starts was not damaged. */
+  private startsKnown = false
+  /** The tick in which an append last found the disk full. */
+  private fullTick = Number.NEGATIVE_INFINITY
+  private waitingForRoom: (() => void)[] = []
   /** False once a log could not be opened: how its files were left is then still to be found out. */
   allOpened = true
   private bytesSinceCheckpoint = 0
   readonly totals: OpenTotals = { logs: 0, recovered: 0, scannedBytes: 0 }
 
-  constructor(world: World, directory: DataDirectory, logger: Logger, producerExpirationMs: () => number) {
+  constructor(
+    world: World,
+    directory: DataDirectory,
+    reserve: SpaceReserve,
+    logger: Logger,
+    producerExpirationMs: () => number,
+  ) {
     this.world = world
+    this.reserve = reserve
     this.directory = directory
     this.logger = logger
     this.producerExpirationMs = producerExpirationMs
@@ -106,13 +123,15 @@ export class LogManager {
     this.flushWait = new FlushWait(world.storage)
     world.storage.onDurable(() => this.written.flushed())
     world.storage.onFailed(() => this.written.flushed())
-    this.reserve = new SpaceReserve(world.disk, `${directory.path}/${reserveFile}`, logger)
   }
 
   /** Reads the checkpoints and begins to write them; called once, before the first `openLog`. */
   async start(): Promise<void> {
     await this.recoveryPoints.load(this.logger)
-    await this.logStarts.load(this.logger)
+    this.startsKnown = await this.logStarts.load(
+      this.logger,
+      'logs begin with their first segment, so that records which were deleted from it can be read again',
+    )
     await this.compacted.load(this.logger)
     const repeat = (delayMs: number, slot: number, work: () => void) => {
       this.timers[slot] = this.world.timers.after(delayMs, () => {
@@ -123,8 +142,8 @@ export class LogManager {
     repeat(checkpointIntervalMs, 0, () => {
       this.tick++
       void this.checkpoint()
-      void this.restIdle()
-      if (this.tick % reserveEveryTicks === 1) void this.reserve.take()
+      void this.restIdle(this.fullTick === this.tick - 1 ? 1 : restAfterTicks)
+      if (this.tick % reserveEveryTicks === 1) void this.askForRoom()
     })
     repeat(producerCheckIntervalMs, 1, () => this.expireProducers())
   }
@@ -159,10 +178,17 @@ export class LogManager {
     return `${this.directory.path}/${directoryName(key)}`
   }
 
-  /** Opens a partition's log, or makes a new one. Rejects when its files are damaged; other logs are not concerned. */
-  async openLog(key: LogKey, settings: LogSettings): Promise<PartitionLog> {
+  /**
+   * Opens a partition's log, or makes a new one. Rejects when its files are damaged; other logs are not concerned. Files
+   * that say they belong to a topic of another id are put aside if they `mayGo`, and else are damaged.
+   */
+  async openLog(
+    key: LogKey,
+    settings: LogSettings,
+    mayGo: (topicId: string) => boolean = () => true,
+  ): Promise<PartitionLog> {
     try {
-      return await this.openFiles(key, settings)
+      return await this.reserve.spend(() => this.openFiles(key, settings, mayGo))
     } catch (error) {
       // What has not been looked at must not count as cleanly closed, or the next start would believe it.
       this.allOpened = false
@@ -172,10 +198,14 @@ export class LogManager {
     }
   }
 
-  private async openFiles(key: LogKey, settings: LogSettings): Promise<PartitionLog> {
+  private async openFiles(
+    key: LogKey,
+    settings: LogSettings,
+    mayGo: (topicId: string) => boolean,
+  ): Promise<PartitionLog> {
     const path = this.pathOf(key)
     const name = directoryName(key)
-    const beside = await this.directories.claim(path, key.topicId)
+    const beside = await this.directories.claim(path, key.topicId, mayGo)
     const isNew = beside === undefined
     if (isNew) this.forget(name) // A directory that is gone has left its offsets behind.
     const { log: stored, report } = await this.world.storage.openLog(
@@ -183,7 +213,7 @@ export class LogManager {
       settings,
       isNew ? OpenTrust.clean : this.directory.trust,
       this.recoveryPoints.get(name) ?? 0,
-      this.logStarts.get(name) ?? 0,
+      this.logStarts.get(name) ?? (isNew || this.startsKnown ? 0 : firstOffset(beside)),
       this.unsettled !== undefined,
     )
     if (report.cutBytes > 0)
@@ -194,6 +224,7 @@ export class LogManager {
     const files = new PartitionFiles(this.world.disk, path, this.logger, {
       appended: bytes => this.noteAppended(opened, bytes),
       room: () => this.written.room(opened),
+      diskFull: () => this.noteFull(),
       durableEnd: () => stored.durableOffset(),
     })
     const log = await this.readBeside(stored, report, files, beside, settings).catch(async (error: unknown) => {
@@ -229,6 +260,8 @@ export class LogManager {
   /** A sync failed: the next start must not believe the page cache. */
   async noteFailure(): Promise<void> {
     this.anyFailed = true
+    // What was durable before is not to count as lost, whatever happens to the files.
+    void this.checkpoint()
     await this.directory.markFailed().catch((error: unknown) => {
       this.logger.error({ error: String(error) }, 'the failure marker could not be written')
     })
@@ -332,11 +365,12 @@ export class LogManager {
     // Nobody else looks at a log that is being closed.
     this.open.clear()
     const ends = new Map<string, number>()
-    await atOnce(all, closesAtOnce, async ([name, { log, files }]) => {
+    await atOnce(all, closesAtOnce, async ([name, { log, files, settled }]) => {
       try {
         const { logEnd } = log
         await files.closeWith(logEnd, log.producers, log.epochs)
         this.flushWaiters.giveUp(log.stored)
+        if (settled) this.recoveryPoints.set(name, log.durableEnd)
         await log.stored.closeUnsynced()
         ends.set(name, logEnd)
       } catch (error) {
@@ -389,18 +423,47 @@ export class LogManager {
     void this.checkpoint()
   }
 
+  /**
+   * An append found no room. Segments that are not written have some that was taken ahead: it comes back within a second,
+   * instead of once they count as idle.
+   */
+  private noteFull(): void {
+    if (this.tick - this.fullTick > quietTicks)
+      this.logger.warn({ directory: this.directory.path }, 'the disk is full: records are refused until there is room')
+    this.fullTick = this.tick
+  }
+
+  /** Calls `retry` once there may be room for what failed for want of it. */
+  whenRoom(retry: () => void): void {
+    this.waitingForRoom.push(retry)
+  }
+
+  /** Whether so many more partitions fit onto the disk. */
+  async hasRoomFor(partitions: number): Promise<boolean> {
+    const { bytes, files } = await this.reserve.room()
+    return bytes >= partitions * partitionBytes && files >= partitions * partitionInodes
+  }
+
+  private async askForRoom(): Promise<void> {
+    await this.reserve.take()
+    const retries = this.waitingForRoom
+    if (retries.length === 0 || !(await this.hasRoomFor(1).catch(() => false))) return
+    this.waitingForRoom = []
+    for (const retry of retries) retry()
+  }
+
   private expireProducers(): void {
     const nowMs = this.settledClock.nowMs()
     for (const { log } of this.open.values()) log.producers.expire(nowMs, this.producerExpirationMs())
   }
 
   /** Logs that were not written for a while give back descriptors and preallocated space. */
-  private async restIdle(): Promise<void> {
+  private async restIdle(afterTicks: number): Promise<void> {
     if (this.resting) return
     this.resting = true
     const { clock } = this.world
     let sliceEndMs = clock.monotonicMs() + restSliceMs
-    while (!this.written.restOlder(this.tick - restAfterTicks, () => clock.monotonicMs() >= sliceEndMs)) {
+    while (!this.written.restOlder(this.tick - afterTicks, () => clock.monotonicMs() >= sliceEndMs)) {
       await this.pause()
       sliceEndMs = clock.monotonicMs() + restSliceMs
     }

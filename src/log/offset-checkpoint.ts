@@ -37,14 +37,14 @@ export class OffsetCheckpoint {
     this.pause = pause
   }
 
-  /** Takes in what the file says; a damaged one counts as absent. */
-  async load(logger: Logger): Promise<void> {
+  /** Takes in what the file says. A damaged one counts as absent; returns whether it was not damaged. */
+  async load(logger: Logger, without = 'every log is verified from its start'): Promise<boolean> {
     const content = await this.disk.read(this.path)
-    if (content === undefined) return
-    const entries = parseOffsets(new TextDecoder().decode(content))
-    if (entries === undefined)
-      logger.warn({ file: this.path }, 'a checkpoint is damaged: every log is verified from its start')
+    const entries = content === undefined ? undefined : parseOffsets(new TextDecoder().decode(content))
+    if (content !== undefined && entries === undefined)
+      logger.warn({ file: this.path }, `a checkpoint is damaged: ${without}`)
     for (const { topic, partition, offset } of entries ?? []) this.set(`${topic}-${partition}`, offset)
+    return content === undefined || entries !== undefined
   }
 
   get(name: string): number | undefined {

@@ -1,3 +1,4 @@
+import { MillraceError } from '../base/error.ts'
 import type { Logger } from '../base/logger.ts'
 import type { DirectoryLook, Disk } from '../base/world.ts'
 import { formatPartitionMetadata, parsePartitionMetadata } from './checkpoint-files.ts'
@@ -20,14 +21,21 @@ export class PartitionDirectories {
   }
 
   /**
-   * Makes a directory `topicId`'s own; returns what was in it, undefined where there was none before. Nothing of it is
-   * durable: the directory becomes so with the log's first flush, and a start writes again what it does not find.
+   * Makes a directory `topicId`'s own; returns what was in it, undefined where there was none before. Another topic's is
+   * put aside if it `mayGo`. Nothing of it is durable: the directory becomes so with the log's first flush, and a start
+   * writes again what it does not find.
    */
-  async claim(path: string, topicId: string): Promise<DirectoryLook | undefined> {
+  async claim(path: string, topicId: string, mayGo: (owner: string) => boolean): Promise<DirectoryLook | undefined> {
     let look = await lookAt(this.disk, path)
     const owner = ownerIn(look?.contents.get(metadataFile))
     // What a deletion could not remove must not come back as another topic's records.
     if (owner !== undefined && owner !== topicId) {
+      if (!mayGo(owner))
+        throw new MillraceError(
+          'PARTITION_METADATA',
+          `${path}/${metadataFile} says that the records belong to topic id ${owner}, and the cluster metadata know ` +
+            `the topic as ${topicId}. Put the right id there, or move the directory away to begin an empty partition.`,
+        )
       await this.setAside(path, owner)
       look = undefined
     }
@@ -53,10 +61,9 @@ export class PartitionDirectories {
         continue
       }
       if (name === metadataLogName || name.endsWith('-stray') || !/-\d+$/.test(name)) continue
-      // That it is another topic's all the same is found out when it is opened.
+      // Whose a topic's directory says it is comes up when it is opened.
       if (owner(name) !== undefined) continue
-      const topicId = await this.ownerOf(path)
-      await this.setAside(path, topicId)
+      await this.setAside(path, await this.ownerOf(path))
     }
   }
 
@@ -65,6 +72,12 @@ export class PartitionDirectories {
     this.logger.warn({ directory: path, renamedTo: stray }, 'a directory belongs to no topic and was set aside')
     await this.disk.rename(path, stray)
   }
+}
+
+/** Where the first segment of a partition begins; 0 when there is none. */
+export function firstOffset({ names }: DirectoryLook): number {
+  const bases = names.map(name => /^(\d{20})\.log$/.exec(name)?.[1]).filter(base => base !== undefined)
+  return bases.length === 0 ? 0 : Math.min(...bases.map(Number))
 }
 
 const ownerIn = (metadata: Uint8Array | undefined): string | undefined =>

@@ -21,6 +21,7 @@ export interface LogOwner {
   appended(bytes: number): void
   /** See SideFiles. */
   room(): Promise<void> | undefined
+  diskFull(): void
   /** Of the log, while it is open. */
   durableEnd(): number
 }
@@ -54,6 +55,10 @@ export class PartitionFiles implements SideFiles {
 
   room(): Promise<void> | undefined {
     return this.owner.room()
+  }
+
+  diskFull(): void {
+    this.owner.diskFull()
   }
 
   saveProducers(endOffset: number, producers: ProducerStates): void {

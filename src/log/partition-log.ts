@@ -46,6 +46,8 @@ export interface SideFiles {
   appended(bytes: number): void
   /** Undefined when the log may be written now, else what to wait for before it is asked again. */
   room(): Promise<void> | undefined
+  /** There was no room for an append. */
+  diskFull(): void
   saveProducers(endOffset: number, producers: ProducerStates): void
   saveEpochs(epochs: LeaderEpochs): void
   /** The log begins at `logStart` now: what tells of nothing above it can go. */
@@ -251,6 +253,7 @@ export class PartitionLog {
   private failure(status: number, nowMs: number): AppendFailure {
     const { stored, settings } = this
     const { firstBadRecord } = stored.lastAppend
+    if (status === StatusCode.noSpace) this.sideFiles.diskFull()
     return failureOfStatus(status, { firstBadRecord, faults: stored.recordFaults(), settings, nowMs })
   }
 }

@@ -1,46 +1,124 @@
 import type { Logger } from '../base/logger.ts'
-import type { Disk } from '../base/world.ts'
+import type { Disk, DiskRoom, Storage } from '../base/world.ts'
 
 /** Room for a checkpoint of a hundred thousand logs beside the one it replaces. */
-const reserveBytes = 4 << 20
+export const reserveBytes = 4 << 20
+const reserveFile = '.reserve'
+/** What the codes of full disks, full quotas and full tables of inodes are, here and in native code. */
+const fullCodes: readonly unknown[] = ['ENOSPC', 'EDQUOT', 'MILLRACE_NO_SPACE']
+
+/** What may be there again later: descriptors, memory. */
+const shortCodes: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'MILLRACE_TOO_MANY_FILES', 'MILLRACE_NO_MEMORY']
+
+const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null)?.code
+
+export const isDiskFull = (error: unknown): boolean => fullCodes.includes(codeOf(error))
+
+/** Nothing is wrong with what was asked for, and it may be had later. */
+export const isShortage = (error: unknown): boolean => isDiskFull(error) || shortCodes.includes(codeOf(error))
 
 /**
- * Space on the disk that is given up when the disk is full, so that what frees space, and has to be written down before it
- * does, can be. It is taken again once there is room.
+ * Space for what a full disk must not stop: metadata, checkpoints, and all that has to be written down before space can be
+ * freed. A file holds it against everybody. When it is needed the file goes, and from then on logs leave as much of the disk
+ * alone, so that no topic takes what was given up for all. Once there is room for both, the file is made again.
  */
 export class SpaceReserve {
-  private readonly disk: Disk
-  private readonly path: string
+  private readonly real: Disk
+  private readonly storage: Storage
+  private readonly directory: string
   private readonly logger: Logger
   private held = false
+  private taking = false
+  /** Who failed before the last time sees that trying again may help. */
+  private timesGiven = 0
+  /** For small files: what a full disk refuses is tried again with the reserve given up. */
+  readonly disk: Disk
 
-  constructor(disk: Disk, path: string, logger: Logger) {
-    this.disk = disk
-    this.path = path
+  constructor(disk: Disk, storage: Storage, directory: string, logger: Logger) {
+    this.real = disk
+    this.storage = storage
+    this.directory = directory
     this.logger = logger
+    this.disk = this.spending(disk)
   }
 
-  /** Takes the space unless it is held. A disk without room for it is no failure: it is asked again later. */
+  /** Called once, when the directory is this process's. What the last one gave up is not there for the logs of this one. */
+  async begin(): Promise<void> {
+    this.held = await this.real.exists(this.path)
+    this.storage.keepFree(this.held ? 0 : reserveBytes)
+  }
+
+  /** Takes the space unless it is held, or there is no room for it: it is asked again later. */
   async take(): Promise<void> {
-    if (this.held) return
+    if (this.held || this.taking) return
+    this.taking = true
     try {
-      if (!(await this.disk.exists(this.path))) await this.disk.replace(this.path, new Uint8Array(reserveBytes))
+      // Twice as much: else what is taken here is given up again at once.
+      const { bytes } = await this.real.room(this.directory)
+      if (bytes < 2 * reserveBytes) return
+      await this.real.replace(this.path, new Uint8Array(reserveBytes))
       this.held = true
+      this.storage.keepFree(0)
     } catch {
       // Who needs space hears of it; there is nothing to add.
+    } finally {
+      this.taking = false
     }
   }
 
+  /** What is there for logs and topics; the reserve is not. */
+  async room(): Promise<DiskRoom> {
+    const { bytes, files } = await this.real.room(this.directory)
+    return { bytes: Math.max(0, bytes - (this.held ? 0 : reserveBytes)), files }
+  }
+
   /** Does `work`, and if the disk is full, gives up the space and does it once more. */
-  async spend(work: () => Promise<void>): Promise<void> {
+  async spend<T>(work: () => Promise<T>): Promise<T> {
+    const timesGiven = this.timesGiven
     try {
-      await work()
+      return await work()
     } catch (error) {
-      if ((error as { code?: unknown }).code !== 'ENOSPC') throw error
-      this.logger.warn({ path: this.path }, 'the disk is full: its reserve is given up so that records can be removed')
-      this.held = false
-      await this.disk.remove(this.path)
-      await work()
+      if (!isDiskFull(error)) throw error
+      if (timesGiven === this.timesGiven && !this.held) throw error
+      await this.giveUp()
+      return await work()
+    }
+  }
+
+  private async giveUp(): Promise<void> {
+    if (!this.held) return
+    this.held = false
+    this.timesGiven++
+    this.storage.keepFree(reserveBytes)
+    this.logger.warn(
+      { path: this.path },
+      'the disk is full: its reserve is given up for what has to be written, and no record is taken until there is room',
+    )
+    await this.real.remove(this.path)
+  }
+
+  private get path(): string {
+    return `${this.directory}/${reserveFile}`
+  }
+
+  private spending(disk: Disk): Disk {
+    const { look, put } = disk
+    return {
+      ...(look === undefined ? {} : { look: path => look.call(disk, path) }),
+      ...(put === undefined
+        ? {}
+        : { put: (path, files, removed) => this.spend(() => put.call(disk, path, files, removed)) }),
+      read: path => disk.read(path),
+      replace: (path, content) => this.spend(() => disk.replace(path, content)),
+      remove: path => disk.remove(path),
+      makeDirectory: path => this.spend(() => disk.makeDirectory(path)),
+      list: path => disk.list(path),
+      rename: (from, to) => this.spend(() => disk.rename(from, to)),
+      removeTree: path => disk.removeTree(path),
+      exists: path => disk.exists(path),
+      room: path => disk.room(path),
+      lock: path => disk.lock(path),
+      bootId: () => disk.bootId(),
     }
   }
 }

@@ -3,6 +3,10 @@ import { MillraceError } from '../base/error.ts'
 import { SerialQueue } from '../base/serial-queue.ts'
 import type { LogSettings, OpenTrust, StoredLog, World } from '../base/world.ts'
 import type { Durability } from '../log/durability.ts'
+import { isDiskFull } from '../log/space-reserve.ts'
+import { checkStatus, errorCode } from '../native/errors.ts'
+import { StatusCode } from '../native/status.ts'
+import { crc32c } from '../records/crc32c.ts'
 import {
   batchEnd,
   batchLastOffset,
@@ -49,10 +53,31 @@ const settings: LogSettings = {
   deletes: false,
   retentionMs: -1,
   retentionBytes: -1,
+  // Deleting a topic, or giving it another retention, begins here: a full disk must not stop it.
+  usesReserve: true,
 }
+
+/** Where a batch holds its CRC-32C, and where the bytes that it is of begin. */
+const checksumPosition = 17
+const checkedFrom = 21
+const checksumAt = (bytes: Uint8Array, at: number): number =>
+  new DataView(bytes.buffer, bytes.byteOffset + at).getUint32(checksumPosition)
+
+const damagedCode = 'METADATA_DAMAGED'
+
+/** An `open` rejected because of what the files hold; it has changed nothing in them if they were cleanly closed. */
+export const isDamagedMetadata = (error: unknown): boolean =>
+  error instanceof MillraceError && (error.code === damagedCode || error.code === errorCode('corrupt'))
 
 const utf8 = new TextEncoder()
 const fromUtf8 = new TextDecoder()
+
+export interface LocalStoreOptions {
+  /** Does what may be refused for want of space. */
+  readonly spend?: <T>(work: () => Promise<T>) => Promise<T>
+  /** The log failed for good: what is committed can be read, and nothing more be written. */
+  readonly onFailed?: (error: Error) => void
+}
 
 interface Waiter {
   readonly endOffset: number
@@ -70,6 +95,8 @@ export class LocalMetadataStore implements MetadataStore {
   private readonly watchers = new Set<{ prefix: string; listener: (change: MetadataChange) => void }>()
   private waiters: Waiter[] = []
   private failure: Error | undefined
+  private readonly spend: <T>(work: () => Promise<T>) => Promise<T>
+  private readonly onFailed: (error: Error) => void
 
   /** Opens `directory` and replays it. Rejects when the log is damaged: nothing can be served without it. */
   static async open(
@@ -77,19 +104,35 @@ export class LocalMetadataStore implements MetadataStore {
     durability: Durability,
     directory: string,
     trust: OpenTrust,
+    options: LocalStoreOptions = {},
   ): Promise<LocalMetadataStore> {
-    const { log } = await world.storage.openLog(directory, settings, trust, 0, 0)
-    const store = new LocalMetadataStore(world, durability, log)
-    await store.replay()
-    // A killed process may have left a transaction that only the page cache holds: it is seen once it is durable.
-    await store.flushed(log.logEndOffset())
-    if (store.isMostlyPast()) await store.queue.run(() => store.rewrite())
+    const { spend = work => work() } = options
+    const { log } = await spend(() => world.storage.openLog(directory, settings, trust, 0, 0))
+    const store = new LocalMetadataStore(world, durability, log, spend, options.onFailed ?? (() => {}))
+    try {
+      await store.replay()
+      // A killed process may have left a transaction that only the page cache holds: it is seen once it is durable.
+      await store.flushed(log.logEndOffset())
+      if (store.isMostlyPast()) await store.queue.run(() => store.rewriteIfThereIsRoom())
+    } catch (error) {
+      durability.unwatch(log)
+      await log.close(false)
+      throw error
+    }
     return store
   }
 
-  private constructor(world: World, durability: Durability, log: StoredLog) {
+  private constructor(
+    world: World,
+    durability: Durability,
+    log: StoredLog,
+    spend: <T>(work: () => Promise<T>) => Promise<T>,
+    onFailed: (error: Error) => void,
+  ) {
     this.world = world
     this.log = log
+    this.spend = spend
+    this.onFailed = onFailed
     this.durability = durability
     durability.watch(log, {
       onDurable: durableOffset => this.wake(durableOffset),
@@ -160,9 +203,10 @@ export class LocalMetadataStore implements MetadataStore {
   private async append(records: readonly RecordInput[]): Promise<number> {
     if (this.failure !== undefined) throw this.failure
     const nowMs = this.world.clock.wallMs()
-    const status = this.log.appendBytes(buildBatch({ records, timestampMs: nowMs }), leaderEpoch, nowMs)
-    if (status !== 0)
-      throw new MillraceError('METADATA_WRITE', `The cluster metadata could not be written (status ${status}).`)
+    await this.spend(async () => {
+      const status = this.log.appendBytes(buildBatch({ records, timestampMs: nowMs }), leaderEpoch, nowMs)
+      checkStatus('write the cluster metadata', status)
+    })
     const { baseOffset, lastOffset } = this.log.lastAppend
     await this.flushed(lastOffset + 1)
     return baseOffset
@@ -184,6 +228,7 @@ export class LocalMetadataStore implements MetadataStore {
   }
 
   private fail(status: number): void {
+    if (this.failure !== undefined) return
     this.failure = new MillraceError(
       'METADATA_FAILED',
       `The cluster metadata could not be made durable (status ${status}): check the disk, then restart.`,
@@ -191,6 +236,7 @@ export class LocalMetadataStore implements MetadataStore {
     const waiting = this.waiters
     this.waiters = []
     for (const waiter of waiting) waiter.reject(this.failure)
+    this.onFailed(this.failure)
   }
 
   /** After a reboot nothing of the log is in the page cache: it is looked up on a thread that may wait for the disk. */
@@ -198,7 +244,8 @@ export class LocalMetadataStore implements MetadataStore {
     const end = this.log.logEndOffset()
     for (let offset = this.log.logStartOffset(); offset < end; ) {
       const { status, region, length } = await this.log.readCold(offset, readBytes, end, true)
-      assert(status === 0 && length > 0, 'the metadata log can be read', { offset, end, status })
+      if (status === 0 && length === 0) throw this.damagedAt(offset)
+      checkStatus(`read the cluster metadata in ${this.log.directory} at offset ${offset}`, status)
       const bytes = new Uint8Array(length)
       const got = this.world.storage.readRegion(region, 0, bytes)
       this.world.storage.releaseRegion(region)
@@ -207,6 +254,8 @@ export class LocalMetadataStore implements MetadataStore {
       for (let at = 0; ; ) {
         const next = batchEnd(bytes, at)
         if (next === undefined) break
+        // After a clean stop nobody else has looked.
+        if (checksumAt(bytes, at) !== crc32c(bytes.subarray(at + checkedFrom, next))) throw this.damagedAt(offset)
         const batch = readRecords(bytes, at)
         // All records of a transaction carry its revision, which is the batch's.
         for (const record of batch) this.replayRecord(record, batch[0]!.offset + 1)
@@ -218,6 +267,14 @@ export class LocalMetadataStore implements MetadataStore {
     }
     // A snapshot that was not finished counts for nothing: what it would have replaced is still there.
     this.staged = undefined
+  }
+
+  private damagedAt(offset: number): MillraceError {
+    return new MillraceError(
+      damagedCode,
+      `The cluster metadata in ${this.log.directory} are damaged at offset ${offset}, so it is not known which topics ` +
+        'there are: restore that directory from a backup. The files of the topics are as they were.',
+    )
   }
 
   private replayRecord(record: RecordView, revision: number): void {
@@ -253,10 +310,20 @@ export class LocalMetadataStore implements MetadataStore {
     return logBytes > liveBytes * rewriteAboveRatio
   }
 
-  /** Writes a snapshot into a new segment and drops the segments before it. */
-  private async rewrite(): Promise<void> {
-    this.log.roll()
+  /** A full disk puts it off. What was written of the snapshot goes: transactions behind it would count as its own. */
+  private async rewriteIfThereIsRoom(): Promise<void> {
+    if (this.log.roll() !== StatusCode.ok) return
     const start = this.log.logEndOffset()
+    try {
+      await this.rewrite(start)
+    } catch (error) {
+      if (!isDiskFull(error)) throw error
+      checkStatus(`take back a snapshot in ${this.log.directory}`, this.log.truncateTo(start))
+    }
+  }
+
+  /** Writes a snapshot from `start` on, where a segment begins, and drops the segments before it. */
+  private async rewrite(start: number): Promise<void> {
     const entries = [...this.entries]
     await this.append([{ key: utf8.encode(snapshotMark.begin), value: new Uint8Array() }])
     for (let i = 0; i < entries.length; i += snapshotChunk) {

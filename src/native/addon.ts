@@ -89,6 +89,7 @@ export interface RawEngine {
   listSegments(log: number, count: number, times: boolean, skip: number): number
   /** False: there is something left to let go of. */
   restLog(log: number): boolean
+  keepFree(bytes: number): void
   logState(): number
   /** Returns how many bytes were copied. */
   readRegion(region: number, from: number, into: Uint8Array): number

@@ -82,6 +82,10 @@ class NativeStorage implements Storage, DeliverySink {
     return loadAddon().limitOpenFiles(reserved)
   }
 
+  keepFree(bytes: number): void {
+    this.#engine.raw.keepFree(bytes)
+  }
+
   releaseRegion(region: number): void {
     this.#engine.raw.releaseRegion(region)
   }

@@ -326,7 +326,7 @@ export class NativeLog implements StoredLog {
 }
 
 /** Where `openLog` and `configureLog` look for the settings (native/binding/log_lifecycle.cc). */
-export const settingsCount = 10
+export const settingsCount = 11
 
 export function storeSettings(block: Float64Array, settings: LogSettings): void {
   block[argument] = settings.segmentBytes
@@ -339,6 +339,7 @@ export function storeSettings(block: Float64Array, settings: LogSettings): void 
   block[argument + 7] = settings.logAppendTime ? 1 : 0
   block[argument + 8] = settings.requireKeys ? 1 : 0
   block[argument + 9] = settings.flushMs
+  block[argument + 10] = settings.usesReserve === true ? 1 : 0
 }
 
 function unpackHeader(numbers: Float64Array, producerIds: BigInt64Array, index: number): StoredBatchHeader {

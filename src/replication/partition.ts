@@ -96,6 +96,7 @@ export class Partition {
   online(log: PartitionLog): void {
     assert(this.current === undefined, 'a partition comes online once', { topic: this.topic, index: this.index })
     this.current = log
+    this.gone = ErrorCode.NONE
     const start = offset(log.logStart)
     const committed = this.writeCaching ? log.logEnd : Math.max(log.durableEnd, start)
     this.state = new OffsetState(start, offset(committed), offset(log.logEnd))

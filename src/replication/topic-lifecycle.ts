@@ -6,6 +6,7 @@ import { refuseTopicConfigs } from '../config/change.ts'
 import type { LiveSettings } from '../config/live-settings.ts'
 import type { Durability } from '../log/durability.ts'
 import { directoryName, type LogManager } from '../log/log-manager.ts'
+import { isShortage } from '../log/space-reserve.ts'
 import { type MorePartitions, planMorePartitions } from '../metadata/create-partitions.ts'
 import { type NewTopic, partitionsAsked, planTopic } from '../metadata/create-topic.ts'
 import type { ClusterImage, TopicImage } from '../metadata/image.ts'
@@ -23,6 +24,9 @@ const deletedKey = (id: Uuid): string => `deleted/${id}`
 /** Logs opened at once: each open runs on a worker thread. */
 const opensAtOnce = 4
 
+/** More topics would take what is kept for deleting some. */
+const noRoom = [ErrorCode.KAFKA_STORAGE_ERROR, 'The disk is full: free space or delete topics.'] as const
+
 /** A topic whose metadata are gone but whose files may not be. */
 interface DeletedTopic {
   readonly name: string
@@ -35,6 +39,8 @@ interface DeletedTopic {
  */
 export class TopicLifecycle {
   private readonly queue = new SerialQueue()
+  /** What is found was there before, so files of another topic than the metadata know are no leftovers. */
+  private loading = true
   private readonly store: MetadataStore
   private readonly logs: LogManager
   private readonly durability: Durability
@@ -71,7 +77,10 @@ export class TopicLifecycle {
   async load(): Promise<void> {
     for (const [key, { value }] of this.store.list('deleted/')) {
       const { name, partitions } = value as DeletedTopic
-      await this.removeFiles({ name, id: key.slice('deleted/'.length) as Uuid }, partitions)
+      const id = key.slice('deleted/'.length) as Uuid
+      await this.removeFiles({ name, id }, partitions).catch((error: unknown) => {
+        this.logger.error({ topic: name, error: String(error) }, 'the files of a deleted topic could not be removed')
+      })
     }
     const topics = this.store.list('topics/').map(([, { value }]) => value as TopicImage)
     const owners = new Map<string, Uuid>()
@@ -81,6 +90,7 @@ export class TopicLifecycle {
       })
     await this.logs.sweep(name => owners.get(name))
     await atOnce(topics, opensAtOnce, topic => this.open(topic))
+    this.loading = false
   }
 
   /** How many partitions a topic has; 0 when it is not there. */
@@ -112,6 +122,7 @@ export class TopicLifecycle {
       const planned = this.plan(request)
       if (!planned.ok) return planned
       const topic = planned.value
+      if (!(await this.logs.hasRoomFor(topic.partitions.length))) return refuse(...noRoom)
       const outcome = await this.store.commit({
         compare: [{ key: topicKey(topic.name), revision: 0 }],
         put: [{ key: topicKey(topic.name), value: topic }],
@@ -137,6 +148,7 @@ export class TopicLifecycle {
       if (!planned.ok) return planned
       const topic = planned.value
       const present = this.image.topic(name)!.partitions.length
+      if (!(await this.logs.hasRoomFor(topic.partitions.length - present))) return refuse(...noRoom)
       const key = topicKey(name)
       const { revision } = this.store.get(key)!
       const outcome = await this.store.commit({
@@ -204,10 +216,12 @@ export class TopicLifecycle {
   private async openPartition(topic: TopicImage, partition: Partition, settings: TopicSettings): Promise<void> {
     const key = { topic: topic.name, topicId: topic.id, partition: partition.index }
     try {
-      const log = await this.logs.openLog(key, logSettings(settings))
+      const mayGo = (owner: string) => !this.loading || this.store.get(deletedKey(owner as Uuid)) !== undefined
+      const log = await this.logs.openLog(key, logSettings(settings), mayGo)
       this.durability.watch(log.stored, {
         onDurable: durableOffset => partition.onDurable(durableOffset),
         onFailed: (status, systemError) => {
+          if (partition.log === undefined) return // It is told once.
           this.logger.error({ log: directoryName(key), status, systemError }, 'a log failed: its partition is offline')
           partition.offline(ErrorCode.KAFKA_STORAGE_ERROR)
           void this.logs.noteFailure()
@@ -219,7 +233,20 @@ export class TopicLifecycle {
       const next = isDamage(error) ? { next: `stop the broker, then run: ${repairCommand(this.logs.pathOf(key))}` } : {}
       this.logger.error({ ...fields, ...next }, 'a log cannot be opened: its partition is offline')
       partition.offline(ErrorCode.KAFKA_STORAGE_ERROR)
+      if (isShortage(error)) this.logs.whenRoom(() => this.openAgain(topic, partition))
     }
+  }
+
+  /** Its files are as they were: all that was missing was room. */
+  private openAgain(topic: TopicImage, partition: Partition): void {
+    void this.queue.run(async () => {
+      const present = this.image.topicById(topic.id)
+      const served = this.table.topicById(topic.id)?.partitions[partition.index] === partition
+      if (present === undefined || !served || partition.log !== undefined) return
+      await this.openPartition(present, partition, this.live.topic(present.configs))
+      if (partition.log !== undefined)
+        this.logger.info({ log: directoryName({ topic: topic.name, partition: partition.index }) }, 'a log was opened')
+    })
   }
 }
 

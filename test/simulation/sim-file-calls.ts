@@ -1,5 +1,5 @@
 import type { FileCalls, WritableFile } from '../../src/app/durable-files.ts'
-import type { DirectoryLock } from '../../src/base/world.ts'
+import type { DirectoryLock, DiskRoom } from '../../src/base/world.ts'
 import { checked, simAddon } from './sim-addon.ts'
 import type { SimMachine } from './sim-machine.ts'
 
@@ -82,6 +82,11 @@ export class SimFileCalls implements FileCalls {
 
   syncDirectory(path: string): Promise<void> {
     return this.call('fsync', path, () => simAddon.syncDirectory(this.machine.disk, path))
+  }
+
+  /** A simulated disk has no end. */
+  async room(): Promise<DiskRoom> {
+    return { bytes: Number.POSITIVE_INFINITY, files: Number.POSITIVE_INFINITY }
   }
 
   lock(path: string): Promise<DirectoryLock | undefined> {

@@ -1,4 +1,4 @@
-import type { DirectoryLock, Disk } from '../../src/base/world.ts'
+import type { DirectoryLock, Disk, DiskRoom } from '../../src/base/world.ts'
 import type { Machine } from './machine.ts'
 
 const utf8 = new TextEncoder()
@@ -8,6 +8,8 @@ export class MemoryDisk implements Disk {
   private readonly machine: Machine
   /** Asked before each call; an error it returns is the call's outcome, and nothing has happened. */
   fault: (operation: string, path: string) => Error | undefined = () => undefined
+  /** What `room` answers; nothing is taken from it. */
+  roomLeft: DiskRoom = { bytes: 1 << 30, files: Number.POSITIVE_INFINITY }
 
   constructor(machine: Machine) {
     this.machine = machine
@@ -55,6 +57,11 @@ export class MemoryDisk implements Disk {
   async exists(path: string): Promise<boolean> {
     this.check('exists', path)
     return this.machine.exists(path)
+  }
+
+  async room(path: string): Promise<DiskRoom> {
+    this.check('room', path)
+    return this.roomLeft
   }
 
   async lock(path: string): Promise<DirectoryLock | undefined> {

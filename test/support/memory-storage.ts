@@ -40,6 +40,8 @@ export class MemoryStorage implements Storage {
   private readonly diskWaiters: (() => void)[] = []
   /** What `limitOpenFiles` was last told. */
   reservedFiles = 0
+  /** What `keepFree` was last told. */
+  keptFree = 0
   /** Makes `openLog` reject, by directory. */
   damaged: (directory: string) => boolean = () => false
   private readonly timers: Timers
@@ -104,6 +106,10 @@ export class MemoryStorage implements Storage {
   limitOpenFiles(reserved: number): number {
     this.reservedFiles = reserved
     return 1_000
+  }
+
+  keepFree(bytes: number): void {
+    this.keptFree = bytes
   }
 
   releaseRegion(region: number): void {

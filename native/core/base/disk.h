@@ -22,6 +22,12 @@ class Mapping {
   virtual bool damaged() const = 0;
 };
 
+// What a file looks like from the outside.
+struct FileFacts {
+  uint64_t size = 0;
+  bool named = true;  // some directory still has a name for it
+};
+
 // One open file. Any thread may call any method; the file closes when the last owner lets go.
 // WriteAt and ReadAt deal with short transfers and EINTR themselves.
 class File {
@@ -66,10 +72,18 @@ class File {
   // A hint: nobody needs this range in the page cache, where it is clean.
   virtual void DropCacheRange(uint64_t /*position*/, uint64_t /*length*/) {}
   virtual Result<uint64_t> Size() = 0;
+  // Tells whether somebody else has cut or removed the file.
+  virtual Result<FileFacts> Look() {
+    Result<uint64_t> size = Size();
+    if (!size.ok()) return size.status();
+    return FileFacts{*size, true};
+  }
   // When its content last changed, in milliseconds since the epoch.
   virtual Result<int64_t> ModifiedMs() = 0;
   virtual Status SetModifiedMs(int64_t modified_ms) = 0;
   virtual Result<std::unique_ptr<Mapping>> Map(uint64_t length, bool writable) = 0;
+  // False for a file that was to be written and could only be opened for reading.
+  virtual bool writable() const { return true; }
   // The descriptor for sendfile(2), or -1 where there is none (simulated disks).
   virtual int descriptor() const = 0;
 };
@@ -88,7 +102,8 @@ enum class OpenMode { kRead, kReadWrite, kCreateNew, kCreateOrOpen };
 
 // Everything native code does to a file system goes through here, so that tests can lose, tear and
 // reorder it. Paths are absolute or relative to the process; directory operations are durable only
-// after SyncDirectory.
+// after SyncDirectory. A file that may only be read, because of its rights or because its file
+// system takes no writes any more, opens all the same, and then refuses to be written.
 class Disk {
  public:
   virtual ~Disk() = default;

@@ -62,9 +62,10 @@ class PosixMapping final : public Mapping {
 
 class PosixFile final : public File {
  public:
-  explicit PosixFile(UniqueFd fd) : fd_(std::move(fd)) {}
+  PosixFile(UniqueFd fd, bool writable) : fd_(std::move(fd)), writable_(writable) {}
 
   Status WriteAt(uint64_t position, std::span<const std::byte> bytes) override {
+    if (!writable_) return Status::FromErrno(EROFS);
     while (!bytes.empty()) {
       ssize_t written = RetryInterrupted([&] {
         return ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(position));
@@ -103,6 +104,7 @@ class PosixFile final : public File {
 
   Status Allocate(uint64_t begin, uint64_t end) override {
     if (begin >= end) return Status::Ok();
+    if (!writable_) return Status::FromErrno(EROFS);
     Result<uint64_t> old_size = Size();
     if (!old_size.ok()) return old_size.status();
     int failed = RetryInterrupted([&] {
@@ -121,6 +123,7 @@ class PosixFile final : public File {
   }
 
   Status Truncate(uint64_t size) override {
+    if (!writable_) return Status::FromErrno(EROFS);
     int failed = RetryInterrupted([&] { return ::ftruncate(fd_.get(), static_cast<off_t>(size)); });
     return failed == 0 ? Status::Ok() : LastError();
   }
@@ -191,6 +194,12 @@ class PosixFile final : public File {
     return static_cast<uint64_t>(facts.st_size);
   }
 
+  Result<FileFacts> Look() override {
+    struct stat facts;
+    if (::fstat(fd_.get(), &facts) != 0) return LastError();
+    return FileFacts{static_cast<uint64_t>(facts.st_size), facts.st_nlink > 0};
+  }
+
   Result<int64_t> ModifiedMs() override {
     struct stat facts;
     if (::fstat(fd_.get(), &facts) != 0) return LastError();
@@ -211,6 +220,7 @@ class PosixFile final : public File {
     return std::unique_ptr<Mapping>(std::make_unique<PosixMapping>(address, length, writable));
   }
 
+  bool writable() const override { return writable_; }
   int descriptor() const override { return fd_.get(); }
 
  private:
@@ -236,6 +246,7 @@ class PosixFile final : public File {
   }
 
   const UniqueFd fd_;
+  const bool writable_;
 };
 
 // The descriptor stays open, since syncfs(2) reports the errors since it was opened.
@@ -267,8 +278,16 @@ class PosixDiskImplementation final : public Disk {
         break;
     }
     UniqueFd fd(RetryInterrupted([&] { return ::open(path.c_str(), flags, 0666); }));
+    const bool refused = !fd.valid() && (errno == EROFS || errno == EACCES || errno == EPERM);
+    bool writable = mode != OpenMode::kRead;
+    if (refused && (mode == OpenMode::kReadWrite || mode == OpenMode::kCreateOrOpen)) {
+      writable = false;
+      const int reason = errno;
+      fd = UniqueFd(RetryInterrupted([&] { return ::open(path.c_str(), O_CLOEXEC | O_RDONLY); }));
+      if (!fd.valid()) return Status::FromErrno(reason);
+    }
     if (!fd.valid()) return LastError();
-    return std::shared_ptr<File>(std::make_shared<PosixFile>(std::move(fd)));
+    return std::shared_ptr<File>(std::make_shared<PosixFile>(std::move(fd), writable));
   }
 
   Status Rename(const std::string& from, const std::string& to) override {

@@ -238,6 +238,15 @@ bool OutputQueue::WriteRegionCopy(int socket, const Chunk& chunk, uint64_t lengt
   return true;
 }
 
+void OutputQueue::TellFile(const WriteResult& result) const {
+  if (empty() || !chunks_[first_].is_region()) return;
+  const Chunk& chunk = chunks_[first_];
+  if (result.stop == WriteStop::kRegionInvalid) chunk.region.NoteCutShort();
+  // No socket reports EIO.
+  if (result.stop == WriteStop::kError && result.error == EIO)
+    chunk.region.NoteUnreadable(chunk.sent);
+}
+
 void OutputQueue::DropSentBytes(size_t sent) {
   bytes_ -= sent;
   while (sent > 0) {

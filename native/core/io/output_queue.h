@@ -51,6 +51,8 @@ class OutputQueue {
   void Append(OutputQueue&& later);
 
   WriteResult Write(int socket, const WriteLimits& limits);
+  // After a Write that failed: what it says of the file whose region comes next is noted there.
+  void TellFile(const WriteResult& result) const;
 
   bool empty() const { return first_ == chunks_.size(); }
   uint64_t bytes() const { return bytes_; }

@@ -110,8 +110,10 @@ void TransportImpl::AfterWrite(Connection& c, const WriteResult& result) {
       Lend(c, true);
       break;
     case WriteStop::kRegionInvalid:
+      c.output.TellFile(result);
       return CloseNow(c, CloseReason::kRegionInvalid, 0);
     case WriteStop::kError:
+      c.output.TellFile(result);
       return CloseNow(c, ReasonOf(result.error), result.error);
   }
   CountUnsent(c);

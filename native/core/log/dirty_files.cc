@@ -56,7 +56,7 @@ Status DirtyFiles::SyncNewNames() {
     names.names_dirty = names_ != names_synced_;
   }
   Status status = SyncNames(names);  // the next flush does it again, and counts it
-  if (!status.ok() && status.code() != Code::kTooManyFiles) Fail();
+  if (!status.ok() && status.code() != Code::kTooManyFiles) Fail(status);
   return status;
 }
 
@@ -77,6 +77,19 @@ bool DirtyFiles::clean() {
                       [](const DirtySegment& dirty) { return dirty.sealed; });
 }
 
+void DirtyFiles::Fail(Status reason) {
+  const Code code = reason.ok() ? Code::kFailed : reason.code();
+  int64_t none = 0;
+  failure_.compare_exchange_strong(
+      none, (int64_t{reason.system_error()} << 32) | static_cast<int64_t>(code),
+      std::memory_order_acq_rel);
+}
+
+Status DirtyFiles::failure() const {
+  const int64_t failure = failure_.load(std::memory_order_acquire);
+  return Status(static_cast<Code>(failure & INT32_MAX), static_cast<int>(failure >> 32));
+}
+
 Result<DurablePoint> DirtyFiles::Flush() {
   std::lock_guard pass(pass_);
   return FlushStopped();
@@ -85,7 +98,8 @@ Result<DurablePoint> DirtyFiles::Flush() {
 void DirtyFiles::BeginFlush() {
   pass_.lock();
   begun_ = failed() ? Work() : Collect();
-  if (!failed() && !Empty(begun_) && !WriteBack(begun_).ok()) Fail();
+  if (failed() || Empty(begun_)) return;
+  if (Status status = WriteBack(begun_); !status.ok()) Fail(status);
 }
 
 // With an error of the file system's each file is asked by itself: its descriptor knows of all
@@ -93,7 +107,7 @@ void DirtyFiles::BeginFlush() {
 Result<DurablePoint> DirtyFiles::EndFlush(bool synced) {
   std::lock_guard pass(pass_, std::adopt_lock);
   const Work work = std::exchange(begun_, Work());
-  if (failed()) return Status(Code::kFailed);
+  if (failed()) return Status(Code::kFailed, failure().system_error());
   if (Empty(work)) return DurablePoint{work.end};
   return Publish(work, synced ? Status::Ok() : Sync(work));
 }
@@ -102,7 +116,7 @@ Result<DurablePoint> DirtyFiles::EndFlush(bool synced) {
 // list before bytes in it count towards the end. Truncation is kept out by pass_, so what is
 // published is still there.
 Result<DurablePoint> DirtyFiles::FlushStopped() {
-  if (failed()) return Status(Code::kFailed);
+  if (failed()) return Status(Code::kFailed, failure().system_error());
   const Work work = Collect();
   return Empty(work) ? DurablePoint{work.end} : Publish(work, Sync(work));
 }
@@ -114,7 +128,7 @@ bool DirtyFiles::Empty(const Work& work) const {
 Result<DurablePoint> DirtyFiles::Publish(const Work& work, Status status) {
   if (!status.ok()) {
     // Which pages the kernel has given up on is not known, and it will not say so twice.
-    Fail();
+    Fail(status);
     return status;
   }
   Done(work);
@@ -157,6 +171,7 @@ Status DirtyFiles::WriteBack(const Work& work) {
     Result<std::shared_ptr<File>> log = OpenLog(dirty);
     if (!log.ok()) return log.status();
     if (*log == nullptr) continue;
+    if (Status status = CheckUntouched(dirty, **log); !status.ok()) return status;
     if (dirty.sealed) {
       if (Status status = (*log)->Truncate(dirty.segment->written()); !status.ok()) return status;
     }
@@ -192,10 +207,26 @@ Status DirtyFiles::SyncLog(const DirtySegment& dirty) {
   Result<std::shared_ptr<File>> log = OpenLog(dirty);
   if (!log.ok()) return log.status();
   if (*log == nullptr) return Status::Ok();
+  if (Status status = CheckUntouched(dirty, **log); !status.ok()) return status;
   if (dirty.sealed) {
     if (Status status = (*log)->Truncate(dirty.segment->written()); !status.ok()) return status;
   }
   return SyncFile(**log);
+}
+
+// A file that somebody else has cut or removed would take what is synced here with it.
+Status DirtyFiles::CheckUntouched(const DirtySegment& dirty, File& log) {
+  const SegmentFile& segment = *dirty.segment;
+  for (int looks = 0; looks < 3; ++looks) {
+    // It may grow or shrink meanwhile, which is told after the one and before the other.
+    const uint64_t before = segment.allocated();
+    Result<FileFacts> facts = log.Look();
+    if (!facts.ok()) return facts.status();
+    const uint64_t promised =
+        dirty.sealed ? segment.written() : std::min(before, segment.allocated());
+    if (facts->size >= promised && (facts->named || Gone(dirty.base_offset))) return Status::Ok();
+  }
+  return Status(Code::kCorrupt);
 }
 
 Status DirtyFiles::SyncIndex(const DirtySegment::Index& index) {

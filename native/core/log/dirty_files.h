@@ -81,9 +81,11 @@ class DirtyFiles {
   // Any thread.
   Offset durable() const { return durable_.load(std::memory_order_acquire); }
   Offset end() const { return end_.load(std::memory_order_acquire); }
-  bool failed() const { return failed_.load(std::memory_order_acquire); }
+  bool failed() const { return failure_.load(std::memory_order_acquire) != 0; }
   uint64_t syncs() const { return syncs_.load(std::memory_order_relaxed); }  // that moved durable()
-  void Fail() { failed_.store(true, std::memory_order_release); }
+  // Nothing is durable any more from now on; the first reason is kept.
+  void Fail(Status reason);
+  Status failure() const;
 
   // Flush threads, one at a time.
   Result<DurablePoint> Flush();
@@ -111,6 +113,7 @@ class DirtyFiles {
   Result<std::shared_ptr<File>> OpenLog(const DirtySegment& dirty);
   Result<std::shared_ptr<File>> OpenIndex(const DirtySegment::Index& index);
   Status SyncLog(const DirtySegment& dirty);
+  Status CheckUntouched(const DirtySegment& dirty, File& log);
   Status SyncIndex(const DirtySegment::Index& index);
   Status SyncNames(const Work& work);
   void Done(const Work& work);
@@ -134,7 +137,7 @@ class DirtyFiles {
   std::atomic<Offset> durable_{0};   // stored by whoever holds pass_
   std::atomic<uint64_t> syncs_{0};   // likewise
   std::atomic<Offset> end_{0};       // stored by the decision thread after the bytes are written
-  std::atomic<bool> failed_{false};  // never goes back
+  std::atomic<int64_t> failure_{0};  // code and errno of the first reason; never goes back
 };
 
 }  // namespace millrace

@@ -25,6 +25,14 @@ std::shared_lock<std::shared_mutex> FileRegion::KeepWhole() const {
 
 int FileRegion::descriptor() const { return file_ == nullptr ? -1 : file_->descriptor(); }
 
+void FileRegion::NoteCutShort() const {
+  if (segment_ != nullptr && Valid()) segment_->NoteDamage();
+}
+
+void FileRegion::NoteUnreadable(uint64_t from) const {
+  if (segment_ != nullptr) segment_->NoteUnreadable(position_ + from);
+}
+
 Result<size_t> FileRegion::Read(uint64_t from, std::span<std::byte> into) const {
   if (from >= length_ || into.empty()) return size_t{0};
   return file_->ReadAt(position_ + from,

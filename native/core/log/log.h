@@ -21,6 +21,9 @@ struct LogConfig {
   int64_t segment_ms = 604'800'000;          // segment.ms
   uint32_t index_interval_bytes = 4096;      // index.interval.bytes
   uint32_t segment_index_bytes = 10u << 20;  // segment.index.bytes: one index file's largest size
+  // Appends go on in what LogServices::KeepFree keeps from others: what frees space is written
+  // here.
+  bool uses_reserve = false;
 };
 
 // How far the files may be trusted when a log is opened (design §5, Recovery).
@@ -75,6 +78,12 @@ class FileRegion {
   // in-process readers. Fewer only at the region's end or after a truncation: check Valid() before
   // believing the bytes.
   Result<size_t> Read(uint64_t from, std::span<std::byte> into) const;
+  // For whoever sends: the file ends before the region does. Unless that is a truncation's doing,
+  // somebody else cut it, and the log fails when it next looks.
+  void NoteCutShort() const;
+  // Likewise: the byte at `from` (relative to the region) cannot be read. Readers are told so
+  // before they are promised it again.
+  void NoteUnreadable(uint64_t from) const;
 
  private:
   std::shared_ptr<SegmentFile> segment_;

@@ -71,9 +71,17 @@ Status LogImpl::CheckUsable() const {
 }
 
 Status LogImpl::Judge(Status status) {
-  if (!segments_.empty() && active().damaged()) dirty_.Fail();
-  if (status.code() == Code::kFailed || status.code() == Code::kCorrupt) dirty_.Fail();
+  const bool lost = status.code() == Code::kFailed || status.code() == Code::kCorrupt ||
+                    status.code() == Code::kNotFound;
+  if (lost || (!segments_.empty() && active().damaged())) dirty_.Fail(status);
   return status;
+}
+
+Status LogImpl::CheckRoom(uint64_t size) const {
+  const uint64_t kept = services_.kept_free();
+  if (kept == 0 || config_.uses_reserve) return Status::Ok();
+  Result<uint64_t> free = disk_.FreeBytes(directory_);
+  return free.ok() && *free < kept + size ? Status(Code::kNoSpace) : Status::Ok();
 }
 
 Status LogImpl::Validate(std::span<const std::byte> batch, const AppendOptions& options,
@@ -92,6 +100,7 @@ Status LogImpl::Append(std::span<std::byte> batch, const AppendOptions& options,
   BatchHeader header;
   if (Status status = CheckBatch(batch, options, &header, appended); !status.ok()) return status;
   if (batch.size() > config_.segment_bytes) return Status(Code::kBatchLargerThanSegment);
+  if (Status status = CheckRoom(batch.size()); !status.ok()) return status;
 
   const Offset base_offset = dirty_.end();
   Offset last_offset;
@@ -147,6 +156,7 @@ Status LogImpl::Roll() {
 // for nothing, but for the first roll of a log that was never flushed: if the power went, and of
 // two new names only the second were left, the log would look as if it had always begun there.
 Status LogImpl::RollTo(Offset base_offset) {
+  if (Status status = active().CheckUncut(); !status.ok()) return status;
   if (segments_.size() == 1) {
     if (Status status = dirty_.SyncNewNames(); !status.ok()) return status;
   }
@@ -174,8 +184,10 @@ Result<std::shared_ptr<File>> LogImpl::NextFile(const std::string& path, uint64_
       *allocated = kPreparedBytes;
       return prepared;
     }
-    (void)disk_.Unlink(prepared_.path());
-    return status;
+    if (status.code() != Code::kNotFound) {
+      (void)disk_.Unlink(prepared_.path());
+      return status;
+    }
   }
   Result<std::shared_ptr<File>> file = disk_.Open(path, OpenMode::kCreateNew);
   if (!file.ok() && file.status().code() == Code::kTooManyFiles) {

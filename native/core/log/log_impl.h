@@ -75,6 +75,8 @@ class LogImpl final : public Log {
   Status CheckUsable() const;
   // Passes `status` on; if it means that bytes we rely on are lost, the log has failed.
   Status Judge(Status status);
+  // kNoSpace while the disk's reserve is given up and an append of `size` might use it.
+  Status CheckRoom(uint64_t size) const;
   Status RollTo(Offset base_offset);
   Result<std::shared_ptr<File>> NextFile(const std::string& path, uint64_t* allocated);
   void ListActive();

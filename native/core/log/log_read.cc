@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cerrno>
 
 #include "core/log/log_impl.h"
 #include "core/log/log_view.h"
@@ -39,6 +40,14 @@ Result<FileRegion> ReadSegments(SegmentList segments, Offset start, Offset end, 
       boundary = segment.BoundaryBelow(position, position + max_bytes, mode);
       if (!boundary.ok()) return boundary.status();
     }
+    // What lies before a place that the device does not deliver is still to be had.
+    const uint64_t unreadable = segment.file()->unreadable();
+    if (unreadable >= position && unreadable < *boundary) {
+      if (unreadable < position + first_bytes) return Status(Code::kIoError, EIO);
+      boundary = segment.BoundaryBelow(position, unreadable, mode);
+      if (!boundary.ok()) return boundary.status();
+    }
+    if (segment.file()->damaged()) return Status(Code::kCorrupt);
     Result<std::shared_ptr<File>> file = segment.Open(mode);
     if (!file.ok()) return file.status();
     return FileRegion(segment.file(), std::move(*file), segment.generation(), position,
@@ -66,15 +75,19 @@ std::unique_ptr<LogView> LogImpl::View(Offset from, size_t segments) {
 Status LogImpl::Learn(LogView& view, Status outcome) {
   if (segments_.empty()) return Status(Code::kClosed);
   bool whole = true;
+  bool listed = true;
   for (const std::unique_ptr<Segment>& seen : view.segments()) {
     // A segment that was removed from the front is missing and was right; one that was cut or
     // removed from the end says so itself.
     if (!seen->Holds(*seen)) whole = false;
     Segment& mine = *segments_[SegmentFor(seen->base_offset())];
+    if (mine.file() != seen->file()) listed = false;
     if (mine.file() == seen->file() && mine.Holds(*seen)) mine.Learn(*seen);
   }
+  // A file that was not found may have gone with the log start; else somebody else has removed it.
   const bool removed = outcome.code() == Code::kNotFound;
-  if (!outcome.ok() && (!whole || removed)) return Status(Code::kWouldBlock);
+  if (!outcome.ok() && (!whole || (removed && !listed))) return Status(Code::kWouldBlock);
+  if (removed) outcome = Status(Code::kCorrupt, outcome.system_error());
   return whole ? Judge(outcome) : Status(Code::kWouldBlock);
 }
 

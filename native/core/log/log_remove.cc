@@ -53,7 +53,7 @@ Status LogImpl::TruncateTo(Offset offset) {
   dirty_.Rewind(first->has_value() ? std::min(offset, (*first)->base_offset) : kept.end_offset());
   Status status = CutTo(offset);
   CountRolledBytes();
-  if (!status.ok()) dirty_.Fail();
+  if (!status.ok()) dirty_.Fail(status);
   return status;
 }
 
@@ -89,7 +89,7 @@ Status LogImpl::ResetTo(Offset offset) {
   prepared_.Discard();
   Status status = StartOver(offset);
   CountRolledBytes();
-  if (!status.ok()) dirty_.Fail();
+  if (!status.ok()) dirty_.Fail(status);
   return status;
 }
 
@@ -124,12 +124,13 @@ Status LogImpl::AdvanceStart(Offset offset) {
   if (offset <= log_start_) return Status::Ok();
   log_start_ = offset;
   size_t gone = 0;
-  while (gone + 1 < segments_.size() && segments_[gone + 1]->base_offset() <= offset)
-    removals_.Add(segments_[gone++]->files());
+  while (gone + 1 < segments_.size() && segments_[gone + 1]->base_offset() <= offset) ++gone;
+  // Before their names go: a flush that misses one asks whether it is known.
+  std::vector<DirtySegment> forgotten = dirty_.Forget(0, segments_[gone]->base_offset());
+  for (size_t i = 0; i < gone; ++i) removals_.Add(segments_[i]->files());
   segments_.erase(segments_.begin(), segments_.begin() + static_cast<ptrdiff_t>(gone));
   CountRolledBytes();
   // Somebody has to close what was not flushed yet, and that can be a large file.
-  std::vector<DirtySegment> forgotten = dirty_.Forget(0, segments_.front()->base_offset());
   if (!forgotten.empty()) services_.Run([forgotten = std::move(forgotten)] {});
   return Status::Ok();
 }

@@ -42,7 +42,7 @@ Status LogImpl::FinishReplacement(Replacement& replacement) {
 
 Status LogImpl::Exchange(Replacement& replacement) {
   using State = Replacement::State;
-  if (replacement.undecided_) dirty_.Fail();
+  if (replacement.undecided_) dirty_.Fail(Status(Code::kFailed));
   if (replacement.state_ == State::kWaiting) return Status(Code::kInvalidArgument);
   if (replacement.state_ == State::kOver) return replacement.status_;
   // If the log is closed or has failed, the next start does the rest.

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
@@ -35,6 +37,10 @@ class LogServices {
   // The file system below `directory`, opened when the first of those asks for it that hold it now,
   // so that errors since then are told; null where there is none. Any thread.
   std::shared_ptr<FileSystem> FileSystemOf(Disk& disk, const std::string& directory);
+  // Logs refuse appends that would leave less than `bytes` free on their disk; 0: they take all
+  // there is. Any thread.
+  void KeepFree(uint64_t bytes) { kept_free_.store(bytes, std::memory_order_relaxed); }
+  uint64_t kept_free() const { return kept_free_.load(std::memory_order_relaxed); }
   // Work that nobody waits for and that may wait for the disk: preparing the next segment, closing
   // and removing files. Any thread.
   void Run(std::function<void()> task);
@@ -56,6 +62,7 @@ class LogServices {
   void StartThread();
 
   OpenFiles files_;
+  std::atomic<uint64_t> kept_free_{0};
   const Background background_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -50,7 +50,8 @@ std::shared_ptr<File> CachedFile::FindOpen() {
 }
 
 Result<std::shared_ptr<File>> CachedFile::AcquireAs(OpenMode mode) {
-  if (std::shared_ptr<File> open = FindOpen(); open != nullptr) return open;
+  // One that was opened while its file system took no writes is opened again: it may take them now.
+  if (std::shared_ptr<File> open = FindOpen(); open != nullptr && open->writable()) return open;
   {
     std::lock_guard lock(cache_.mutex_);
     if (retired_) return Status(Code::kNotFound);

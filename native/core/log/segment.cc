@@ -20,10 +20,11 @@ constexpr uint64_t kCopyBytes = 1 << 20;
 // it.
 constexpr uint64_t kUnstoredBytes = 512 << 10;
 // So much is written ahead at once, when it took at least so many syncs to get through as much
-// before: a journal commit writes some four blocks, so that the zeros save the device more than they
-// cost it.
+// before: a journal commit writes some four blocks, so that the zeros save the device more than
+// they cost it.
 constexpr uint64_t kAheadBytes = 64 << 10;
 constexpr uint64_t kSyncsPerAhead = 4;
+constexpr uint64_t kShareOfFree = 16;
 
 uint64_t RoundUpToBlocks(uint64_t bytes) {
   return (bytes + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
@@ -46,7 +47,8 @@ Status CopyBytes(File& from, File& to, uint64_t length) {
 
 Segment::Segment(Disk& disk, OpenFiles& files, const std::string& directory, Offset base_offset,
                  uint32_t index_interval_bytes)
-    : base_offset_(base_offset),
+    : disk_(disk),
+      base_offset_(base_offset),
       file_(std::make_shared<SegmentFile>(
           files, disk, JoinPath(directory, SegmentFileName(base_offset, FileKind::kLog)))),
       offset_index_(files, disk,
@@ -61,7 +63,7 @@ Segment::Segment(Disk& disk, OpenFiles& files, const std::string& directory, Off
 void Segment::Begin(std::shared_ptr<File> log, uint64_t allocated) {
   file_->file().Adopt(log);
   open_ = std::move(log);
-  allocated_ = allocated;
+  SetAllocated(allocated);
   extent_ = std::max(allocated, kFirstExtentBytes);
   progress_ = IndexProgress();
   offset_index_.file().BeginEmpty();
@@ -120,11 +122,12 @@ Status Segment::Reserve(uint64_t size, const LogConfig& config) {
   index_interval_bytes_ = config.index_interval_bytes;
   if (Status status = LoadProgress(); !status.ok()) return status;
   at_rest_ = false;
-  if (open_ == nullptr) {
+  if (open_ == nullptr || !open_->writable()) {
     Result<std::shared_ptr<File>> log = file_->file().Acquire();
     if (!log.ok()) return log.status();
+    SetAllocated(length_);
+    if (Status status = CheckUncut(**log); !status.ok()) return status;
     open_ = std::move(*log);
-    allocated_ = length_;
     extent_ = kFirstExtentBytes;
     ahead_until_ = length_;  // what was behind it was trimmed
     modified_ms_.reset();
@@ -137,8 +140,30 @@ Status Segment::Reserve(uint64_t size, const LogConfig& config) {
   return length_ + size <= allocated_ ? Status::Ok() : Grow(length_ + size, config);
 }
 
+void Segment::SetAllocated(uint64_t end) {
+  allocated_ = end;
+  file_->SetAllocated(end);
+}
+
+// Growing a file that somebody else has cut would fill what is missing with zeros.
+Status Segment::CheckUncut(File& log) const {
+  Result<uint64_t> size = log.Size();
+  if (!size.ok()) return size.status();
+  return *size >= allocated_ ? Status::Ok() : Status(Code::kCorrupt);
+}
+
+// Of a disk that gets full no more than a share.
+uint64_t Segment::NextExtent() const {
+  if (extent_ <= kFirstExtentBytes) return extent_;
+  Result<uint64_t> free = disk_.FreeBytes(file_->file().path());
+  if (!free.ok()) return extent_;
+  return RoundUpToBlocks(std::clamp(*free / kShareOfFree, kFirstExtentBytes, extent_));
+}
+
 Status Segment::Grow(uint64_t end, const LogConfig& config) {
-  uint64_t wanted = std::min(allocated_ + extent_, RoundUpToBlocks(config.segment_bytes));
+  if (Status status = CheckUncut(*open_); !status.ok()) return status;
+  const uint64_t extent = NextExtent();
+  uint64_t wanted = std::min(allocated_ + extent, RoundUpToBlocks(config.segment_bytes));
   wanted = std::max(wanted, RoundUpToBlocks(end));
   Status status = open_->Allocate(allocated_, wanted);
   if (status.code() == Code::kNoSpace && wanted > RoundUpToBlocks(end)) {
@@ -148,7 +173,7 @@ Status Segment::Grow(uint64_t end, const LogConfig& config) {
   if (!status.ok()) return status;
   // As much again as was written since it was opened.
   extent_ = std::clamp(2 * (wanted - allocated_), extent_, kLargestExtentBytes);
-  allocated_ = wanted;
+  SetAllocated(wanted);
   return status;
 }
 
@@ -158,11 +183,13 @@ Status Segment::WriteAhead(uint64_t size, uint64_t syncs) {
   const bool often = syncs - std::exchange(syncs_by_then_, syncs) >= kSyncsPerAhead;
   ahead_until_ = std::min(RoundUpToBlocks(end + kAheadBytes), allocated_);
   if (!often || size >= kAheadBytes) return Status::Ok();
+  if (Status status = CheckUncut(); !status.ok()) return status;
   static constexpr std::array<std::byte, kAheadBytes> kZeros{};
   // Whole blocks: the one that the batch begins in has been written.
   uint64_t from = RoundUpToBlocks(length_);
   for (; from < ahead_until_; from += kZeros.size()) {
-    const auto zeros = std::span(kZeros).first(std::min<uint64_t>(kZeros.size(), ahead_until_ - from));
+    const auto zeros =
+        std::span(kZeros).first(std::min<uint64_t>(kZeros.size(), ahead_until_ - from));
     if (Status status = open_->WriteAt(from, zeros); !status.ok()) return status;
   }
   return Status::Ok();
@@ -174,8 +201,8 @@ Status Segment::Append(std::span<const std::byte> batch, const BatchHeader& head
   assert(header.base_offset >= end_offset_);
   if (Status status = open_->WriteAt(length_, batch); !status.ok()) {
     // What was written of it must not stay behind a later, shorter batch.
+    SetAllocated(length_);
     damaged_ = !open_->Truncate(length_).ok();
-    allocated_ = length_;
     return status;
   }
   progress_->Note(header);
@@ -261,8 +288,8 @@ Status Segment::RestIndexes() {
 Status Segment::Pause() {
   recent_.Clear();
   if (open_ != nullptr && allocated_ != length_) {
+    SetAllocated(length_);
     if (Status status = open_->Truncate(length_); !status.ok()) return status;
-    allocated_ = length_;
   }
   open_.reset();
   return Status::Ok();

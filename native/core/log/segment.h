@@ -82,6 +82,9 @@ class Segment {
   Status Append(std::span<const std::byte> batch, const BatchHeader& header,
                 const LogConfig& config);
   bool damaged() const { return damaged_; }
+  // kCorrupt when somebody else cut the file that is written: what came after that lies behind a
+  // hole.
+  Status CheckUncut() const { return open_ == nullptr ? Status::Ok() : CheckUncut(*open_); }
   bool writing() const { return open_ != nullptr; }
   // For the flush, while the segment is written.
   DirtySegment Dirty() const;
@@ -150,10 +153,14 @@ class Segment {
   Status ReplaceByPrefix(Disk& disk, File& log);
   Status StoreIndexes();
   Status RestIndexes();
+  uint64_t NextExtent() const;
+  void SetAllocated(uint64_t end);
+  Status CheckUncut(File& log) const;
   Status LoadProgress();
   Result<int64_t> FirstTimestamp();
   // A cursor whose next batch is at or before the one that contains `offset`.
   Result<BatchCursor> CursorBefore(const std::shared_ptr<File>& log, Offset offset, ReadMode mode);
+  Result<std::optional<OffsetEntry>> EntryFor(Offset offset, ReadMode mode);
   // A cursor on the entry's batch; none when there is no such batch.
   Result<std::optional<BatchCursor>> Follow(const std::shared_ptr<File>& log, uint64_t end,
                                             const OffsetEntry& entry, ReadMode mode) const;
@@ -165,6 +172,7 @@ class Segment {
   Result<bool> ReadTailByIndex(const std::shared_ptr<File>& log, uint64_t size, SegmentTail* tail);
   void Remember(Offset offset, uint64_t position);
 
+  Disk& disk_;
   const Offset base_offset_;
   const std::shared_ptr<SegmentFile> file_;
   OffsetIndex offset_index_;
@@ -185,8 +193,8 @@ class Segment {
   // While the segment is written.
   std::shared_ptr<File> open_;
   uint64_t allocated_ = 0;
-  uint64_t extent_ = 0;       // what the next Grow adds
-  uint64_t stored_upto_ = 0;  // the length when the indexes were last stored
+  uint64_t extent_ = 0;         // what the next Grow adds
+  uint64_t stored_upto_ = 0;    // the length when the indexes were last stored
   uint64_t ahead_until_ = 0;    // whether to write ahead was decided up to here
   uint64_t syncs_by_then_ = 0;  // the log's, when it was
   RecentBatches recent_;

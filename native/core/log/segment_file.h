@@ -41,6 +41,19 @@ class SegmentFile {
     generation_.fetch_add(1, std::memory_order_acq_rel);
   }
 
+  // How long the file was made for what is still to come: at least as long it is, unless somebody
+  // else cut it. Stored by the decision thread, after the file grew and before it shrinks.
+  uint64_t allocated() const { return allocated_.load(std::memory_order_acquire); }
+  void SetAllocated(uint64_t end) { allocated_.store(end, std::memory_order_release); }
+
+  // The file does not hold what was promised, since somebody else changed it: whoever sees that
+  // first says so, and the log fails when it next looks. Any thread.
+  bool damaged() const { return damaged_.load(std::memory_order_acquire); }
+  void NoteDamage() { damaged_.store(true, std::memory_order_release); }
+  // Where the device last failed to deliver what was to be sent; UINT64_MAX: nowhere. Any thread.
+  uint64_t unreadable() const { return unreadable_.load(std::memory_order_acquire); }
+  void NoteUnreadable(uint64_t position) { unreadable_.store(position, std::memory_order_release); }
+
   // The end of the batches: stored by the decision thread after the bytes, loaded by flush threads.
   uint64_t written() const { return written_.load(std::memory_order_acquire); }
   void SetWritten(uint64_t end) { written_.store(end, std::memory_order_release); }
@@ -52,6 +65,9 @@ class SegmentFile {
   std::atomic<uint64_t> lowest_cut_{
       UINT64_MAX};  // stored by the decision thread before generation_
   std::atomic<uint64_t> written_{0};
+  std::atomic<uint64_t> allocated_{0};
+  std::atomic<bool> damaged_{false};
+  std::atomic<uint64_t> unreadable_{UINT64_MAX};
 };
 
 }  // namespace millrace

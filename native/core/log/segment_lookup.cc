@@ -10,10 +10,16 @@ namespace {
 // were due.
 constexpr uint64_t kTolerableTailBytes = 1 << 20;
 
+// What an index says can be made again, so an index that cannot be read is as good as a wrong one.
+bool Unusable(const Status& status) {
+  return status.code() == Code::kCorrupt || status.code() == Code::kIoError;
+}
+
 }  // namespace
 
 Segment::Segment(const Segment* viewed)
-    : base_offset_(viewed->base_offset_),
+    : disk_(viewed->disk_),
+      base_offset_(viewed->base_offset_),
       file_(viewed->file_),
       offset_index_(OffsetIndex::ReaderOf(viewed->offset_index_)),
       time_index_(TimeIndex::ReaderOf(viewed->time_index_)),
@@ -69,19 +75,25 @@ Result<std::optional<BatchCursor>> Segment::Follow(const std::shared_ptr<File>& 
   return std::optional<BatchCursor>(std::move(cursor));
 }
 
+Result<std::optional<OffsetEntry>> Segment::EntryFor(Offset offset, ReadMode mode) {
+  if (Status status = offset_index_.file().Load(mode); !status.ok()) return status;
+  return offset_index_.Floor(offset, mode);
+}
+
 Result<BatchCursor> Segment::CursorBefore(const std::shared_ptr<File>& log, Offset offset,
                                           ReadMode mode) {
   for (const Boundary& known : boundaries_) {
     if (known.offset == offset) return CursorAt(log, known.position, mode);
   }
-  if (Status status = offset_index_.file().Load(mode); !status.ok()) return status;
   for (int attempt = 0; attempt < 2; ++attempt) {
-    Result<std::optional<OffsetEntry>> entry = offset_index_.Floor(offset, mode);
-    if (!entry.ok()) return entry.status();
-    if (!entry->has_value()) return CursorAt(log, 0, mode);
-    Result<std::optional<BatchCursor>> cursor = Follow(log, length_, **entry, mode);
-    if (!cursor.ok()) return cursor.status();
-    if (cursor->has_value()) return std::move(**cursor);
+    Result<std::optional<OffsetEntry>> entry = EntryFor(offset, mode);
+    if (!entry.ok() && !Unusable(entry.status())) return entry.status();
+    if (entry.ok()) {
+      if (!entry->has_value()) return CursorAt(log, 0, mode);
+      Result<std::optional<BatchCursor>> cursor = Follow(log, length_, **entry, mode);
+      if (!cursor.ok()) return cursor.status();
+      if (cursor->has_value()) return std::move(**cursor);
+    }
     // The index is damaged, and making it again means reading the whole segment.
     if (mode == ReadMode::kCachedOnly) return Status(Code::kWouldBlock);
     if (Status status = RebuildIndexes(); !status.ok()) return status;
@@ -164,9 +176,15 @@ Result<uint64_t> Segment::BoundaryBelow(uint64_t from, uint64_t limit, ReadMode 
   Result<std::shared_ptr<File>> log = Open(mode);
   if (!log.ok()) return log.status();
   BatchCursor cursor = CursorAt(*log, from, mode);
-  if (Status status = offset_index_.file().Load(mode); !status.ok()) return status;
-  Result<std::optional<OffsetEntry>> entry = offset_index_.FloorOfPosition(limit, mode);
-  if (!entry.ok()) return entry.status();
+  Status loaded = offset_index_.file().Load(mode);
+  Result<std::optional<OffsetEntry>> entry =
+      loaded.ok() ? offset_index_.FloorOfPosition(limit, mode) : loaded;
+  if (!entry.ok()) {
+    // Without an index the batches from `from` on are walked over, which may take long.
+    if (!Unusable(entry.status())) return entry.status();
+    if (mode == ReadMode::kCachedOnly) return Status(Code::kWouldBlock);
+    entry = std::optional<OffsetEntry>();
+  }
   if (entry->has_value() && (*entry)->position > from) {
     Result<std::optional<BatchCursor>> followed = Follow(*log, length_, **entry, mode);
     if (!followed.ok()) return followed.status();
@@ -234,6 +252,7 @@ Result<SegmentTail> Segment::ReadTail(uint64_t size) {
 Result<bool> Segment::Confirms(const std::shared_ptr<File>& log, uint64_t size,
                                const TimestampOffset& entry) {
   Result<std::optional<OffsetEntry>> below = offset_index_.Floor(entry.offset);
+  if (Unusable(below.status())) return false;
   if (!below.ok()) return below.status();
   BatchCursor cursor(log, ReadMode::kWait, below->has_value() ? (*below)->position : 0, size);
   for (;;) {
@@ -250,14 +269,19 @@ Result<bool> Segment::Confirms(const std::shared_ptr<File>& log, uint64_t size,
 Result<bool> Segment::ReadTailByIndex(const std::shared_ptr<File>& log, uint64_t size,
                                       SegmentTail* tail) {
   for (IndexFile* file : {&offset_index_.file(), &time_index_.file()}) {
-    if (Status status = file->Load(); !status.ok()) return status;
+    if (Status status = file->Load(); !status.ok()) {
+      if (Unusable(status)) return false;
+      return status;
+    }
     // What was gathered counts: its file comes later.
     const bool missing = file->missing() && file->entries() == 0;
     if (file->ragged() || (missing && size > 0)) return false;
   }
   Result<std::optional<OffsetEntry>> last = offset_index_.Last();
+  if (Unusable(last.status())) return false;
   if (!last.ok()) return last.status();
   Result<std::optional<TimestampOffset>> largest = time_index_.Last();
+  if (Unusable(largest.status())) return false;
   if (!largest.ok()) return largest.status();
 
   std::optional<BatchCursor> cursor(BatchCursor(log, ReadMode::kWait, 0, size));

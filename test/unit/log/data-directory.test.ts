@@ -92,3 +92,29 @@ test('a missing meta.properties beside logs refuses the start: a new one would c
   machine.files.delete(`${path}/meta.properties`)
   await assert.rejects(open(machine), /meta\.properties is missing, but logs are there: restore it/)
 })
+
+test('a disk that is full when the logs are open costs the next start a closer look, and this one nothing', async () => {
+  const machine = new Machine()
+  const world = new FakeWorld(machine)
+  const fault = Object.assign(new Error('no space left'), { code: 'ENOSPC' })
+  const directory = await openDataDirectory(world, silentLogger, { path, nodeId: 1, newId: () => 'id' })
+  world.disk.fault = operation => (operation === 'replace' ? fault : undefined)
+  await directory.markOpened()
+  machine.killProcess()
+  assert.equal((await open(machine)).trust, OpenTrust.reboot)
+})
+
+test('the mark of a boot that is there already is not written again: a full disk may have no room for it', async () => {
+  const machine = new Machine()
+  await (await open(machine)).markOpened()
+  machine.killProcess()
+  const world = new FakeWorld(machine)
+  const directory = await openDataDirectory(world, silentLogger, { path, nodeId: 1, newId: () => 'id' })
+  const calls: string[] = []
+  world.disk.fault = (operation, file) => {
+    calls.push(`${operation} ${file}`)
+    return undefined
+  }
+  await directory.markOpened()
+  assert.ok(!calls.some(call => call.startsWith('replace')), calls.join(', '))
+})

@@ -6,7 +6,7 @@ import { statusError } from '../../../src/native/errors.ts'
 import { StatusCode } from '../../../src/native/status.ts'
 import { Machine } from '../../support/machine.ts'
 import { batchOf } from '../../support/test-broker.ts'
-import { appendFrame as append, idA, idB, key, path, startLogs as start, text } from './support.ts'
+import { appendFrame as append, idA, idB, key, path, settings, startLogs as start, text } from './support.ts'
 
 const idempotent = (baseSequence: number) => ({ producerId: 7n, producerEpoch: 0, baseSequence })
 
@@ -129,6 +129,19 @@ test('a sweep removes what was being deleted, sets strays aside, and touches not
     ['__cluster_metadata-0', 'notes', `orphan-0.${idB}-stray`, 't-0', 't-1', `t-1.${idB}-stray`],
   )
   assert.ok(logger.has('orphan-0'))
+})
+
+test('a directory of another topic id is put aside only where that topic may go; else nothing of it is touched', async () => {
+  const machine = new Machine()
+  const first = await start(machine)
+  await first.openLog(idB)
+  await first.settle(first.logs.close())
+  const { logs, settle } = await start(machine)
+  await assert.rejects(settle(logs.openLog(key(idA), settings, () => false)), /partition\.metadata.*Put the right id/)
+  assert.ok(machine.list(path).includes('t-0'))
+  await settle(logs.openLog(key(idA), settings, owner => owner === idB))
+  assert.ok(machine.list(path).includes(`t-0.${idB}-stray`))
+  await settle(logs.close())
 })
 
 test("a deletion leaves another topic's files of the same name alone", async () => {

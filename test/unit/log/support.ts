@@ -3,6 +3,7 @@ import type { LogSettings } from '../../../src/base/world.ts'
 import { openDataDirectory } from '../../../src/log/data-directory.ts'
 import { LogManager } from '../../../src/log/log-manager.ts'
 import type { PartitionLog } from '../../../src/log/partition-log.ts'
+import { SpaceReserve } from '../../../src/log/space-reserve.ts'
 import { FakeWorld } from '../../support/fake-world.ts'
 import type { Machine } from '../../support/machine.ts'
 import { RecordingLogger } from '../../support/test-broker.ts'
@@ -35,7 +36,9 @@ export async function startLogs(machine: Machine, given: Partial<LogSettings> = 
   const logger = new RecordingLogger()
   const directory = await openDataDirectory(world, logger, { path, nodeId: 1, newId: () => 'id' })
   await directory.markOpened()
-  const logs = new LogManager(world, directory, logger, () => 86_400_000)
+  const reserve = new SpaceReserve(world.disk, world.storage, path, logger)
+  await reserve.begin()
+  const logs = new LogManager(world, directory, reserve, logger, () => 86_400_000)
   await logs.start()
   const settle = async <T>(work: Promise<T>): Promise<T> => {
     work.catch(() => {})

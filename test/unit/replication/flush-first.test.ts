@@ -17,7 +17,14 @@ async function prepare(writeCaching: boolean) {
   const world = new FakeWorld()
   world.storage.holdFlushes = true
   const { log: stored } = await world.storage.openLog('/t-0', settings, 0, 0, 0)
-  const sideFiles = { saveProducers() {}, saveEpochs() {}, appended() {}, room: () => undefined, startMoved() {} }
+  const sideFiles = {
+    saveProducers() {},
+    saveEpochs() {},
+    appended() {},
+    room: () => undefined,
+    diskFull() {},
+    startMoved() {},
+  }
   const log = new PartitionLog(stored, new ProducerStates(), new LeaderEpochs(), settings, sideFiles)
   const image = { leader: 1, leaderEpoch: 0, isr: [1], replicas: [1] }
   const partition = new Partition('t', 0, image, { writeCaching, minInSyncReplicas: 1 })
