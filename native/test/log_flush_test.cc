@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cerrno>
 #include <mutex>
+#include <string>
 #include <thread>
 
 #include "core/log/log_services.h"
@@ -106,7 +107,8 @@ TEST_CASE("a failed sync is the end of the log's writing, and is not tried again
 }
 
 TEST_CASE("a file that somebody else cut is not called durable, and not filled up with zeros") {
-  for (bool grows : {false, true}) {
+  for (const std::string found_by : {"growth", "flush", "flush together with others"}) {
+    CAPTURE(found_by);
     SimDisk disk;
     Subject log(disk, "/topic-0");
     log.AppendMany(3);
@@ -116,13 +118,17 @@ TEST_CASE("a file that somebody else cut is not called durable, and not filled u
         disk.Open("/topic-0/00000000000000000000.log", OpenMode::kReadWrite);
     REQUIRE(file.ok());
     REQUIRE((*file)->Truncate(10).ok());
-    if (grows) {
+    if (found_by == "growth") {
       Status status;
       for (int i = 0; status.ok() && i < 100'000; ++i) status = log.Append({});
       CHECK(status.code() == Code::kCorrupt);
-    } else {
+    } else if (found_by == "flush") {
       REQUIRE(log.Append({}).ok());
       CHECK(log->Flush().status().code() == Code::kCorrupt);
+    } else {
+      REQUIRE(log.Append({}).ok());
+      log->BeginFlush();
+      CHECK(!log->EndFlush(true).ok());
     }
     CHECK(log->failed());
     CHECK(log->durable_offset() == durable);
