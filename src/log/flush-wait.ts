@@ -16,14 +16,21 @@ export class FlushWait {
     })
   }
 
-  /** Resolves when each is durable as far as it goes now, or has failed. One call at a time. */
-  async flush(logs: Iterable<StoredLog>): Promise<void> {
+  /**
+   * Resolves when each is durable as far as it goes now, or has failed. Those that were `recovered` are durable by their
+   * offsets already, and wait for their first flush all the same. One call at a time.
+   */
+  async flush(logs: Iterable<StoredLog>, recovered = false): Promise<void> {
     for (const log of logs) if (!this.failed.has(log)) this.ends.set(log, log.logEndOffset())
     if (this.ends.size === 0) return
     const done = new Promise<void>(resolve => {
       this.done = resolve
     })
-    for (const log of this.ends.keys()) log.requestFlush()
+    for (const [log, end] of [...this.ends]) {
+      log.requestFlush()
+      // It may have become durable by its age before it was asked: then nobody keeps the process alive for the news.
+      if (!recovered && log.durableOffset() >= end) this.finished(log)
+    }
     await done
   }
 

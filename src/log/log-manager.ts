@@ -160,7 +160,10 @@ export class LogManager {
     } finally {
       this.unsettled = undefined
     }
-    await this.flushWait.flush(unsettled.map(({ log }) => log.stored))
+    await this.flushWait.flush(
+      unsettled.map(({ log }) => log.stored),
+      true,
+    )
     for (const opened of unsettled) opened.settled = true
   }
 

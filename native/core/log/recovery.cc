@@ -246,7 +246,7 @@ Status Recovery::InspectReboot() {
     Found& found = found_[kept];
     const bool last = kept + 1 == found_.size();
     const Offset next_base_offset = last ? INT64_MAX : found_[kept + 1].segment->base_offset();
-    if (!last && next_base_offset <= recovery_point_) {
+    if (!last && next_base_offset < recovery_point_) {
       if (Status status = CheckComplete(found, next_base_offset); !status.ok()) return status;
       continue;
     }

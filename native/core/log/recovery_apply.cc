@@ -178,7 +178,7 @@ Status Recovery::SyncAll() {
     const bool last = &found == &found_.back();
     // What was trimmed now has to stay so: after a clean stop nobody looks for zeros behind it.
     const bool as_it_was = found.size == found.length;
-    if (!last && found.end_offset <= recovery_point_ && as_it_was) continue;
+    if (!last && found.end_offset < recovery_point_ && as_it_was) continue;
     if (last && sync_ == RecoverySync::kWithFirstFlush) return Status::Ok();
     std::vector<CachedFile*> files{&found.segment->file()->file()};
     if (!last) {

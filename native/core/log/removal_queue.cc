@@ -45,7 +45,7 @@ Status RemovalQueue::RemoveAll(Disk& disk, LogServices& services, State& state) 
       oldest = &state.removals.front();  // stays where it is while others are added behind it
     }
     Status status = oldest->swap.has_value() ? Finish(disk, services, *oldest->swap)
-                                             : Remove(disk, services, oldest->segment);
+                                             : RemoveOldest(disk, services, oldest->segment);
     if (!status.ok()) return status;
     std::lock_guard lock(state.mutex);
     removed = std::move(state.removals.front());
@@ -71,6 +71,14 @@ Status RemovalQueue::Finish(Disk& disk, LogServices& services, Swap& swap) {
     if (replaced.log != nullptr) services.Retire(std::move(replaced.log));
   }
   return status;
+}
+
+// The name of the segment behind it may be as new as the log's last roll: without it, a power loss
+// after this removal would leave a log that begins later than it should.
+Status RemovalQueue::RemoveOldest(Disk& disk, LogServices& services, const Segment& segment) {
+  const std::string directory = ParentDirectory(segment.log->file().path());
+  if (Status status = SyncNames(disk, services.files(), directory); !status.ok()) return status;
+  return Remove(disk, services, segment);
 }
 
 Status RemovalQueue::Remove(Disk& disk, LogServices& services, const Segment& segment) {

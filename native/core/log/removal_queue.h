@@ -70,6 +70,7 @@ class RemovalQueue {
   };
 
   void Add(Removal removal);
+  static Status RemoveOldest(Disk& disk, LogServices& services, const Segment& segment);
   static Status RemoveAll(Disk& disk, LogServices& services, State& state);
   static Status Finish(Disk& disk, LogServices& services, Swap& swap);
 

@@ -179,7 +179,7 @@ bool LogHost::DamageIndexes(int log, uint64_t how) {
     const uint64_t noise = random.Next();
     const bool cut = random.Chance(3);
     const Status status =
-        cut ? (*file)->Truncate(at)
+        cut ? (*file)->Truncate(at | 1)
             : (*file)->WriteAt(at, std::as_bytes(std::span(&noise, 1)).first(1 + noise % 8));
     if (!status.ok()) return false;
   }

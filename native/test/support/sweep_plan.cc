@@ -133,7 +133,7 @@ Plan RandomPlan(uint64_t seed, size_t operations) {
     switch (operation.kind) {
       case Kind::kAppend:
         operation.a = 1 + random.Below(5);
-        operation.b = random.Chance(8) ? random.Below(2400) : random.Below(900);
+        operation.b = random.Chance(8) ? random.Below(2200) : random.Below(900);
         break;
       case Kind::kTruncate:  // mostly near the end
         if (!random.Chance(3)) operation.a = 1000 - random.Below(250);
