@@ -24,6 +24,7 @@ test(
     const config = { 'log.segment.bytes': String(1 << 20) }
     const broker = await BrokerProcess.start(t, join(disk.path, 'data'), { config })
     const client = new DiskClient(broker)
+    await reserveTaken(join(disk.path, 'data'))
     await client.createTopic('a', 2)
     const ledger = new Ledger(client)
     const refused = await ledger.fill('a', large)
@@ -58,6 +59,7 @@ test('topics that compete for the last space do not take what deletions need', o
   for (const name of [...names, 'spare']) await client.createTopic(name)
   const ledger = new Ledger(client)
   for (const name of [...names, 'spare']) for (let i = 0; i < 15; i++) await ledger.produce(name, large)
+  await reserveTaken(directory)
   const filler = disk.fill()
   // Each has a connection of its own and tries without a pause.
   let stopping = false
@@ -178,6 +180,7 @@ test('without inodes nothing is lost, topics are refused, and deleting one helps
   let broker = await BrokerProcess.start(t, directory, { config })
   let client = new DiskClient(broker)
   await client.createTopic('a')
+  await reserveTaken(directory)
   await client.createTopic('spare', 4)
   let ledger = new Ledger(client)
   for (let partition = 0; partition < 4; partition++) await ledger.produce('spare', 'r', partition)
