@@ -70,8 +70,7 @@ TEST_CASE("a segment that somebody cuts while it is walked over is an error, not
     BatchCursor cursor = written.Cursor(ReadMode::kWait);
     cursor.MapAhead();
     REQUIRE(written.file->Truncate(kBytes / 2 / kPage * kPage).ok());
-    Result<ScanResult> walked =
-        ScanBatches(cursor, 0, checksums ? 0 : INT64_MAX, nullptr, nullptr);
+    Result<ScanResult> walked = ScanBatches(cursor, 0, checksums ? 0 : INT64_MAX, nullptr, nullptr);
     CHECK_FALSE(walked.ok());
     CHECK(cursor.damaged());
   }

@@ -71,8 +71,8 @@ TEST_CASE(
   SimDisk disk;
   Subject log(disk, "/topic-0", LogConfig{});
   for (int i = 0; i < 6; ++i) {
-    REQUIRE(log.Append({.value_bytes = 5000, .content = uint64_t(i), .base_timestamp = 1000 + i})
-                .ok());
+    REQUIRE(
+        log.Append({.value_bytes = 5000, .content = uint64_t(i), .base_timestamp = 1000 + i}).ok());
   }
   const Files files = FilesOf(disk, log);
   log.Drop();

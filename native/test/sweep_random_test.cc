@@ -1,6 +1,6 @@
 // Longer workloads that a seed decides. MILLRACE_SWEEP_SEED=n plays the workload of that seed
-// alone; with MILLRACE_SWEEP_SECONDS=s it goes on from seed to seed for that long, from 1 if none is
-// given.
+// alone; with MILLRACE_SWEEP_SECONDS=s it goes on from seed to seed for that long, from 1 if none
+// is given.
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -32,8 +32,8 @@ class BatchCursor {
   // For a walk that looks at many bytes, on a thread that may wait: what follows is read from a
   // mapping of the file, without a copy, if there is enough of it and it can be mapped.
   void MapAhead();
-  // A page of the mapping could not be had, and reads as zeros: whatever was last returned, and what
-  // was concluded from it, may be wrong.
+  // A page of the mapping could not be had, and reads as zeros: whatever was last returned, and
+  // what was concluded from it, may be wrong.
   bool damaged() const { return mapping_ != nullptr && mapping_->damaged(); }
   void Rewind() { next_ = position_; }  // the current batch comes again
 
