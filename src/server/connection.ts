@@ -75,6 +75,8 @@ export class Connection implements ExchangeOwner, TurnTaker {
   private paused = false
   private congested = false
   private closed = false
+  /** Why the connection ends once what came before is answered; nothing more starts then. */
+  private lastReason: string | undefined
 
   constructor(id: number, listener: number, services: ConnectionServices) {
     this.id = id
@@ -141,7 +143,7 @@ export class Connection implements ExchangeOwner, TurnTaker {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
       this.services.freeFrame(frame.arena, frame.position)
-      this.malformed(error)
+      this.endAfterAnswers(malformed(error))
     } finally {
       this.sendReady()
       this.wake()
@@ -149,9 +151,8 @@ export class Connection implements ExchangeOwner, TurnTaker {
   }
 
   private get startable(): boolean {
-    return (
-      this.inbox.length > 0 && !this.busy && !this.congested && !this.closed && this.exchanges.length < maxExchanges
-    )
+    const open = !this.closed && this.lastReason === undefined
+    return open && this.inbox.length > 0 && !this.busy && !this.congested && this.exchanges.length < maxExchanges
   }
 
   private wake(): void {
@@ -204,7 +205,7 @@ export class Connection implements ExchangeOwner, TurnTaker {
       request => this.run(exchange, request),
       error => {
         if (!(error instanceof ProtocolError)) throw error
-        this.malformed(error)
+        this.endAt(exchange, malformed(error))
       },
     )
   }
@@ -237,12 +238,12 @@ export class Connection implements ExchangeOwner, TurnTaker {
   }
 
   private finish(exchange: Exchange, answer: unknown): void {
-    if (this.closed) {
+    if (!this.exchanges.includes(exchange)) {
       exchange.abandon()
       return
     }
     if (answer === closeConnection) {
-      this.end('a request that gets no response failed (acks=0)')
+      this.endAt(exchange, 'a request that gets no response failed (acks=0)')
       return
     }
     if (answer === noReply) exchange.silenced()
@@ -260,7 +261,7 @@ export class Connection implements ExchangeOwner, TurnTaker {
       answer,
       taker => this.services.enqueue(taker),
       body => {
-        if (this.closed) return
+        if (!this.exchanges.includes(exchange)) return
         exchange.answered(body)
         this.sendReady()
       },
@@ -294,6 +295,7 @@ export class Connection implements ExchangeOwner, TurnTaker {
         return
       }
     }
+    if (this.lastReason !== undefined && this.exchanges.length === 0) this.end(this.lastReason)
     this.wake()
   }
 
@@ -308,15 +310,26 @@ export class Connection implements ExchangeOwner, TurnTaker {
     if (handler === undefined || handler instanceof LazyHandler || apiKey !== apiVersions.key) {
       const name = handler === undefined ? `API key ${apiKey}` : apiName(apiKey)
       this.services.freeFrame(frame.arena, frame.position)
-      this.end(`version ${apiVersion} of ${name} is not served`)
+      this.endAfterAnswers(`version ${apiVersion} of ${name} is not served`)
       return
     }
     const header = { apiKey, apiVersion: 0, correlationId, clientId: null }
     this.begin(frame, handler, header).answered(unsupportedApiVersions())
   }
 
-  private malformed(error: ProtocolError): void {
-    this.end(`malformed request: ${error.message}`)
+  /** A request got what ends its connection: those before it are still answered, those behind it never. */
+  private endAt(exchange: Exchange, reason: string): void {
+    const at = this.exchanges.indexOf(exchange)
+    if (at < 0) return // It is behind another that ended the connection, or the connection is gone.
+    const unanswered = this.exchanges.splice(at)
+    this.endAfterAnswers(reason)
+    for (const each of unanswered) each.abandon()
+    this.sendReady()
+  }
+
+  /** As a client expects that sends one request behind the other: what came before is answered, nothing more starts. */
+  private endAfterAnswers(reason: string): void {
+    this.lastReason ??= reason
   }
 
   private end(reason: string): void {
@@ -325,3 +338,5 @@ export class Connection implements ExchangeOwner, TurnTaker {
     this.services.close(this.id, reason, true)
   }
 }
+
+const malformed = (error: ProtocolError): string => `malformed request: ${error.message}`

@@ -187,6 +187,31 @@ test('an answer that comes after its connection is gone is dropped with its regi
   await world.time.settle()
 })
 
+const endings: [string, (frame: Uint8Array) => Uint8Array][] = [
+  ['a version that is not served', frame => withInt16(frame, 2, 99)],
+  ['no whole request', frame => frame.subarray(0, 7)],
+  ['a request that gets no response and fails', frame => frame],
+]
+
+for (const [what, ending] of endings)
+  test(`${what} ends the connection when what came before it is answered, and nothing behind it starts`, async t => {
+    const answers: (() => void)[] = []
+    const { world, client } = serverWith(t, (_, context) => {
+      context.releaseOrder()
+      if (answers.length === 1) return closeConnection
+      return new Promise(resolve => answers.push(() => resolve({ brokers: [], topics: [] })))
+    })
+    const one = client()
+    const asked = one.encode(metadata, 9, { topics: null })
+    one.deliver([asked, ending(goodFrame()), goodFrame()])
+    await world.time.settle()
+    assert.deepEqual([one.closed, one.unread, answers.length], [false, 0, 1])
+    answers[0]!()
+    assert.deepEqual((await one.receive<typeof metadata>()).body.topics, [])
+    await world.time.settle()
+    assert.deepEqual([one.closed, one.unread, answers.length], [true, 0, 1])
+  })
+
 test('a response far beyond the output buffer does not damage those before it in the same turn', async t => {
   const { client } = serverWith(t, request => ({
     brokers: [],
