@@ -201,7 +201,6 @@ export const suites = {
       },
     }),
   },
-  sim: { title: 'Simulated clusters', run: typescriptTests({ folders: ['sim'] }) },
   simulation: { title: 'A simulated disk under the broker', run: simulation },
   leak: { title: 'Leak tests', run: typescriptTests({ folders: ['leak'], nodeOptions: ['--expose-gc'] }) },
   'native-if-doctest': { title: 'Native tests', run: nativePlainWhereDoctestIs },

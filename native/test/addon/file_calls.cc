@@ -49,28 +49,13 @@ napi_value Rename(napi_env env, napi_callback_info info) {
   return Answer(env, call.machine->disk->Rename(call.path, call.args.String(2).value_or("")));
 }
 
-napi_value Unlink(napi_env env, napi_callback_info info) {
+// unlink, makeDirectory, removeDirectory, syncDirectory: (disk, path).
+template <Status (Disk::*kCall)(const std::string&)>
+napi_value OnPath(napi_env env, napi_callback_info info) {
   PathCall call(env, info);
   if (call.machine == nullptr) return nullptr;
-  return Answer(env, call.machine->disk->Unlink(call.path));
-}
-
-napi_value MakeDirectory(napi_env env, napi_callback_info info) {
-  PathCall call(env, info);
-  if (call.machine == nullptr) return nullptr;
-  return Answer(env, call.machine->disk->MakeDirectory(call.path));
-}
-
-napi_value RemoveDirectory(napi_env env, napi_callback_info info) {
-  PathCall call(env, info);
-  if (call.machine == nullptr) return nullptr;
-  return Answer(env, call.machine->disk->RemoveDirectory(call.path));
-}
-
-napi_value SyncDirectory(napi_env env, napi_callback_info info) {
-  PathCall call(env, info);
-  if (call.machine == nullptr) return nullptr;
-  return Answer(env, call.machine->disk->SyncDirectory(call.path));
+  Disk& disk = *call.machine->disk;
+  return Answer(env, (disk.*kCall)(call.path));
 }
 
 // listDirectory(disk, path): the names.
@@ -151,10 +136,10 @@ napi_value CloseFile(napi_env env, napi_callback_info info) {
 void AppendFileCalls(std::vector<napi_property_descriptor>& properties, SimTables* tables) {
   properties.push_back(Method("openFile", OpenFile, tables));
   properties.push_back(Method("rename", Rename, tables));
-  properties.push_back(Method("unlink", Unlink, tables));
-  properties.push_back(Method("makeDirectory", MakeDirectory, tables));
-  properties.push_back(Method("removeDirectory", RemoveDirectory, tables));
-  properties.push_back(Method("syncDirectory", SyncDirectory, tables));
+  properties.push_back(Method("unlink", OnPath<&Disk::Unlink>, tables));
+  properties.push_back(Method("makeDirectory", OnPath<&Disk::MakeDirectory>, tables));
+  properties.push_back(Method("removeDirectory", OnPath<&Disk::RemoveDirectory>, tables));
+  properties.push_back(Method("syncDirectory", OnPath<&Disk::SyncDirectory>, tables));
   properties.push_back(Method("listDirectory", ListDirectory, tables));
   properties.push_back(Method("freeBytes", FreeBytes, tables));
   properties.push_back(Method("truncateFile", TruncateFile, tables));
