@@ -134,14 +134,36 @@ async function plantedBug(name, onOutput) {
   return verdict(counts.failed > 0, `The fault sweeps passed over the planted bug ${name}.`)
 }
 
-/** Every call of the recorded workload, and workloads that a seed decides for MILLRACE_SWEEP_SECONDS. */
+/**
+ * Every call of the recorded workload, and workloads that a seed decides for MILLRACE_SWEEP_SECONDS; one process a test
+ * case, as many at a time as there are cores.
+ */
 const nativeSweep = kind => async onOutput => {
   const problem = await buildNative(onOutput, kind)
   if (problem !== undefined) return problem
   const sweep = { MILLRACE_SWEEP: 'full', MILLRACE_SWEEP_SECONDS: process.env.MILLRACE_SWEEP_SECONDS ?? '60' }
   const env = { ...sanitizerOptions, ...(kind === 'plain' ? sweep : { ...sweep, MILLRACE_SWEEP: 'sample' }) }
-  const result = await run(`build/native-${kind}/tests`, ['--test-case=*fault sweep*'], { env, onOutput })
-  return withCounts({ ok: result.ok, output: withoutSummary(result.output) }, doctestCounts(result.output))
+  const filter = '--test-case=*fault sweep*'
+  const listed = await run(`build/native-${kind}/tests`, [filter, '--count'])
+  const count = Number(listed.output.match(/test cases passing the current filters: (\d+)/)?.[1] ?? 0)
+  if (count === 0) return failure(`${listed.output}\nNo test case has 'fault sweep' in its name.`)
+  const outcomes = []
+  let next = 1
+  const worker = async () => {
+    while (next <= count) {
+      const number = next++
+      const options = [filter, `--first=${number}`, `--last=${number}`]
+      const result = await run(`build/native-${kind}/tests`, options, { env, onOutput })
+      const counts = doctestCounts(result.output)
+      // doctest counts all that its filter passes, whether or not they lie between first and last.
+      const ok = result.ok && counts !== undefined && counts.failed === 0
+      outcomes.push({ ...verdict(ok, ''), output: withoutSummary(result.output) })
+    }
+  }
+  await Promise.all(Array.from({ length: jobs }, worker))
+  const sum = field => outcomes.reduce((total, outcome) => total + outcome[field], 0)
+  const output = outcomes.map(outcome => outcome.output).join('\n')
+  return { passed: sum('passed'), failed: sum('failed'), skipped: 0, output }
 }
 
 /** Each libFuzzer target for a bounded time, from an empty corpus and from native/test/fuzz/corpus/<target>. */
