@@ -80,7 +80,9 @@ export async function alterResource(parts: ConfigParts, request: ConfigRequest, 
       )
     case ConfigResourceType.group:
       if (name === '') return invalid('Default group resources are not allowed.')
-      return await alterStored(parts, 'group', name, decideBy(groupDefinitions), mode, refuseGroupConfigs)
+      return await alterStored(parts, 'group', name, decideBy(groupDefinitions), mode, configs =>
+        refuseGroupConfigs(configs, parts.live.layers),
+      )
     case ConfigResourceType.brokerLogger:
       // AlterConfigs does not know loggers.
       return mode.replace ? unknownType(type) : alterLogger(parts, name, configs, mode)

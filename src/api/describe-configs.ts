@@ -141,7 +141,7 @@ function describe(
       return described(describeClientMetrics(parts.dynamic.get('client-metrics', name), options))
     case ConfigResourceType.group:
       if (name === '') return invalid('Group name must not be empty')
-      return described(describeGroup(parts.dynamic.get('group', name), options))
+      return described(describeGroup(parts.dynamic.get('group', name), parts.live.layers, options))
     default:
       return invalid(errorMessage(ErrorCode.INVALID_REQUEST))
   }

@@ -2,6 +2,7 @@ import { MillraceError } from '../base/error.ts'
 import { brokerDefinitions } from '../config/broker-definitions.ts'
 import { type BrokerLayers, brokerConfigEntries, refuseBrokerConfig, topicDefaults } from '../config/broker-layers.ts'
 import { type Configs, parseBoolean, parseConfig, parseNumber } from '../config/definition.ts'
+import { refuseGroupValues } from '../config/group-values.ts'
 import { refuseTogether } from '../config/topic-definitions.ts'
 import { TopicSettings } from '../config/topic-settings.ts'
 
@@ -88,8 +89,10 @@ function readStatics(given: ReadonlyMap<string, string>): { statics: Configs; ig
     const parsed = parseConfig(definition, text)
     if (parsed.ok && !definition.fixed) statics[name] = parsed.value
   }
-  const topic = new TopicSettings({}, topicDefaults({ dynamicBroker: {}, dynamicDefault: {}, statics }).values)
-  const conflict = refuseTogether(name => topic.text(name))
+  const layers: BrokerLayers = { dynamicBroker: {}, dynamicDefault: {}, statics }
+  const topic = new TopicSettings({}, topicDefaults(layers).values)
+  const conflict =
+    refuseTogether(name => topic.text(name)) ?? refuseGroupValues(name => brokerConfigEntries(name, layers)[0]!.value)
   if (conflict !== undefined) throw new MillraceError('INVALID_CONFIG', `${conflict}.`)
   return { statics, ignored }
 }

@@ -1,4 +1,4 @@
-import { atLeast } from './checks.ts'
+import { atLeast, builtInAssignors, listOf, oneOfAnyCase } from './checks.ts'
 import { type Check, type ConfigDefinition, ConfigType, definitions, maxLong } from './definition.ts'
 import { topicDefinitions } from './topic-definitions.ts'
 
@@ -26,7 +26,8 @@ const config = (
 const int = (name: string, value: number, check: Check) => config(name, ConfigType.int, String(value), check)
 const long = (name: string, value: number, check: Check) => config(name, ConfigType.long, String(value), check)
 const text = (name: string, value: string | null = null) => config(name, ConfigType.string, value)
-const list = (name: string, value: string | null = null) => config(name, ConfigType.list, value)
+const list = (name: string, value: string | null = null, check: Check = any) =>
+  config(name, ConfigType.list, value, check)
 const flag = (name: string, value: boolean) => config(name, ConfigType.boolean, String(value))
 const fixed = (name: string, type: ConfigType, value: string | null) =>
   config(name, type, value, any, 'read-only', true)
@@ -59,6 +60,33 @@ export const brokerDefinitions = definitions<BrokerDefinition>([
   int('default.replication.factor', 1, atLeast(1)),
   flag('delete.topic.enable', true),
   int('fetch.max.bytes', 55 << 20, atLeast(1024)),
+  dynamic('group.consumer.assignment.interval.ms', ConfigType.int, 1_000, atLeast(0)),
+  list('group.consumer.assignors', 'uniform,range', builtInAssignors),
+  int('group.consumer.heartbeat.interval.ms', 5_000, atLeast(1)),
+  int('group.consumer.max.assignment.interval.ms', 15_000, atLeast(0)),
+  int('group.consumer.max.heartbeat.interval.ms', 15_000, atLeast(1)),
+  int('group.consumer.max.session.timeout.ms', 60_000, atLeast(1)),
+  int('group.consumer.max.size', 2_147_483_647, atLeast(1)),
+  config(
+    'group.consumer.migration.policy',
+    ConfigType.string,
+    'bidirectional',
+    oneOfAnyCase('disabled', 'downgrade', 'upgrade', 'bidirectional'),
+  ),
+  int('group.consumer.min.assignment.interval.ms', 0, atLeast(0)),
+  int('group.consumer.min.heartbeat.interval.ms', 5_000, atLeast(1)),
+  int('group.consumer.min.session.timeout.ms', 45_000, atLeast(1)),
+  int('group.consumer.regex.refresh.interval.ms', 600_000, atLeast(10_000)),
+  int('group.consumer.session.timeout.ms', 45_000, atLeast(1)),
+  list(
+    'group.coordinator.rebalance.protocols',
+    'classic,consumer,streams',
+    listOf('classic', 'consumer', 'share', 'streams'),
+  ),
+  int('group.initial.rebalance.delay.ms', 3_000, any),
+  int('group.max.session.timeout.ms', 1_800_000, any),
+  int('group.max.size', 2_147_483_647, atLeast(1)),
+  int('group.min.session.timeout.ms', 6_000, any),
   fixed('inter.broker.listener.name', ConfigType.string, null),
   fixed('listener.security.protocol.map', ConfigType.string, 'PLAINTEXT:PLAINTEXT'),
   list('listeners', 'PLAINTEXT://127.0.0.1:9092'),
@@ -111,6 +139,15 @@ export const brokerDefinitions = definitions<BrokerDefinition>([
   topicLike('min.insync.replicas'),
   int('node.id', 1, atLeast(0)),
   int('num.partitions', 1, atLeast(1)),
+  int('offset.metadata.max.bytes', 4_096, any),
+  int('offsets.commit.timeout.ms', 5_000, atLeast(1)),
+  int('offsets.load.buffer.size', 5 << 20, atLeast(1)),
+  long('offsets.retention.check.interval.ms', 600_000, atLeast(1)),
+  int('offsets.retention.minutes', 7 * 24 * 60, atLeast(1)),
+  int('offsets.topic.num.partitions', 50, atLeast(1)),
+  // Kafka's 3 is more than one node can carry; a new cluster of Kafka's is set to 1 as well.
+  config('offsets.topic.replication.factor', ConfigType.short, '1', atLeast(1)),
+  int('offsets.topic.segment.bytes', 100 << 20, atLeast(1)),
   fixed('process.roles', ConfigType.list, 'broker,controller'),
   dynamic('producer.id.expiration.ms', ConfigType.int, dayMs, atLeast(1)),
   long('queued.max.request.bytes', -1, atLeast(-1)),

@@ -1,8 +1,9 @@
 import { err, ok, type Result } from '../base/result.ts'
 import { ErrorCode } from '../protocol/index.ts'
 import { brokerDefinitions } from './broker-definitions.ts'
-import { type BrokerLayers, refuseBrokerConfig, topicDefaults } from './broker-layers.ts'
+import { type BrokerLayers, brokerConfigEntries, refuseBrokerConfig, topicDefaults } from './broker-layers.ts'
 import { type Configs, ConfigType, type Definitions, parseConfig } from './definition.ts'
+import { refuseGroupValues } from './group-values.ts'
 import type { DynamicLayer } from './live-settings.ts'
 import { refuseTogether, topicDefinitions } from './topic-definitions.ts'
 import { TopicSettings } from './topic-settings.ts'
@@ -128,7 +129,10 @@ export function refuseBrokerConfigs(
     const message = refuseBrokerConfig(name, configs[name]!)
     if (message !== undefined) return { code: ErrorCode.INVALID_REQUEST, message }
   }
-  const settings = new TopicSettings({}, topicDefaults({ ...layers, [layer]: configs }).values)
-  const message = refuseTogether(name => settings.text(name))
+  const changed = { ...layers, [layer]: configs }
+  const settings = new TopicSettings({}, topicDefaults(changed).values)
+  const message =
+    refuseTogether(name => settings.text(name)) ??
+    refuseGroupValues(name => brokerConfigEntries(name, changed)[0]!.value)
   return message === undefined ? undefined : { code: ErrorCode.INVALID_REQUEST, message }
 }

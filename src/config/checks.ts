@@ -25,6 +25,13 @@ export const oneOf =
   (name, value) =>
     choices.includes(value) ? undefined : invalidValue(name, value, `String must be one of: ${choices.join(', ')}`)
 
+export const oneOfAnyCase =
+  (...choices: readonly string[]): Check =>
+  (name, value) =>
+    choices.includes(value.toLowerCase())
+      ? undefined
+      : invalidValue(name, value, `String must be one of (case insensitive): ${choices.join(', ').toUpperCase()}`)
+
 /** A list, perhaps empty, of these. */
 export const listOf =
   (...choices: readonly string[]): Check =>
@@ -36,6 +43,27 @@ export const listOf =
       ? undefined
       : invalidValue(name, stranger, `String must be one of: ${choices.join(', ')}`)
   }
+
+const assignorNames = new Map([
+  ['uniform', 'uniform'],
+  ['range', 'range'],
+  ['org.apache.kafka.coordinator.group.assignor.UniformAssignor', 'uniform'],
+  ['org.apache.kafka.coordinator.group.assignor.RangeAssignor', 'range'],
+])
+
+/** The name of a server-side assignor that is built in, which may be given by Kafka's class. */
+export const assignorName = (given: string): string | undefined => assignorNames.get(given)
+
+/** Server-side assignors, each once, the one that is preferred first. */
+export const builtInAssignors: Check = (name, value) => {
+  const items = parseList(value)
+  if (items.length === 0) return `Configuration '${name}' must not be empty. Valid values include: any non-empty value`
+  const stranger = items.find(item => assignorName(item) === undefined)
+  if (stranger !== undefined)
+    return invalidValue(name, stranger, 'This broker has the assignors that are built in: uniform, range')
+  const names = items.map(assignorName)
+  return new Set(names).size === names.length ? undefined : `Configuration '${name}' values must not be duplicated.`
+}
 
 /** `*`, or partitions with brokers: `0:1,1:2`. */
 export const throttledReplicas: Check = (name, value) => {

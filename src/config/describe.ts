@@ -13,7 +13,7 @@ import {
   groupDocumentationOf,
   topicDocumentationOf,
 } from './documentation.ts'
-import { clientMetricsDefinitions, groupDefinitions } from './group-definitions.ts'
+import { clientMetricsDefinitions, groupConfigEntries, groupDefinitions } from './group-definitions.ts'
 import { topicDefinitions } from './topic-definitions.ts'
 import type { TopicSettings } from './topic-settings.ts'
 
@@ -75,13 +75,10 @@ export function describeBrokerDefaults({ dynamicDefault }: BrokerLayers, options
     })
 }
 
-export function describeGroup(own: Configs, options: DescribeOptions): DescribedConfig[] {
+export function describeGroup(own: Configs, layers: BrokerLayers, options: DescribeOptions): DescribedConfig[] {
   return asked(groupDefinitions, options).map(definition => {
-    const { name } = definition
-    const fallback = { name: definition.broker, value: definition.default!, source: ConfigSource.default }
-    const set = ownEntries(definition, own, ConfigSource.group)
-    const value = set[0]?.value ?? definition.default
-    return described({ ...definition, name }, value, [...set, fallback], false, options, groupDocumentationOf)
+    const entries = groupConfigEntries(definition.name, own, layers)
+    return described(definition, entries[0]!.value, entries, false, options, groupDocumentationOf)
   })
 }
 

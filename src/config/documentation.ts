@@ -78,6 +78,32 @@ const brokerDocumentation: Readonly<Record<string, string>> = {
   'default.replication.factor': 'How many replicas a topic gets that does not say it.',
   'delete.topic.enable': 'Whether topics can be deleted.',
   'fetch.max.bytes': 'The largest answer to a fetch, in bytes, but for one batch that is larger.',
+  'group.consumer.assignment.interval.ms':
+    'How long changes of a consumer group are gathered before its partitions are assigned anew.',
+  'group.consumer.assignors':
+    'How the broker assigns partitions of consumer groups: uniform and range, the one that is preferred first.',
+  'group.consumer.heartbeat.interval.ms': 'How often members of a consumer group send heartbeats.',
+  'group.consumer.max.assignment.interval.ms': 'The most that a group may set for consumer.assignment.interval.ms.',
+  'group.consumer.max.heartbeat.interval.ms': 'The most that a group may set for consumer.heartbeat.interval.ms.',
+  'group.consumer.max.session.timeout.ms': 'The most that a group may set for consumer.session.timeout.ms.',
+  'group.consumer.max.size':
+    'How many members a consumer group of the new protocol (KIP-848) may have; group.max.size is for the classic one.',
+  'group.consumer.migration.policy':
+    'Whether a group with members may go from the classic protocol to the new one (upgrade), back (downgrade), both ' +
+    '(bidirectional), or not at all (disabled). Empty groups always may.',
+  'group.consumer.min.assignment.interval.ms': 'The least that a group may set for consumer.assignment.interval.ms.',
+  'group.consumer.min.heartbeat.interval.ms': 'The least that a group may set for consumer.heartbeat.interval.ms.',
+  'group.consumer.min.session.timeout.ms': 'The least that a group may set for consumer.session.timeout.ms.',
+  'group.consumer.regex.refresh.interval.ms':
+    'After how long the topics that a regular expression of a consumer group stands for are looked up again.',
+  'group.consumer.session.timeout.ms': 'After how long without a heartbeat a member leaves its consumer group.',
+  'group.coordinator.rebalance.protocols':
+    'Which protocols of groups are served, of classic and consumer; classic always is.',
+  'group.initial.rebalance.delay.ms':
+    'How long the first rebalance of an empty classic group waits for further members.',
+  'group.max.session.timeout.ms': 'The longest session timeout that a member of a classic group may ask for.',
+  'group.max.size': 'How many members a classic group may have.',
+  'group.min.session.timeout.ms': 'The shortest session timeout that a member of a classic group may ask for.',
   'inter.broker.listener.name': 'The listener that brokers reach each other by. There is one kind: plain text.',
   'listener.security.protocol.map': 'How each listener is secured. There is one kind: plain text.',
   listeners: 'Where clients connect: PLAINTEXT://host:port, any number of them.',
@@ -104,6 +130,15 @@ const brokerDocumentation: Readonly<Record<string, string>> = {
   'max.request.partition.size.limit': 'How many partitions an answer to DescribeTopicPartitions tells at most.',
   'node.id': 'The number of this broker in its cluster.',
   'num.partitions': 'How many partitions a topic gets that does not say it.',
+  'offset.metadata.max.bytes': 'The most that a client may store with a committed offset.',
+  'offsets.commit.timeout.ms': 'How long a commit, or any other record of a group, may take to become durable.',
+  'offsets.load.buffer.size': 'Bytes that are read at a time while groups are loaded.',
+  'offsets.retention.check.interval.ms': 'How often committed offsets are looked at for those that have expired.',
+  'offsets.retention.minutes':
+    'How long committed offsets are kept once their group is empty, or is not subscribed to their topic any more.',
+  'offsets.topic.num.partitions': 'How many partitions __consumer_offsets is created with.',
+  'offsets.topic.replication.factor': 'How many replicas __consumer_offsets is created with.',
+  'offsets.topic.segment.bytes': 'The segment.bytes of __consumer_offsets, when it is created.',
   'process.roles': 'What this process is. Each is broker and controller.',
   'producer.id.expiration.ms': 'How long an idle producer is remembered, so that what it sends again is recognized.',
   'queued.max.request.bytes': 'Bytes that all requests in memory may have together; -1 is 256 MB.',

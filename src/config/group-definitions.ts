@@ -1,4 +1,5 @@
 import { ErrorCode } from '../protocol/index.ts'
+import { type BrokerLayers, brokerConfigEntries, type ConfigEntry, ConfigSource } from './broker-layers.ts'
 import type { ConfigRefusal } from './change.ts'
 import { atLeast, oneOf } from './checks.ts'
 import {
@@ -14,7 +15,7 @@ import {
 
 /**
  * Configs of consumer, share and streams groups, and of client metrics subscriptions: kept here and described, for the
- * coordinators and the telemetry that use them.
+ * coordinators and the telemetry that use them. A broker config of the same setting comes before the defaults here.
  */
 export interface GroupDefinition extends ConfigDefinition {
   /** The broker config that gives the default. */
@@ -102,17 +103,43 @@ export const groupDefinitions = definitions<GroupDefinition>([
   intervalIn('streams.session.timeout.ms', 'group.streams.session.timeout.ms', 45_000, 45_000, 60_000),
 ])
 
+/** Between which bounds the broker lets groups set an interval, where it is one. */
+function rangeOf({ broker, range }: GroupDefinition, layers: BrokerLayers): readonly [min: number, max: number] {
+  const bound = (which: 'min' | 'max'): number | undefined => {
+    const entry = brokerConfigEntries(broker.replace(/^(group\.\w+\.)/, `$1${which}.`), layers)[0]
+    return entry === undefined ? undefined : Number(entry.value)
+  }
+  const [min, max] = range ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]
+  return [bound('min') ?? min, bound('max') ?? max]
+}
+
+/** What a group has of one config: what it set itself, else what the broker gives. What wins comes first. */
+export function groupConfigEntries(name: string, own: Configs, layers: BrokerLayers): ConfigEntry[] {
+  const definition = groupDefinitions.get(name)!
+  const entries: ConfigEntry[] = []
+  const parsed = Object.hasOwn(own, name) ? parseConfig(definition, own[name]!) : undefined
+  if (parsed?.ok) entries.push({ name, value: parsed.value, source: ConfigSource.group })
+  const given = brokerConfigEntries(definition.broker, layers)
+  if (given.length > 0) return [...entries, ...given]
+  return [...entries, { name: definition.broker, value: definition.default!, source: ConfigSource.default }]
+}
+
 /** Why a group may not have these configs. */
-export function refuseGroupConfigs(configs: Configs): ConfigRefusal | undefined {
+export function refuseGroupConfigs(configs: Configs, layers: BrokerLayers): ConfigRefusal | undefined {
   const refused = (message: string): ConfigRefusal => ({ code: ErrorCode.INVALID_CONFIG, message })
   for (const [name, text] of Object.entries(configs)) {
     const definition = groupDefinitions.get(name)
     if (definition === undefined) return refused(`Unknown group config name: ${name}`)
     const parsed = parseConfig(definition, text)
     if (!parsed.ok) return refused(parsed.error)
-    const [min, max] = definition.range ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]
+    const [min, max] = rangeOf(definition, layers)
     if (Number(parsed.value) < min || Number(parsed.value) > max)
       return refused(`${name} must be in the range ${min} to ${max} inclusive.`)
+  }
+  const value = (name: string): number => Number(groupConfigEntries(name, configs, layers)[0]!.value)
+  for (const kind of ['consumer', 'share', 'streams']) {
+    const [session, heartbeat] = [`${kind}.session.timeout.ms`, `${kind}.heartbeat.interval.ms`]
+    if (value(session) <= value(heartbeat)) return refused(`${session} must be greater than ${heartbeat}`)
   }
   return undefined
 }

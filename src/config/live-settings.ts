@@ -7,6 +7,7 @@ import {
   topicDefaults,
 } from './broker-layers.ts'
 import { type Configs, parseConfig, parseNumber } from './definition.ts'
+import { groupValues, type LiveGroupValues } from './group-values.ts'
 import { TopicSettings } from './topic-settings.ts'
 
 /** What the broker runs with at this moment, of what may change while it runs. */
@@ -16,6 +17,7 @@ export interface LiveValues {
   readonly maxConnectionsPerIp: number // max.connections.per.ip
   readonly producerExpirationMs: number // producer.id.expiration.ms
   readonly cleaner: LiveCleanerValues
+  readonly groups: LiveGroupValues
 }
 
 /** What is set for the cleaner of compacted logs as a whole. */
@@ -88,7 +90,8 @@ export class LiveSettings {
 }
 
 function valuesOf(layers: BrokerLayers): LiveValues {
-  const number = (name: string): number => parseNumber(brokerConfigEntries(name, layers)[0]!.value)
+  const text = (name: string): string => brokerConfigEntries(name, layers)[0]!.value
+  const number = (name: string): number => parseNumber(text(name))
   return {
     topicDefaults: topicDefaults(layers),
     maxConnections: number('max.connections'),
@@ -101,5 +104,6 @@ function valuesOf(layers: BrokerLayers): LiveValues {
       maxBytesPerSecond: number('log.cleaner.io.max.bytes.per.second'),
       backoffMs: number('log.cleaner.backoff.ms'),
     },
+    groups: groupValues(text),
   }
 }
