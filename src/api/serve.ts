@@ -10,6 +10,8 @@ export interface RequestContext {
   readonly apiVersion: number
   readonly connection: number
   readonly clientId: string | null
+  /** The address that it came from, as Kafka shows it: `/127.0.0.1`. */
+  readonly clientHost: string
   /** The frame the request came in: where `records` fields point to. */
   readonly arena: number
   readonly view: DataView

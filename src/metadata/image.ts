@@ -27,6 +27,9 @@ export const isInternalTopic = (name: string): boolean => internalTopics.has(nam
 /** '.' and '_' are one character in metric names. */
 const foldName = (name: string): string => name.replaceAll('.', '_')
 
+/** Told of a topic that came (`before` undefined), goes (`now` undefined) or is another than it was. */
+export type TopicListener = (now: TopicImage | undefined, before: TopicImage | undefined) => void
+
 /** What this node knows of the cluster: the topics that can be served. */
 export class ClusterImage {
   private readonly byName = new Map<string, TopicImage>()
@@ -34,6 +37,13 @@ export class ClusterImage {
   private readonly sorted = new SortedNames()
   /** Names that have a '.' or '_', by what they fold to. */
   private readonly folded = new Map<string, Set<string>>()
+  private readonly listeners = new Set<TopicListener>()
+
+  /** Calls `listener` with each change once it is here, until the returned function is called. */
+  onChange(listener: TopicListener): () => void {
+    this.listeners.add(listener)
+    return () => this.listeners.delete(listener)
+  }
 
   topic(name: string): TopicImage | undefined {
     return this.byName.get(name)
@@ -66,13 +76,20 @@ export class ClusterImage {
     else if (before.id !== id) this.byId.delete(before.id)
     this.byName.set(name, topic)
     this.byId.set(id, topic)
+    this.tell(topic, before)
   }
 
   remove({ name, id }: TopicImage): void {
     this.byId.delete(id)
-    if (this.byName.get(name)?.id !== id) return
+    const before = this.byName.get(name)
+    if (before?.id !== id) return
     this.byName.delete(name)
     this.removeName(name)
+    this.tell(undefined, before)
+  }
+
+  private tell(now: TopicImage | undefined, before: TopicImage | undefined): void {
+    for (const listener of this.listeners) listener(now, before)
   }
 
   private addName(name: string): void {

@@ -29,6 +29,8 @@ export interface ConnectionServices {
   resume(connection: number): void
   readonly wideRequests: WideRequests
   handler(apiKey: number): ServedApi | undefined
+  /** As Network.peerAddress tells it: `127.0.0.1:5000`, `[::1]:5000`. */
+  peerAddress(connection: number): string
   /** Places a reader at a frame; it is used up before the next call. It refuses wide requests. */
   readFrame(arena: number, position: number, length: number): Reader
   arenaBytes(arena: number): Uint8Array
@@ -77,6 +79,7 @@ export class Connection implements ExchangeOwner, TurnTaker {
   private closed = false
   /** Why the connection ends once what came before is answered; nothing more starts then. */
   private lastReason: string | undefined
+  private host: string | undefined
 
   constructor(id: number, listener: number, services: ConnectionServices) {
     this.id = id
@@ -116,6 +119,15 @@ export class Connection implements ExchangeOwner, TurnTaker {
   orderReleased(): void {
     this.busy = false
     this.wake()
+  }
+
+  clientHost(): string {
+    // Known for as long as the connection lives; a connection that only produces never asks.
+    this.host ??= `/${this.services
+      .peerAddress(this.id)
+      .replace(/:\d+$/, '')
+      .replace(/^\[(.*)\]$/, '$1')}`
+    return this.host
   }
 
   nextTurn(): Promise<void> {

@@ -5,6 +5,7 @@ import type { WideRequest } from './wide-requests.ts'
 /** What an exchange needs of its connection. */
 export interface ExchangeOwner {
   readonly id: number
+  clientHost(): string
   orderReleased(): void
   nextTurn(): Promise<void>
   freeFrame(arena: number, position: number): void
@@ -49,6 +50,10 @@ export class Exchange implements RequestContext {
 
   get connection(): number {
     return this.owner.id
+  }
+
+  get clientHost(): string {
+    return this.owner.clientHost()
   }
 
   releaseOrder(): void {

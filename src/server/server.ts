@@ -123,6 +123,10 @@ export class Server implements NetworkListener, ConnectionServices {
     return this.handlers.get(apiKey)
   }
 
+  peerAddress(connection: number): string {
+    return this.world.network.peerAddress(connection)
+  }
+
   readFrame(arena: number, position: number, length: number): Reader {
     const source = this.world.network.arenaBytes(arena)
     let reader = this.readers[arena]
