@@ -38,6 +38,11 @@ export interface Group {
   isSubscribedTo(topic: string): boolean
   /** NONE when the commit may be taken. */
   refuseCommit(claim: CommitClaim): ErrorCode
+  /**
+   * Whether a commit for this partition may be taken although `refuseCommit` says that its epoch is stale: the member owned
+   * the partition at that epoch already, and still does (KIP-1251). Absent: never.
+   */
+  acceptsStaleCommit?(claim: CommitClaim, topic: string, partition: number): boolean
   /** A commit of this member was taken: a sign of life where the protocol counts it as one. */
   committed(memberId: string, turn: Turn): void
   /** NONE when the offsets may be shown to who claims to be this member (OffsetFetch v9+). */
