@@ -163,6 +163,13 @@ export class PartitionLog {
     return ok(this.appended(this.stored.lastAppend, length, leaderEpoch, producer, nowMs))
   }
 
+  /** The same for a batch of this broker's own, which is stamped in place. It has no producer. */
+  appendOwn(batch: Uint8Array, leaderEpoch: LeaderEpoch, nowMs: number): Result<Appended, AppendFailure> {
+    const status = this.stored.appendBytes(batch, leaderEpoch, nowMs)
+    if (status !== StatusCode.ok) return err(this.failure(status, nowMs))
+    return ok(this.appended(this.stored.lastAppend, batch.length, leaderEpoch, undefined, nowMs))
+  }
+
   private appended(
     last: LastAppend,
     length: number,

@@ -6,7 +6,7 @@ import { type AppendFailure, appendFailure } from '../log/append-failure.ts'
 import type { EpochEnd } from '../log/leader-epochs.ts'
 import { OffsetState } from '../log/offset-state.ts'
 import type { Appended, FrameRecords, PartitionLog } from '../log/partition-log.ts'
-import type { PartitionImage } from '../metadata/image.ts'
+import { isInternalTopic, type PartitionImage } from '../metadata/image.ts'
 import { StatusCode } from '../native/status.ts'
 import { ErrorCode } from '../protocol/index.ts'
 
@@ -56,6 +56,8 @@ export class Partition {
   private flushUpTo = 0
   private readonly readWaiters = new Set<ReadWaiter>()
   private gone: ErrorCode = ErrorCode.NONE
+  /** For the coordinator whose state this partition holds: told after everyone who waits. */
+  onOffline: (code: ErrorCode) => void = () => {}
   /** The log end when it came online. */
   private foundEnd = 0
 
@@ -88,8 +90,9 @@ export class Partition {
     else if (log.durableEnd < log.logEnd) log.stored.requestFlush()
   }
 
+  /** A coordinator's own topic is always durable before it is committed: its state may have been acted upon. */
   private get writeCaching(): boolean {
-    return this.options.writeCaching
+    return this.options.writeCaching && !isInternalTopic(this.topic)
   }
 
   /** The log is open: the partition serves from now on. What survived in the log is committed on a single replica. */
@@ -118,6 +121,7 @@ export class Partition {
     this.durableWaiters = []
     for (const waiter of waiting) waiter.onCommitted(code)
     this.notifyReaders()
+    this.onOffline(code)
   }
 
   get log(): PartitionLog | undefined {
@@ -151,15 +155,29 @@ export class Partition {
     if (refused !== ErrorCode.NONE || this.current === undefined || this.state === undefined)
       return err(appendFailure(refused, 'The partition is not available on this broker.'))
     const appended = this.current.append(records, this.epoch, nowMs)
-    if (!appended.ok) return appended
-    const { endOffset, flushFirst } = appended.value
-    // A duplicate's end lies below the log's.
-    if (endOffset > this.state.logEnd) this.state.appended(offset(endOffset))
-    if (flushFirst) this.flushUpTo = Math.max(this.flushUpTo, endOffset)
-    if (this.flushUpTo > 0) this.current.stored.requestFlush()
-    else if (this.writeCaching) this.commit(this.state.logEnd)
-    else if (this.readWaiters.size > 0) this.current.stored.requestFlush()
+    if (appended.ok) this.appended(appended.value)
     return appended
+  }
+
+  /** Appends a batch of this broker's own, whole and with its checksum; its offsets are stamped into it. */
+  appendOwn(batch: Uint8Array, nowMs: number): Result<Appended, AppendFailure> {
+    const refused = this.refusal(-1)
+    if (refused !== ErrorCode.NONE || this.current === undefined)
+      return err(appendFailure(refused, 'The partition is not available on this broker.'))
+    const appended = this.current.appendOwn(batch, this.epoch, nowMs)
+    if (appended.ok) this.appended(appended.value)
+    return appended
+  }
+
+  private appended({ endOffset, flushFirst }: Appended): void {
+    const { current, state } = this
+    assert(current !== undefined && state !== undefined, 'only an online partition is appended to')
+    // A duplicate's end lies below the log's.
+    if (endOffset > state.logEnd) state.appended(offset(endOffset))
+    if (flushFirst) this.flushUpTo = Math.max(this.flushUpTo, endOffset)
+    if (this.flushUpTo > 0) current.stored.requestFlush()
+    else if (this.writeCaching) this.commit(state.logEnd)
+    else if (this.readWaiters.size > 0) current.stored.requestFlush()
   }
 
   /** Calls the waiter once everything below its end offset is committed: at once, when it is already. */

@@ -1,0 +1,152 @@
+import type { Logger } from '../../base/logger.ts'
+import type { Clock, Storage, Timers } from '../../base/world.ts'
+import { ErrorCode, type RecordSchema } from '../../protocol/index.ts'
+import type { PartitionTable } from '../../replication/partition-table.ts'
+import { TurnRecords } from './batch-writer.ts'
+import { CoordinatorError } from './coordinator-error.ts'
+import { partitionOfKey } from './key-hash.ts'
+import { RecordCodec } from './record-codec.ts'
+import type { Asker, Shard, Turn } from './shard.ts'
+import { Ask, BatchPool, type HostParts, ShardHost } from './shard-host.ts'
+
+export interface RuntimeParts<S extends Shard> {
+  /** The coordinator's own topic. */
+  readonly topic: string
+  /** All records that it may hold. */
+  readonly schemas: readonly RecordSchema[]
+  readonly table: PartitionTable
+  readonly storage: Pick<Storage, 'readRegion' | 'releaseRegion'>
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly logger: Logger
+  newShard(partition: number): S
+  /** offsets.commit.timeout.ms */
+  commitTimeoutMs(): number
+  /** Somebody asked, and the topic is not there: it is to be made. */
+  onTopicMissing(): void
+}
+
+/**
+ * Runs a coordinator: a shard for each partition of its topic, made from the partition's log before it is first asked.
+ * All its work happens in turns of the decision thread; what the turns of one loop turn wrote goes to each log as one
+ * batch, and they are answered when it is committed.
+ */
+export class CoordinatorRuntime<S extends Shard> {
+  private readonly parts: RuntimeParts<S>
+  private readonly hostParts: HostParts<S>
+  /** By partition. */
+  private readonly hosts = new Map<number, ShardHost<S>>()
+  private readonly toFlush = new Set<ShardHost<S>>()
+  private readonly toLoad: ShardHost<S>[] = []
+  private loading: ShardHost<S> | undefined
+  private stopped = false
+
+  constructor(parts: RuntimeParts<S>) {
+    this.parts = parts
+    const codec = new RecordCodec(parts.schemas)
+    this.hostParts = {
+      storage: parts.storage,
+      clock: parts.clock,
+      timers: parts.timers,
+      logger: parts.logger,
+      codec,
+      records: new TurnRecords(codec),
+      batches: new BatchPool(),
+      newShard: partition => parts.newShard(partition),
+      commitTimeoutMs: () => parts.commitTimeoutMs(),
+      flushSoon: host => this.flushSoon(host),
+      loadSoon: (host, first) => this.loadSoon(host, first),
+    }
+  }
+
+  /** How many partitions the topic has; 0 when it is not there. */
+  get partitions(): number {
+    return this.parts.table.topic(this.parts.topic)?.partitions.length ?? 0
+  }
+
+  /** Where what goes by `key` (a group, a transactional id) is kept; -1 when the topic is not there. */
+  partitionFor(key: string): number {
+    const { partitions } = this
+    return partitions === 0 ? -1 : partitionOfKey(key, partitions)
+  }
+
+  /**
+   * Runs `work` in a turn of the partition's shard, at once, and resolves with what the shard answers the asker, in that
+   * turn or in a later one. Rejects with CoordinatorError when there is no such answer: the shard is not loaded (and is from
+   * now on being loaded), its log did not take what it wrote, it was moved or stopped.
+   */
+  ask<Response>(partition: number, work: (shard: S, turn: Turn, asker: Asker<Response>) => void): Promise<Response> {
+    const host = this.host(partition)
+    if (host === undefined) {
+      if (!this.stopped) this.parts.onTopicMissing()
+      return Promise.reject(new CoordinatorError(ErrorCode.NOT_COORDINATOR))
+    }
+    return new Promise((resolve, reject) => host.ask(new Ask<Response>(resolve, reject), work))
+  }
+
+  /** Runs `work` in a turn of one shard, or of all: at once, or when it is loaded; never where it is not being loaded. */
+  tell(partition: number | 'all', work: (shard: S, turn: Turn) => void): void {
+    if (partition === 'all') for (const host of this.hosts.values()) host.tell(work)
+    else this.hosts.get(partition)?.tell(work)
+  }
+
+  /** Begins to load one shard: who asks soon after may find it there. */
+  load(partition: number): void {
+    this.host(partition)?.beginLoad(true)
+  }
+
+  /** Begins to load every shard of which the log says something. */
+  loadAll(): void {
+    for (let partition = 0; partition < this.partitions; partition++) this.host(partition)?.beginLoad(false)
+  }
+
+  /** Nothing is asked, loaded or appended any more. */
+  stop(): void {
+    this.stopped = true
+    for (const host of this.hosts.values()) host.stop()
+    this.toLoad.length = 0
+    this.toFlush.clear()
+  }
+
+  private host(index: number): ShardHost<S> | undefined {
+    if (this.stopped) return undefined
+    const partition = this.parts.table.topic(this.parts.topic)?.partitions[index]
+    if (partition === undefined) return undefined
+    let host = this.hosts.get(index)
+    if (host === undefined) {
+      host = new ShardHost(index, partition, this.hostParts)
+      this.hosts.set(index, host)
+    } else host.attach(partition)
+    return host
+  }
+
+  private flushSoon(host: ShardHost<S>): void {
+    if (this.toFlush.size === 0) this.parts.timers.soon(() => this.flush())
+    this.toFlush.add(host)
+  }
+
+  private flush(): void {
+    const hosts = [...this.toFlush]
+    this.toFlush.clear()
+    for (const host of hosts) host.flush()
+  }
+
+  /** One is loaded at a time: together they would only share the thread. */
+  private loadSoon(host: ShardHost<S>, first: boolean): void {
+    if (host === this.loading) return
+    const at = this.toLoad.indexOf(host)
+    if (at >= 0 && !first) return
+    if (at >= 0) this.toLoad.splice(at, 1)
+    if (first) this.toLoad.unshift(host)
+    else this.toLoad.push(host)
+    if (this.loading === undefined) void this.loadThem()
+  }
+
+  private async loadThem(): Promise<void> {
+    for (let host = this.toLoad.shift(); host !== undefined; host = this.toLoad.shift()) {
+      this.loading = host
+      await host.load()
+    }
+    this.loading = undefined
+  }
+}
