@@ -62,8 +62,12 @@ class RealFileCalls implements FileCalls {
   }
 
   async room(path: string): Promise<DiskRoom> {
-    const { bavail, bsize, files, ffree } = await statfs(path)
-    return { bytes: bavail * bsize, files: files === 0 ? Number.POSITIVE_INFINITY : ffree }
+    const { bavail, blocks, bsize, files, ffree } = await statfs(path)
+    return {
+      bytes: bavail * bsize,
+      files: files === 0 ? Number.POSITIVE_INFINITY : ffree,
+      totalBytes: blocks * bsize,
+    }
   }
 
   async lock(path: string): Promise<DirectoryLock | undefined> {

@@ -66,6 +66,8 @@ export interface DiskRoom {
   readonly bytes: number
   /** Files and directories; infinite where the file system sets no limit. */
   readonly files: number
+  /** Of the whole file system, used or not. */
+  readonly totalBytes: number
 }
 
 export interface DirectoryLock {

@@ -68,8 +68,8 @@ export class SpaceReserve {
 
   /** What is there for logs and topics; the reserve is not. */
   async room(): Promise<DiskRoom> {
-    const { bytes, files } = await this.real.room(this.directory)
-    return { bytes: Math.max(0, bytes - (this.held ? 0 : reserveBytes)), files }
+    const room = await this.real.room(this.directory)
+    return { ...room, bytes: Math.max(0, room.bytes - (this.held ? 0 : reserveBytes)) }
   }
 
   /** Does `work`, and if the disk is full, gives up the space and does it once more. */

@@ -86,7 +86,8 @@ export class SimFileCalls implements FileCalls {
 
   /** A simulated disk has no end. */
   async room(): Promise<DiskRoom> {
-    return { bytes: Number.POSITIVE_INFINITY, files: Number.POSITIVE_INFINITY }
+    const endless = Number.POSITIVE_INFINITY
+    return { bytes: endless, files: endless, totalBytes: endless }
   }
 
   lock(path: string): Promise<DirectoryLock | undefined> {

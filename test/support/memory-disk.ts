@@ -9,7 +9,7 @@ export class MemoryDisk implements Disk {
   /** Asked before each call; an error it returns is the call's outcome, and nothing has happened. */
   fault: (operation: string, path: string) => Error | undefined = () => undefined
   /** What `room` answers; nothing is taken from it. */
-  roomLeft: DiskRoom = { bytes: 1 << 30, files: Number.POSITIVE_INFINITY }
+  roomLeft: DiskRoom = { bytes: 1 << 30, files: Number.POSITIVE_INFINITY, totalBytes: 2 ** 31 }
 
   constructor(machine: Machine) {
     this.machine = machine
