@@ -10,6 +10,13 @@ export interface GroupInterval {
 
 export type ConsumerMigration = 'disabled' | 'upgrade' | 'downgrade' | 'bidirectional'
 
+/** What `__consumer_offsets` is made with. */
+export interface OffsetsTopicValues {
+  readonly partitions: number // offsets.topic.num.partitions
+  readonly replicationFactor: number // offsets.topic.replication.factor
+  readonly segmentBytes: number // offsets.topic.segment.bytes
+}
+
 /** What the broker's configs say of consumer groups. */
 export interface LiveGroupValues {
   readonly minSessionTimeoutMs: number // group.min.session.timeout.ms
@@ -17,6 +24,8 @@ export interface LiveGroupValues {
   readonly initialRebalanceDelayMs: number // group.initial.rebalance.delay.ms
   readonly maxSize: number // group.max.size
   readonly offsetMetadataMaxBytes: number // offset.metadata.max.bytes
+  readonly commitTimeoutMs: number // offsets.commit.timeout.ms
+  readonly offsetsTopic: OffsetsTopicValues
   readonly offsetsRetentionMs: number // offsets.retention.minutes
   readonly offsetsRetentionCheckMs: number // offsets.retention.check.interval.ms
   /** KIP-848 groups are served (group.coordinator.rebalance.protocols). */
@@ -48,6 +57,12 @@ export function groupValues(text: ConfigText): LiveGroupValues {
     initialRebalanceDelayMs: number('group.initial.rebalance.delay.ms'),
     maxSize: number('group.max.size'),
     offsetMetadataMaxBytes: number('offset.metadata.max.bytes'),
+    commitTimeoutMs: number('offsets.commit.timeout.ms'),
+    offsetsTopic: {
+      partitions: number('offsets.topic.num.partitions'),
+      replicationFactor: number('offsets.topic.replication.factor'),
+      segmentBytes: number('offsets.topic.segment.bytes'),
+    },
     offsetsRetentionMs: number('offsets.retention.minutes') * minuteMs,
     offsetsRetentionCheckMs: number('offsets.retention.check.interval.ms'),
     consumerProtocol: parseList(text('group.coordinator.rebalance.protocols')).includes('consumer'),

@@ -21,7 +21,10 @@ export interface TopicImage {
 /** Not a topic: the broker's own log lies in the directory that it would have. */
 export const clusterMetadataTopic = '__cluster_metadata'
 
-const internalTopics = new Set(['__consumer_offsets', '__transaction_state', '__share_group_state'])
+/** Where groups keep their members and their committed offsets. */
+export const consumerOffsetsTopic = '__consumer_offsets'
+
+const internalTopics = new Set([consumerOffsetsTopic, '__transaction_state', '__share_group_state'])
 export const isInternalTopic = (name: string): boolean => internalTopics.has(name)
 
 /** '.' and '_' are one character in metric names. */
