@@ -26,6 +26,7 @@ export const topicOperations = bits(
   describeConfigs,
   alterConfigs,
 )
+export const groupOperations = bits(read, describe, AclOperation.delete, describeConfigs, alterConfigs)
 export const clusterOperations = bits(
   create,
   alter,

@@ -1,0 +1,229 @@
+import { ErrorCode, type RequestOf, type ResponseInput } from '../../protocol/index.ts'
+import type { deleteGroups } from '../../protocol/schema/delete-groups.ts'
+import type { describeGroups } from '../../protocol/schema/describe-groups.ts'
+import type { heartbeat } from '../../protocol/schema/heartbeat.ts'
+import type { joinGroup } from '../../protocol/schema/join-group.ts'
+import type { leaveGroup } from '../../protocol/schema/leave-group.ts'
+import type { listGroups } from '../../protocol/schema/list-groups.ts'
+import type { offsetCommit } from '../../protocol/schema/offset-commit.ts'
+import type { offsetDelete } from '../../protocol/schema/offset-delete.ts'
+import type { syncGroup } from '../../protocol/schema/sync-group.ts'
+import { CoordinatorError } from '../runtime/coordinator-error.ts'
+import type { CoordinatorRuntime } from '../runtime/coordinator-runtime.ts'
+import type { Asker, Turn } from '../runtime/shard.ts'
+import type { TopicNews } from './cluster-topics.ts'
+import type { ClientInfo } from './group.ts'
+import type { GroupSettings } from './group-settings.ts'
+import type { GroupShard } from './group-shard.ts'
+import type { FetchedGroup, FetchedGroupAnswer } from './offsets/group-offsets.ts'
+
+type ShardWork<T> = (shard: GroupShard, turn: Turn, asker: Asker<T>) => void
+
+/** What the coordinator needs of the runtime that holds its shards. */
+export type GroupShards = Pick<CoordinatorRuntime<GroupShard>, 'partitions' | 'partitionFor' | 'ask' | 'tell'>
+
+type DescribedGroup = ResponseInput<typeof describeGroups>['groups'][number]
+type DeletedGroup = ResponseInput<typeof deleteGroups>['results'][number]
+type ListedGroup = ResponseInput<typeof listGroups>['groups'][number]
+type CommitAnswer = ResponseInput<typeof offsetCommit>
+
+/** Groups that one turn of a shard describes or deletes: a turn is to be short, and a request may name any number. */
+const groupsPerTurn = 32
+const nothing = new Uint8Array(0)
+
+/**
+ * The groups that this broker coordinates: finds the shard of each, and answers for those that cannot. Every method
+ * answers; errors are codes in its answers.
+ */
+export class GroupCoordinator {
+  private readonly shards: GroupShards
+  private readonly settings: GroupSettings
+
+  constructor(shards: GroupShards, settings: GroupSettings) {
+    this.shards = shards
+    this.settings = settings
+  }
+
+  async joinGroup(request: RequestOf<typeof joinGroup>, client: ClientInfo): Promise<ResponseInput<typeof joinGroup>> {
+    const { groupId, memberId, sessionTimeoutMs } = request
+    const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.settings
+    if (groupId === '') return joinFailure(ErrorCode.INVALID_GROUP_ID, memberId)
+    if (sessionTimeoutMs < minSessionTimeoutMs || sessionTimeoutMs > maxSessionTimeoutMs)
+      return joinFailure(ErrorCode.INVALID_SESSION_TIMEOUT, memberId)
+    return await this.ask(
+      groupId,
+      (shard, turn, asker) => shard.join(request, client, asker, turn),
+      code => joinFailure(code, memberId),
+    )
+  }
+
+  async syncGroup(request: RequestOf<typeof syncGroup>, client: ClientInfo): Promise<ResponseInput<typeof syncGroup>> {
+    const { groupId, protocolType, protocolName } = request
+    if (client.apiVersion >= protocolInSync && (protocolType === null || protocolName === null))
+      return syncFailure(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
+    if (groupId === '') return syncFailure(ErrorCode.INVALID_GROUP_ID)
+    return await this.ask(groupId, (shard, turn, asker) => shard.sync(request, client, asker, turn), syncFailure)
+  }
+
+  async heartbeat(request: RequestOf<typeof heartbeat>, client: ClientInfo): Promise<ResponseInput<typeof heartbeat>> {
+    const { groupId } = request
+    if (groupId === '') return { errorCode: ErrorCode.INVALID_GROUP_ID }
+    return await this.ask(
+      groupId,
+      (shard, turn, asker) => shard.heartbeat(request, client, asker, turn),
+      // While the group is loaded its members stay what they were.
+      code => ({ errorCode: code === ErrorCode.COORDINATOR_LOAD_IN_PROGRESS ? ErrorCode.NONE : code }),
+    )
+  }
+
+  /** The members that leave are in `members`, whatever the request's version. */
+  async leaveGroup(
+    request: RequestOf<typeof leaveGroup>,
+    client: ClientInfo,
+  ): Promise<ResponseInput<typeof leaveGroup>> {
+    const { groupId } = request
+    if (groupId === '') return { errorCode: ErrorCode.INVALID_GROUP_ID }
+    return await this.ask(
+      groupId,
+      (shard, turn, asker) => shard.leave(request, client, asker, turn),
+      errorCode => ({ errorCode }),
+    )
+  }
+
+  /** The empty group id is as good as any: old clients commit without a group. */
+  async commitOffsets(request: RequestOf<typeof offsetCommit>, client: ClientInfo): Promise<CommitAnswer> {
+    return await this.ask(
+      request.groupId,
+      (shard, turn, asker) => shard.commitOffsets(request, client, asker, turn),
+      code => commitFailure(request, code),
+    )
+  }
+
+  async fetchOffsets(group: FetchedGroup, requireStable: boolean, client: ClientInfo): Promise<FetchedGroupAnswer> {
+    return await this.ask(
+      group.groupId,
+      (shard, turn, asker) => shard.fetchOffsets(group, requireStable, client, asker, turn),
+      errorCode => ({ groupId: group.groupId, topics: [], errorCode }),
+    )
+  }
+
+  async deleteOffsets(request: RequestOf<typeof offsetDelete>): Promise<ResponseInput<typeof offsetDelete>> {
+    const failure = (errorCode: ErrorCode) => ({ errorCode, throttleTimeMs: 0, topics: [] })
+    const { groupId } = request
+    if (groupId === '') return failure(ErrorCode.INVALID_GROUP_ID)
+    return await this.ask(groupId, (shard, turn, asker) => shard.deleteOffsets(request, asker, turn), failure)
+  }
+
+  /** The groups in the order of `groupIds`. */
+  async describeGroups(groupIds: readonly string[], client: ClientInfo): Promise<DescribedGroup[]> {
+    return await this.forEach<DescribedGroup>(
+      groupIds,
+      (shard, some, turn, asker) => shard.describe(some, client, asker, turn),
+      (groupId, errorCode) => ({
+        errorCode,
+        groupId,
+        groupState: '',
+        protocolType: '',
+        protocolData: '',
+        members: [],
+      }),
+    )
+  }
+
+  async deleteGroups(groupIds: readonly string[]): Promise<DeletedGroup[]> {
+    return await this.forEach<DeletedGroup>(
+      [...new Set(groupIds)],
+      (shard, some, turn, asker) => shard.deleteGroups(some, asker, turn),
+      (groupId, errorCode) => ({ groupId, errorCode }),
+    )
+  }
+
+  /** The groups of all shards; a shard that another broker has counts for nothing, one that is loading for a failure. */
+  async listGroups(request: RequestOf<typeof listGroups>): Promise<ResponseInput<typeof listGroups>> {
+    const partitions = Array.from({ length: this.shards.partitions }, (_, partition) => partition)
+    try {
+      const lists = await Promise.all(partitions.map(partition => this.listShard(partition, request)))
+      return { errorCode: ErrorCode.NONE, groups: lists.flat() }
+    } catch (error) {
+      return { errorCode: codeOf(error), groups: [] }
+    }
+  }
+
+  /** Tells every shard what became of topics. */
+  topicsChanged(news: TopicNews): void {
+    this.shards.tell('all', (shard, turn) => shard.topicsChanged(news, turn))
+  }
+
+  private async listShard(partition: number, request: RequestOf<typeof listGroups>): Promise<readonly ListedGroup[]> {
+    try {
+      return await this.shards.ask<ListedGroup[]>(partition, (shard, turn, asker) => shard.list(request, asker, turn))
+    } catch (error) {
+      if (codeOf(error) === ErrorCode.NOT_COORDINATOR) return []
+      throw error
+    }
+  }
+
+  private async ask<T>(groupId: string, work: ShardWork<T>, failed: (code: ErrorCode) => T): Promise<T> {
+    try {
+      return await this.shards.ask(this.shards.partitionFor(groupId), work)
+    } catch (error) {
+      return failed(codeOf(error))
+    }
+  }
+
+  /** Asks each shard for its groups among `groupIds`, a few a turn; answers in the order of `groupIds`. */
+  private async forEach<T>(
+    groupIds: readonly string[],
+    work: (shard: GroupShard, groupIds: readonly string[], turn: Turn, asker: Asker<readonly T[]>) => void,
+    failed: (groupId: string, code: ErrorCode) => T,
+  ): Promise<T[]> {
+    const byPartition = new Map<number, number[]>()
+    groupIds.forEach((groupId, at) => {
+      const partition = this.shards.partitionFor(groupId)
+      const places = byPartition.get(partition)
+      if (places === undefined) byPartition.set(partition, [at])
+      else places.push(at)
+    })
+    const answers: T[] = new Array(groupIds.length)
+    const asked = [...byPartition].map(async ([partition, places]) => {
+      for (let from = 0; from < places.length; from += groupsPerTurn) {
+        const some = places.slice(from, from + groupsPerTurn)
+        const names = some.map(at => groupIds[at]!)
+        const answered = await this.shards
+          .ask<readonly T[]>(partition, (shard, turn, asker) => work(shard, names, turn, asker))
+          .catch((error: unknown) => names.map(groupId => failed(groupId, codeOf(error))))
+        some.forEach((at, index) => {
+          answers[at] = answered[index]!
+        })
+      }
+    })
+    await Promise.all(asked)
+    return answers
+  }
+}
+
+/** Since this version a SyncGroup says what it takes the group's protocol for. */
+const protocolInSync = 5
+
+function codeOf(error: unknown): ErrorCode {
+  if (error instanceof CoordinatorError) return error.code
+  throw error
+}
+
+function joinFailure(errorCode: ErrorCode, memberId: string): ResponseInput<typeof joinGroup> {
+  return { errorCode, protocolName: null, leader: '', memberId, members: [] }
+}
+
+function syncFailure(errorCode: ErrorCode): ResponseInput<typeof syncGroup> {
+  return { errorCode, assignment: nothing }
+}
+
+function commitFailure(request: RequestOf<typeof offsetCommit>, errorCode: ErrorCode): CommitAnswer {
+  return {
+    topics: request.topics.map(({ name, topicId, partitions }) => ({
+      name,
+      topicId,
+      partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })),
+    })),
+  }
+}

@@ -1,0 +1,159 @@
+import { ErrorCode, type RequestOf, type ResponseInput } from '../../protocol/index.ts'
+import type { deleteGroups } from '../../protocol/schema/delete-groups.ts'
+import type { describeGroups } from '../../protocol/schema/describe-groups.ts'
+import type { heartbeat } from '../../protocol/schema/heartbeat.ts'
+import type { joinGroup } from '../../protocol/schema/join-group.ts'
+import type { leaveGroup } from '../../protocol/schema/leave-group.ts'
+import type { listGroups } from '../../protocol/schema/list-groups.ts'
+import type { offsetCommit } from '../../protocol/schema/offset-commit.ts'
+import type { offsetDelete } from '../../protocol/schema/offset-delete.ts'
+import type { syncGroup } from '../../protocol/schema/sync-group.ts'
+import type { CoordinatorRecord } from '../runtime/record.ts'
+import type { Asker, ReplayedFrom, Shard, Turn } from '../runtime/shard.ts'
+import { ClassicGroup } from './classic/classic-group.ts'
+import { ClassicGroups } from './classic/classic-groups.ts'
+import type { TopicNews } from './cluster-topics.ts'
+import type { ClientInfo, Group, GroupContext } from './group.ts'
+import { type FetchedGroup, type FetchedGroupAnswer, GroupOffsets } from './offsets/group-offsets.ts'
+
+type DescribedGroup = ResponseInput<typeof describeGroups>['groups'][number]
+type DeletedGroup = ResponseInput<typeof deleteGroups>['results'][number]
+type ListedGroup = ResponseInput<typeof listGroups>['groups'][number]
+
+/** What a shard is made with: all that its parts share but the groups themselves. */
+export type GroupShardParts = Omit<GroupContext, 'groups'>
+
+/**
+ * All groups of one partition of `__consumer_offsets`: who is in them, by either protocol, and what they have committed.
+ * What is asked of a group goes to the half that has it; a group is of one kind at a time.
+ */
+export class GroupShard implements Shard {
+  private readonly groups = new Map<string, Group>()
+  private readonly classic: ClassicGroups
+  private readonly offsets: GroupOffsets
+
+  constructor(parts: GroupShardParts) {
+    const context: GroupContext = { ...parts, groups: this.groups }
+    this.classic = new ClassicGroups(context)
+    this.offsets = new GroupOffsets(context, groupId => new ClassicGroup(groupId))
+  }
+
+  replay(record: CoordinatorRecord, from: ReplayedFrom): void {
+    if (!this.offsets.replay(record, from)) this.classic.replay(record)
+  }
+
+  replayTransactionEnd(producerId: bigint, producerEpoch: number, committed: boolean): void {
+    this.offsets.replayTransactionEnd(producerId, producerEpoch, committed)
+  }
+
+  loaded(turn: Turn): void {
+    this.classic.loaded(turn)
+    this.offsets.loaded(turn)
+  }
+
+  join(
+    request: RequestOf<typeof joinGroup>,
+    client: ClientInfo,
+    asker: Asker<ResponseInput<typeof joinGroup>>,
+    turn: Turn,
+  ): void {
+    this.classic.join(request, client, asker, turn)
+  }
+
+  sync(
+    request: RequestOf<typeof syncGroup>,
+    client: ClientInfo,
+    asker: Asker<ResponseInput<typeof syncGroup>>,
+    turn: Turn,
+  ): void {
+    this.classic.sync(request, client, asker, turn)
+  }
+
+  heartbeat(
+    request: RequestOf<typeof heartbeat>,
+    client: ClientInfo,
+    asker: Asker<ResponseInput<typeof heartbeat>>,
+    turn: Turn,
+  ): void {
+    this.classic.heartbeat(request, client, asker, turn)
+  }
+
+  leave(
+    request: RequestOf<typeof leaveGroup>,
+    client: ClientInfo,
+    asker: Asker<ResponseInput<typeof leaveGroup>>,
+    turn: Turn,
+  ): void {
+    this.classic.leave(request, client, asker, turn)
+  }
+
+  commitOffsets(
+    request: RequestOf<typeof offsetCommit>,
+    client: ClientInfo,
+    asker: Asker<ResponseInput<typeof offsetCommit>>,
+    turn: Turn,
+  ): void {
+    this.offsets.commit(request, client, asker, turn)
+  }
+
+  fetchOffsets(
+    group: FetchedGroup,
+    requireStable: boolean,
+    client: ClientInfo,
+    asker: Asker<FetchedGroupAnswer>,
+    turn: Turn,
+  ): void {
+    this.offsets.fetch(group, requireStable, client, asker, turn)
+  }
+
+  deleteOffsets(
+    request: RequestOf<typeof offsetDelete>,
+    asker: Asker<ResponseInput<typeof offsetDelete>>,
+    turn: Turn,
+  ): void {
+    this.offsets.deleteOffsets(request, asker, turn)
+  }
+
+  /** DescribeGroups, of groups of any kind. */
+  describe(groupIds: readonly string[], client: ClientInfo, asker: Asker<readonly DescribedGroup[]>, turn: Turn): void {
+    turn.answer(
+      asker,
+      groupIds.map(groupId => this.classic.describe(groupId, client.apiVersion)),
+    )
+  }
+
+  /** Both filters are for all kinds of groups, in any case; what is no state or type is that of no group. */
+  list(request: RequestOf<typeof listGroups>, asker: Asker<ListedGroup[]>, turn: Turn): void {
+    const states = new Set(request.statesFilter.map(state => state.trim().toLowerCase()))
+    const types = new Set(request.typesFilter.map(type => type.toLowerCase()))
+    const listed: ListedGroup[] = []
+    for (const { id, type, stateName, protocolType } of this.groups.values()) {
+      if (states.size > 0 && !states.has(stateName.toLowerCase())) continue
+      if (types.size > 0 && !types.has(type)) continue
+      listed.push({ groupId: id, protocolType, groupState: stateName, groupType: type })
+    }
+    turn.answer(asker, listed)
+  }
+
+  /** Each group goes with its offsets, in this turn, or stays whole. */
+  deleteGroups(groupIds: readonly string[], asker: Asker<readonly DeletedGroup[]>, turn: Turn): void {
+    turn.answer(
+      asker,
+      groupIds.map(groupId => ({ groupId, errorCode: this.deleteGroup(groupId, turn) })),
+    )
+  }
+
+  topicsChanged({ deleted }: TopicNews, turn: Turn): void {
+    if (deleted.length > 0) this.offsets.topicsDeleted(deleted, turn)
+  }
+
+  private deleteGroup(groupId: string, turn: Turn): ErrorCode {
+    const group = this.groups.get(groupId)
+    if (group === undefined) return ErrorCode.GROUP_ID_NOT_FOUND
+    const refused = group.refuseDelete()
+    if (refused !== ErrorCode.NONE) return refused
+    this.offsets.deleteAllOf(groupId, turn)
+    turn.append(...group.tombstones())
+    return ErrorCode.NONE
+  }
+}
