@@ -26,6 +26,7 @@ import { TopicConfigChanges } from '../replication/topic-configs.ts'
 import { TopicLifecycle } from '../replication/topic-lifecycle.ts'
 import { Server } from '../server/server.ts'
 import type { TurnStats } from '../server/turn-lengths.ts'
+import { adminHandlers } from './admin-handlers.ts'
 import { startCleaner } from './cleaning.ts'
 import type { BrokerConfig, Endpoint } from './config.ts'
 import { followConnectionLimits, liveSettings } from './live-configs.ts'
@@ -122,17 +123,18 @@ async function startOn(
   await logs.start()
   const image = new ClusterImage()
   const table = new PartitionTable()
+  const placement = {
+    nodeId: config.nodeId,
+    numPartitions: config.numPartitions,
+    replicationFactor: config.replicationFactor,
+  }
   const topics = new TopicLifecycle({
     store,
     logs,
     durability,
     image,
     table,
-    placement: {
-      nodeId: config.nodeId,
-      numPartitions: config.numPartitions,
-      replicationFactor: config.replicationFactor,
-    },
+    placement,
     live,
     newId,
     logger,
@@ -227,6 +229,17 @@ async function startOn(
         config.partitionsPerPage,
       ),
     ),
+    ...adminHandlers({
+      table,
+      image,
+      store,
+      features,
+      directory,
+      room: () => reserve.room(),
+      placement,
+      clock,
+      logger,
+    }),
   ]
   const server = new Server(world, logger, handlers)
   undo.push(() => server.stop())

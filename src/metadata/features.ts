@@ -1,5 +1,8 @@
 import { MillraceError } from '../base/error.ts'
-import type { MetadataStore } from './store.ts'
+import { ok, type Result } from '../base/result.ts'
+import { SerialQueue } from '../base/serial-queue.ts'
+import { type FeatureUpdate, planFeatureUpdates } from './feature-updates.ts'
+import type { MetadataEntry, MetadataStore } from './store.ts'
 
 /** Levels of one of Kafka's features that this broker can work at. */
 export interface SupportedFeature {
@@ -31,6 +34,8 @@ const features: readonly (SupportedFeature & { readonly initial: number })[] = [
 
 export const supportedFeatures: readonly SupportedFeature[] = features.filter(({ max }) => max > 0)
 
+const known = (name: string): SupportedFeature | undefined => features.find(feature => feature.name === name)
+
 const prefix = 'features/'
 const keyOf = (name: string): string => `${prefix}${name}`
 
@@ -43,6 +48,8 @@ interface FeatureLevel {
  * value `{ level }`, 0 for none) changes what all brokers answer from then on.
  */
 export class FeatureLevels {
+  private readonly store: MetadataStore
+  private readonly queue = new SerialQueue()
   private readonly levels = new Map<string, number>()
   private newest = 0
 
@@ -58,7 +65,7 @@ export class FeatureLevels {
         })),
         remove: [],
       })
-    const levels = new FeatureLevels()
+    const levels = new FeatureLevels(store)
     for (const [key, { value, revision }] of store.list(prefix)) levels.note(key, value as FeatureLevel, revision)
     levels.check()
     store.watch(prefix, ({ key, entry }) => {
@@ -67,7 +74,9 @@ export class FeatureLevels {
     return levels
   }
 
-  private constructor() {}
+  private constructor(store: MetadataStore) {
+    this.store = store
+  }
 
   /** 0: the cluster works without it. */
   level(name: string): number {
@@ -84,6 +93,38 @@ export class FeatureLevels {
     return this.newest
   }
 
+  /** Features below the level that a new cluster begins with: an upgrade of the broker leaves levels as they are. */
+  get behind(): readonly FinalizedFeature[] {
+    return features
+      .filter(({ name, initial }) => this.level(name) < initial)
+      .map(({ name }) => ({ name, level: this.level(name) }))
+  }
+
+  /**
+   * Changes all these levels or none, and says why none. When it returns, the change is durable and in effect; rejects
+   * when it could not be written.
+   */
+  change(updates: readonly FeatureUpdate[], nodeId: number, validateOnly: boolean): Promise<Result<void, string>> {
+    return this.queue.run(async () => {
+      for (;;) {
+        const before = new Map<string, MetadataEntry | undefined>(
+          updates.map(({ name }) => [name, this.store.get(keyOf(name))]),
+        )
+        const planned = planFeatureUpdates(updates, name => this.level(name), known, nodeId)
+        if (!planned.ok) return planned
+        const changes = [...planned.value].filter(([name, level]) => level !== this.level(name))
+        if (validateOnly || changes.length === 0) return ok(undefined)
+        const { committed } = await this.store.commit({
+          compare: changes.map(([name]) => ({ key: keyOf(name), revision: before.get(name)?.revision ?? 0 })),
+          put: changes.map(([name, level]) => ({ key: keyOf(name), value: { level } satisfies FeatureLevel })),
+          remove: [],
+        })
+        // Not committed: somebody else changed one meanwhile, and the decision is made again on what is there now.
+        if (committed) return ok(undefined)
+      }
+    })
+  }
+
   private note(key: string, { level }: FeatureLevel, revision: number): void {
     this.levels.set(key.slice(prefix.length), level)
     this.newest = Math.max(this.newest, revision)
@@ -91,7 +132,7 @@ export class FeatureLevels {
 
   private check(): void {
     for (const [name, level] of this.levels) {
-      const { min, max } = features.find(feature => feature.name === name) ?? { min: 0, max: 0 }
+      const { min, max } = known(name) ?? { min: 0, max: 0 }
       if (level >= min && level <= max) continue
       throw new MillraceError(
         'UNSUPPORTED_FEATURE',

@@ -35,7 +35,8 @@ const readBytes = 1 << 20
 /** A log of this size, and this many times as large as what it says, is rewritten when it is opened. */
 const rewriteAboveBytes = 4 << 20
 const rewriteAboveRatio = 4
-const leaderEpoch = 0
+/** Nobody else ever leads the log. */
+export const metadataLeaderEpoch = 0
 
 const settings: LogSettings = {
   segmentBytes: 64 << 20,
@@ -140,6 +141,14 @@ export class LocalMetadataStore implements MetadataStore {
     })
   }
 
+  get logEndOffset(): number {
+    return this.log.logEndOffset()
+  }
+
+  get highWatermark(): number {
+    return this.log.durableOffset()
+  }
+
   get(key: string): MetadataEntry | undefined {
     return this.entries.get(key)
   }
@@ -204,7 +213,7 @@ export class LocalMetadataStore implements MetadataStore {
     if (this.failure !== undefined) throw this.failure
     const nowMs = this.world.clock.wallMs()
     await this.spend(async () => {
-      const status = this.log.appendBytes(buildBatch({ records, timestampMs: nowMs }), leaderEpoch, nowMs)
+      const status = this.log.appendBytes(buildBatch({ records, timestampMs: nowMs }), metadataLeaderEpoch, nowMs)
       checkStatus('write the cluster metadata', status)
     })
     const { baseOffset, lastOffset } = this.log.lastAppend

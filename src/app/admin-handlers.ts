@@ -1,0 +1,100 @@
+import { lazily, type ServedApi } from '../api/lazy.ts'
+import type { Logger } from '../base/logger.ts'
+import type { Clock, DiskRoom } from '../base/world.ts'
+import type { DataDirectory } from '../log/data-directory.ts'
+import type { FeatureLevels } from '../metadata/features.ts'
+import type { ClusterImage } from '../metadata/image.ts'
+import { type LocalMetadataStore, metadataLeaderEpoch } from '../metadata/local-store.ts'
+import type { PlacementDefaults } from '../metadata/placement.ts'
+import { isUuid, zeroUuid } from '../protocol/index.ts'
+import type { PartitionTable } from '../replication/partition-table.ts'
+
+/** What the administration works on, beyond topics, configs and groups. */
+export interface AdminParts {
+  readonly table: PartitionTable
+  readonly image: ClusterImage
+  readonly store: LocalMetadataStore
+  readonly features: FeatureLevels
+  readonly directory: DataDirectory
+  /** What the directory has left for logs. */
+  readonly room: () => Promise<DiskRoom>
+  readonly placement: PlacementDefaults
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** Administration that is not about topics, configs or groups: tools ask it of every cluster. */
+export function adminHandlers(parts: AdminParts): ServedApi[] {
+  const { table, image, store, features, directory, room, placement, clock, logger } = parts
+  const { nodeId } = placement
+  const { path, directoryId } = directory
+  return [
+    lazily({ key: 29, min: 1, max: 3 }, async () => (await import('../api/acls.ts')).serveDescribeAcls()),
+    lazily({ key: 30, min: 1, max: 3 }, async () => (await import('../api/acls.ts')).serveCreateAcls()),
+    lazily({ key: 31, min: 1, max: 3 }, async () => (await import('../api/acls.ts')).serveDeleteAcls()),
+    lazily({ key: 34, min: 1, max: 2 }, async () =>
+      (await import('../api/alter-replica-log-dirs.ts')).serveAlterReplicaLogDirs(image, table, path),
+    ),
+    lazily({ key: 35, min: 1, max: 5 }, async () =>
+      (await import('../api/describe-log-dirs.ts')).serveDescribeLogDirs(table, { path, room }, logger),
+    ),
+    lazily({ key: 38, min: 1, max: 3 }, async () =>
+      (await import('../api/delegation-tokens.ts')).serveCreateDelegationToken(),
+    ),
+    lazily({ key: 39, min: 1, max: 2 }, async () =>
+      (await import('../api/delegation-tokens.ts')).serveRenewDelegationToken(),
+    ),
+    lazily({ key: 40, min: 1, max: 2 }, async () =>
+      (await import('../api/delegation-tokens.ts')).serveExpireDelegationToken(),
+    ),
+    lazily({ key: 41, min: 1, max: 3 }, async () =>
+      (await import('../api/delegation-tokens.ts')).serveDescribeDelegationToken(),
+    ),
+    lazily({ key: 43, min: 0, max: 2 }, async () =>
+      (await import('../api/elect-leaders.ts')).serveElectLeaders(image, table),
+    ),
+    lazily({ key: 45, min: 0, max: 1 }, async () =>
+      (await import('../api/partition-reassignments.ts')).serveAlterPartitionReassignments(image, placement),
+    ),
+    lazily({ key: 46, min: 0, max: 0 }, async () =>
+      (await import('../api/partition-reassignments.ts')).serveListPartitionReassignments(),
+    ),
+    lazily({ key: 48, min: 0, max: 1 }, async () =>
+      (await import('../api/client-quotas.ts')).serveDescribeClientQuotas(),
+    ),
+    lazily({ key: 49, min: 0, max: 1 }, async () => (await import('../api/client-quotas.ts')).serveAlterClientQuotas()),
+    lazily({ key: 50, min: 0, max: 0 }, async () =>
+      (await import('../api/user-scram-credentials.ts')).serveDescribeUserScramCredentials(),
+    ),
+    lazily({ key: 51, min: 0, max: 0 }, async () =>
+      (await import('../api/user-scram-credentials.ts')).serveAlterUserScramCredentials(),
+    ),
+    lazily({ key: 55, min: 0, max: 2 }, async () => {
+      const quorum = {
+        nodeId,
+        directoryId: isUuid(directoryId) ? directoryId : zeroUuid,
+        leaderEpoch: metadataLeaderEpoch,
+        logEndOffset: () => store.logEndOffset,
+        highWatermark: () => store.highWatermark,
+      }
+      return (await import('../api/describe-quorum.ts')).serveDescribeQuorum(quorum, clock)
+    }),
+    lazily({ key: 57, min: 0, max: 2 }, async () =>
+      (await import('../api/update-features.ts')).serveUpdateFeatures(features, nodeId, logger),
+    ),
+    lazily({ key: 61, min: 0, max: 0 }, async () =>
+      (await import('../api/describe-producers.ts')).serveDescribeProducers(table),
+    ),
+    lazily({ key: 64, min: 0, max: 0 }, async () =>
+      (await import('../api/brokers-and-voters.ts')).serveUnregisterBroker(nodeId),
+    ),
+    lazily({ key: 65, min: 0, max: 0 }, async () =>
+      (await import('../api/transactions.ts')).serveDescribeTransactions(),
+    ),
+    lazily({ key: 66, min: 0, max: 2 }, async () => (await import('../api/transactions.ts')).serveListTransactions()),
+    lazily({ key: 80, min: 0, max: 1 }, async () => (await import('../api/brokers-and-voters.ts')).serveAddRaftVoter()),
+    lazily({ key: 81, min: 0, max: 0 }, async () =>
+      (await import('../api/brokers-and-voters.ts')).serveRemoveRaftVoter(),
+    ),
+  ]
+}
