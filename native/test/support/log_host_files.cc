@@ -70,7 +70,8 @@ bool LogHost::Load(Checkpoint& checkpoint) {
     const Offset found = checkpoint.Of(NameOf(log));
     if (!possible.contains(found))
       Blame(log, std::string(checkpoint.file) + " says " + std::to_string(found));
-    possible = {found};
+    // After a kill the directory may still be unsynced: a power loss can bring the other file back.
+    if (power_lost_) possible = {found};
   }
   return true;
 }
