@@ -29,6 +29,8 @@ import type { TurnStats } from '../server/turn-lengths.ts'
 import { adminHandlers } from './admin-handlers.ts'
 import { startCleaner } from './cleaning.ts'
 import type { BrokerConfig, Endpoint } from './config.ts'
+import { groupHandlers } from './group-handlers.ts'
+import { LazyGroupService } from './group-service.ts'
 import { followConnectionLimits, liveSettings } from './live-configs.ts'
 import { startRetention } from './retention.ts'
 
@@ -107,6 +109,10 @@ async function startOn(
       onFailed(error) {
         logger.error({ error: error.message }, 'the cluster metadata take no more changes')
       },
+      onCut(cutBytes, cutFromOffset) {
+        const log = metadataLogName
+        logger.warn({ log, cutBytes, cutFromOffset }, 'the tail of a log was incomplete and has been cut')
+      },
     },
   ).catch(async (error: unknown) => {
     // Nothing was written: the next start is to find what this one found. After a stop that was not clean it would take
@@ -166,6 +172,8 @@ async function startOn(
     timers,
     exclusively: work => topics.exclusively(work),
   })
+  const groups = new LazyGroupService({ world, image, table, topics, live, dynamic, features, logger })
+  undo.push(() => groups.stop())
   const configParts = { nodeId: config.nodeId, image, live, dynamic, topics: topicConfigs, logger }
   const handlers: ServedApi[] = [
     serveProduce(table, () => world.clock.wallMs(), world.timers),
@@ -190,6 +198,10 @@ async function startOn(
     }),
     serveApiVersions(() => handlers, identity, features),
     serveInitProducerId(new ProducerIds(store), logger),
+    lazily({ key: 10, min: 0, max: 6 }, async () =>
+      (await import('../api/find-coordinator.ts')).serveFindCoordinator(cluster, groups),
+    ),
+    ...groupHandlers(groups),
     lazily({ key: 19, min: 2, max: 7 }, async () =>
       (await import('../api/create-topics.ts')).serveCreateTopics(topics, settingsOf, clock, logger),
     ),
@@ -237,6 +249,9 @@ async function startOn(
       directory,
       room: () => reserve.room(),
       placement,
+      dynamic,
+      telemetryMaxBytes: config.telemetryMaxBytes,
+      newId,
       clock,
       logger,
     }),
@@ -260,6 +275,7 @@ async function startOn(
     advertised[bound.listener] = { host: told?.host ?? endpoint.host, port: told?.port || bound.port }
     return { host: bound.host, port: bound.port }
   })
+  groups.resume()
   return {
     endpoints,
     dataDirectory: directory.path,
@@ -270,6 +286,7 @@ async function startOn(
     cleanerStats: () => cleaner.stats(),
     async stop() {
       server.stop()
+      groups.stop()
       retention.stop()
       await cleaner.stop()
       try {

@@ -78,6 +78,8 @@ export interface LocalStoreOptions {
   readonly spend?: <T>(work: () => Promise<T>) => Promise<T>
   /** The log failed for good: what is committed can be read, and nothing more be written. */
   readonly onFailed?: (error: Error) => void
+  /** Its open found the end incomplete after a crash, cut it there and put the cut bytes aside. */
+  readonly onCut?: (cutBytes: number, fromOffset: number) => void
 }
 
 interface Waiter {
@@ -108,7 +110,8 @@ export class LocalMetadataStore implements MetadataStore {
     options: LocalStoreOptions = {},
   ): Promise<LocalMetadataStore> {
     const { spend = work => work() } = options
-    const { log } = await spend(() => world.storage.openLog(directory, settings, trust, 0, 0))
+    const { log, report } = await spend(() => world.storage.openLog(directory, settings, trust, 0, 0))
+    if (report.cutBytes > 0) options.onCut?.(report.cutBytes, report.cutFromOffset)
     const store = new LocalMetadataStore(world, durability, log, spend, options.onFailed ?? (() => {}))
     try {
       await store.replay()

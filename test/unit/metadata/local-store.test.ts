@@ -209,3 +209,19 @@ test('the metadata of a machine that was rebooted are read from the disk, since 
   await world.time.settle()
   assert.deepEqual((await opening).get('topics/a')!.value, { name: 'a' })
 })
+
+test('what its open cut away is told', async () => {
+  const world = new FakeWorld(new Machine())
+  const openLog = world.storage.openLog.bind(world.storage)
+  world.storage.openLog = async (...asked) => {
+    const opened = await openLog(...asked)
+    return { ...opened, report: { ...opened.report, cutBytes: 512, cutFromOffset: 7 } }
+  }
+  const told: [number, number][] = []
+  const opening = LocalMetadataStore.open(world, new Durability(world.storage), directory, OpenTrust.reboot, {
+    onCut: (cutBytes, fromOffset) => told.push([cutBytes, fromOffset]),
+  })
+  await world.time.settle()
+  await opening
+  assert.deepEqual(told, [[512, 7]])
+})
