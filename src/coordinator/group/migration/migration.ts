@@ -2,7 +2,10 @@
 // this file and not each other; GroupMigration (group-migration.ts) knows both through it.
 
 import type { ErrorCode, RequestOf, ResponseInput } from '../../../protocol/index.ts'
+import type { heartbeat } from '../../../protocol/schema/heartbeat.ts'
 import type { joinGroup } from '../../../protocol/schema/join-group.ts'
+import type { leaveGroup } from '../../../protocol/schema/leave-group.ts'
+import type { syncGroup } from '../../../protocol/schema/sync-group.ts'
 import type { Asker, Turn } from '../../runtime/shard.ts'
 import type { TopicPartitionsById } from '../assignor/assignment.ts'
 import type { ClientInfo, Group } from '../group.ts'
@@ -42,8 +45,18 @@ export interface ClassicGroupState {
   readonly members: readonly ClassicMemberState[]
 }
 
+type Serve<Request, Response> = (request: Request, client: ClientInfo, asker: Asker<Response>, turn: Turn) => void
+
+/** The APIs of the classic protocol. */
+export interface ClassicApis {
+  readonly join: Serve<RequestOf<typeof joinGroup>, ResponseInput<typeof joinGroup>>
+  readonly sync: Serve<RequestOf<typeof syncGroup>, ResponseInput<typeof syncGroup>>
+  readonly heartbeat: Serve<RequestOf<typeof heartbeat>, ResponseInput<typeof heartbeat>>
+  readonly leave: Serve<RequestOf<typeof leaveGroup>, ResponseInput<typeof leaveGroup>>
+}
+
 /** What conversion asks of ClassicGroups. */
-export interface ClassicSide {
+export interface ClassicSide extends ClassicApis {
   /** The group as it is, whatever its state; undefined when `groupId` is no classic group. Changes nothing. */
   stateOf(groupId: string): ClassicGroupState | undefined
   /**
@@ -56,12 +69,6 @@ export interface ClassicSide {
    * record (appendApplied) and starts its members' sessions; with `rebalance`, begins one. The KIP-848 group is gone.
    */
   adopt(state: ClassicGroupState, rebalance: boolean, turn: Turn): void
-  join(
-    request: RequestOf<typeof joinGroup>,
-    client: ClientInfo,
-    asker: Asker<ResponseInput<typeof joinGroup>>,
-    turn: Turn,
-  ): void
 }
 
 export type MemberStateName = 'stable' | 'unrevoked' | 'unreleased' | 'unknown'
@@ -83,6 +90,8 @@ export interface MixedMember {
 /** What the classic members' half sees of a KIP-848 group. */
 export interface MixedGroup extends Group {
   readonly groupEpoch: number
+  /** The group epoch that the target assignment was made for. */
+  readonly assignmentEpoch: number
   readonly members: ReadonlyMap<string, MixedMember>
   staticMemberId(instanceId: string): string | undefined
   /** What the member is meant to own. */

@@ -1,6 +1,6 @@
 import { RE2JS, RE2JSException, RE2JSSyntaxException } from 're2js'
 import { err, ok, type Result } from '../../../base/result.ts'
-import { patternCost } from './pattern-cost.ts'
+import { type PatternCost, patternCost } from './pattern-cost.ts'
 
 /**
  * A subscription's regular expression in RE2's syntax, as Kafka takes it. Matching takes time linear in the name and at
@@ -8,10 +8,13 @@ import { patternCost } from './pattern-cost.ts'
  */
 export class TopicRegex {
   readonly text: string
+  /** How many names a plain expression matches in the time that this one may take for one name. */
+  readonly cost: number
   private readonly compiled: RE2JS
 
-  constructor(text: string, compiled: RE2JS) {
+  constructor(text: string, cost: number, compiled: RE2JS) {
     this.text = text
+    this.cost = cost
     this.compiled = compiled
   }
 
@@ -29,30 +32,25 @@ const forksMax = 256
 /** Each is hundreds of ranges, which are folded one by one where case does not matter. */
 const unicodeClassesMax = 64
 
-/** The error is a sentence for the client, beside INVALID_REGULAR_EXPRESSION. */
+/** The error says what is wrong with the text, as a part of a sentence: `missing closing ]`. */
 export function compileTopicRegex(text: string): Result<TopicRegex, string> {
-  const excess = excessOf(text)
-  if (excess !== undefined) return err(invalid(text, excess))
+  if (text.length > textLengthMax) return err(`it is longer than ${textLengthMax} characters`)
+  const cost = patternCost(text)
+  const excess = excessOf(text, cost)
+  if (excess !== undefined) return err(excess)
   try {
-    return ok(new TopicRegex(text, RE2JS.compile(text)))
+    return ok(new TopicRegex(text, 1 + cost.forks, RE2JS.compile(text)))
   } catch (error) {
-    if (error instanceof RE2JSSyntaxException) return err(invalid(text, error.getDescription()))
-    if (error instanceof RE2JSException) return err(invalid(text, error.message))
+    if (error instanceof RE2JSSyntaxException) return err(error.getDescription())
+    if (error instanceof RE2JSException) return err(error.message)
     throw error
   }
 }
 
-function excessOf(text: string): string | undefined {
-  if (text.length > textLengthMax) return `it is longer than ${textLengthMax} characters`
-  const cost = patternCost(text)
-  if (cost.instructions > instructionsMax) return 'its repetitions are too large'
-  if (cost.forks > forksMax) return `it has more than ${forksMax} repetitions and alternatives`
+function excessOf(text: string, { instructions, forks }: PatternCost): string | undefined {
+  if (instructions > instructionsMax) return 'its repetitions are too large'
+  if (forks > forksMax) return `it has more than ${forksMax} repetitions and alternatives`
   const unicodeClasses = text.match(/\\p/gi)?.length ?? 0
   if (unicodeClasses > unicodeClassesMax) return `it has more than ${unicodeClassesMax} Unicode classes`
   return undefined
-}
-
-function invalid(text: string, why: string): string {
-  const shown = text.length > 200 ? `${text.slice(0, 200)}…` : text
-  return `SubscribedTopicRegex \`${shown}\` is not a valid regular expression: ${why}.`
 }

@@ -32,8 +32,8 @@ test('a name matches as a whole or not at all', () => {
   assert.equal(matches('\\pL+', 'abc'), true)
 })
 
-test('what RE2 lacks or cannot read is refused in the words that Kafka uses', () => {
-  assert.equal(refused('['), 'SubscribedTopicRegex `[` is not a valid regular expression: missing closing ].')
+test('what RE2 lacks or cannot read is refused with what is wrong', () => {
+  assert.equal(refused('['), 'missing closing ]')
   for (const text of [
     '(?=a)b',
     '(?!a)',
@@ -47,7 +47,7 @@ test('what RE2 lacks or cannot read is refused in the words that Kafka uses', ()
     '(a{1000}){1000}',
     '*a',
   ]) {
-    assert.match(refused(text), /^SubscribedTopicRegex `.*` is not a valid regular expression: .+\.$/s)
+    assert.match(refused(text), /^[a-z].+[^.]$/)
   }
 })
 
@@ -146,7 +146,7 @@ test('no text makes the compiler throw, and what it takes agrees with the langua
       (text, name) => {
         const compiled = compileTopicRegex(text)
         if (compiled.ok) assert.equal(typeof compiled.value.matches(name), 'boolean')
-        else assert.match(compiled.error, /is not a valid regular expression/)
+        else assert.ok(compiled.error.length > 0)
       },
     ),
     { numRuns: runs },
