@@ -21,11 +21,13 @@ export function serveApiVersions(
   identity: BrokerIdentity,
   features: Levels,
 ): ApiHandler {
-  return serve(apiVersions, { min: 0, max: 5 }, (request, { apiVersion }) => {
+  return serve(apiVersions, { min: 0, max: 5 }, (request, context) => {
+    const { apiVersion } = context
     if (apiVersion >= 3) {
       const { clientSoftwareName, clientSoftwareVersion } = request
       if (!softwareName.test(clientSoftwareName) || !softwareName.test(clientSoftwareVersion))
         return { errorCode: ErrorCode.INVALID_REQUEST, apiKeys: [] }
+      context.clientSoftware = { name: clientSoftwareName, version: clientSoftwareVersion }
     }
     if (apiVersion >= 5 && request.clusterId !== null && request.nodeId !== -1) {
       if (request.clusterId !== identity.clusterId || request.nodeId !== identity.nodeId)

@@ -5,6 +5,11 @@ export const noReply: unique symbol = Symbol('no reply')
 export const closeConnection: unique symbol = Symbol('close connection')
 export type Answer<Response> = Response | typeof noReply | typeof closeConnection
 
+export interface ClientSoftware {
+  readonly name: string
+  readonly version: string
+}
+
 /** What a handler knows of the request besides its fields. Valid until the answer is given. */
 export interface RequestContext {
   readonly apiVersion: number
@@ -12,6 +17,9 @@ export interface RequestContext {
   readonly clientId: string | null
   /** The address that it came from, as Kafka shows it: `/127.0.0.1`. */
   readonly clientHost: string
+  readonly clientPort: number
+  /** What the client has said that it is, on this connection; undefined when it has not (ApiVersions before v3). */
+  clientSoftware: ClientSoftware | undefined
   /** The frame the request came in: where `records` fields point to. */
   readonly arena: number
   readonly view: DataView

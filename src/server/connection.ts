@@ -1,6 +1,6 @@
 import { unsupportedApiVersions } from '../api/api-versions.ts'
 import { LazyHandler, type ServedApi } from '../api/lazy.ts'
-import { type ApiHandler, closeConnection, noReply } from '../api/serve.ts'
+import { type ApiHandler, type ClientSoftware, closeConnection, noReply } from '../api/serve.ts'
 import {
   apiName,
   decodeRequestHeader,
@@ -15,7 +15,7 @@ import {
   responseHeaderVersion,
 } from '../protocol/index.ts'
 import { apiVersions } from '../protocol/schema/api-versions.ts'
-import { Exchange, type ExchangeOwner } from './exchange.ts'
+import { type ClientAddress, Exchange, type ExchangeOwner } from './exchange.ts'
 import type { TurnTaker } from './turn-queue.ts'
 import { EncodedBody, WideAnswer } from './wide-answer.ts'
 import type { WideRequests } from './wide-requests.ts'
@@ -68,6 +68,7 @@ export class Connection implements ExchangeOwner, TurnTaker {
   /** Which listener it came to. */
   readonly listener: number
   queued = false
+  clientSoftware: ClientSoftware | undefined
   private readonly services: ConnectionServices
   /** Frames that wait for their turn. */
   private inbox: Frame[] = []
@@ -79,7 +80,7 @@ export class Connection implements ExchangeOwner, TurnTaker {
   private closed = false
   /** Why the connection ends once what came before is answered; nothing more starts then. */
   private lastReason: string | undefined
-  private host: string | undefined
+  private address: ClientAddress | undefined
 
   constructor(id: number, listener: number, services: ConnectionServices) {
     this.id = id
@@ -121,13 +122,13 @@ export class Connection implements ExchangeOwner, TurnTaker {
     this.wake()
   }
 
-  clientHost(): string {
+  clientAddress(): ClientAddress {
     // Known for as long as the connection lives; a connection that only produces never asks.
-    this.host ??= `/${this.services
-      .peerAddress(this.id)
-      .replace(/:\d+$/, '')
-      .replace(/^\[(.*)\]$/, '$1')}`
-    return this.host
+    if (this.address === undefined) {
+      const [, host = '', port = '0'] = /^(.*?)(?::(\d+))?$/.exec(this.services.peerAddress(this.id)) ?? []
+      this.address = { host: `/${host.replace(/^\[(.*)\]$/, '$1')}`, port: Number(port) }
+    }
+    return this.address
   }
 
   nextTurn(): Promise<void> {

@@ -1,11 +1,18 @@
-import type { ApiHandler, RequestContext } from '../api/serve.ts'
+import type { ApiHandler, ClientSoftware, RequestContext } from '../api/serve.ts'
 import { assert } from '../base/assert.ts'
 import type { WideRequest } from './wide-requests.ts'
+
+export interface ClientAddress {
+  /** `/127.0.0.1` */
+  readonly host: string
+  readonly port: number
+}
 
 /** What an exchange needs of its connection. */
 export interface ExchangeOwner {
   readonly id: number
-  clientHost(): string
+  clientAddress(): ClientAddress
+  clientSoftware: ClientSoftware | undefined
   orderReleased(): void
   nextTurn(): Promise<void>
   freeFrame(arena: number, position: number): void
@@ -53,7 +60,19 @@ export class Exchange implements RequestContext {
   }
 
   get clientHost(): string {
-    return this.owner.clientHost()
+    return this.owner.clientAddress().host
+  }
+
+  get clientPort(): number {
+    return this.owner.clientAddress().port
+  }
+
+  get clientSoftware(): ClientSoftware | undefined {
+    return this.owner.clientSoftware
+  }
+
+  set clientSoftware(software: ClientSoftware | undefined) {
+    this.owner.clientSoftware = software
   }
 
   releaseOrder(): void {
