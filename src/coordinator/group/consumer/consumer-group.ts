@@ -27,8 +27,12 @@ export class ConsumerGroup implements MixedGroup {
   hasPartitionMetadata = false
   /** Not logged: topics may have changed since the hash was taken. True after loading, when nobody can say. */
   topicsMayDiffer = true
-  /** Not logged: `TopicsView.version` for which the regular expressions were resolved; -1 after loading. */
+  /** Not logged: `TopicsView.version` for which all regular expressions were resolved; -1 after loading. */
   regexesResolvedAt = -1
+  /** Not logged: when that last began, monotonic. */
+  regexesRefreshedMs = Number.NEGATIVE_INFINITY
+  /** Not logged: those that stand for more topics than a record can name. */
+  readonly regexesTooLarge = new Set<string>()
 
   private readonly byId = new Map<string, ConsumerGroupMember>()
   private readonly byInstanceId = new Map<string, string>()
@@ -74,6 +78,10 @@ export class ConsumerGroup implements MixedGroup {
     return this.targets.get(memberId) ?? noPartitions
   }
 
+  hasTarget(memberId: string): boolean {
+    return this.targets.has(memberId)
+  }
+
   get hasTargets(): boolean {
     return this.targets.size > 0
   }
@@ -97,6 +105,14 @@ export class ConsumerGroup implements MixedGroup {
 
   isSubscribedTo(topic: string): boolean {
     return this.subscriptions.includes(topic)
+  }
+
+  /** Whether `member` is subscribed to a topic of this id that exists. */
+  subscribes(member: ConsumerGroupMember, topicId: Uuid): boolean {
+    const name = this.topics.topicById(topicId)?.name
+    if (name === undefined) return false
+    const { subscribedTopicNames, subscribedTopicRegex } = member
+    return subscribedTopicNames.has(name) || !!this.subscriptions.resolved.get(subscribedTopicRegex)?.topics.has(name)
   }
 
   refuseCommit(claim: CommitClaim): ErrorCode {

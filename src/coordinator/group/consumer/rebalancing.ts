@@ -1,0 +1,148 @@
+import type { Turn } from '../../runtime/shard.ts'
+import type { TopicPartitionsById } from '../assignor/assignment.ts'
+import type { GroupContext } from '../group.ts'
+import { ConsumerGroup } from './consumer-group.ts'
+import { type ConsumerGroupMember, newMember, sameMetadata, samePosition, sameSet } from './member.ts'
+import { metadataHash } from './metadata-hash.ts'
+import { reconcile } from './reconciliation.ts'
+import {
+  currentAssignmentRecord,
+  groupEpochRecord,
+  memberRecord,
+  memberTombstones,
+  partitionMetadataTombstone,
+  regexTombstone,
+  targetEpochRecord,
+  targetRecord,
+} from './records.ts'
+import { RegexResolution } from './regex-resolution.ts'
+import { assignorOf, mayAssign, newTarget, preferredAssignor } from './target-assignment.ts'
+
+/**
+ * What membership does to a group: the group epoch that rises with each change, the target assignment made for it, and the
+ * steps that members take towards theirs. Everything is written down in the order in which it is decided, and each decision
+ * sees what was written before it.
+ */
+export class Rebalancing {
+  private readonly context: GroupContext
+  private readonly regexes: RegexResolution
+
+  constructor(context: GroupContext) {
+    this.context = context
+    this.regexes = new RegexResolution(context, (group, turn) => this.changeEpoch(group, true, turn))
+  }
+
+  /**
+   * The middle of a heartbeat. `updated` is the member with what it tells of itself now; `before` is how it was, undefined for
+   * one that joins. Returns the member after its step.
+   */
+  settle(
+    groupId: string,
+    before: ConsumerGroupMember | undefined,
+    updated: ConsumerGroupMember,
+    owned: TopicPartitionsById | undefined,
+    turn: Turn,
+  ): ConsumerGroupMember {
+    const known = this.context.groups.get(groupId)
+    const preferredBefore = known instanceof ConsumerGroup ? preferredAssignor(known, this.context.settings) : undefined
+    // The first record of a group makes it.
+    if (before === undefined || !sameMetadata(before, updated)) turn.append(memberRecord(groupId, updated))
+    const group = this.groupOf(groupId)
+    const changed =
+      group.groupEpoch === 0 ||
+      subscriptionChanged(group, before ?? newMember(updated.memberId), updated) ||
+      preferredAssignor(group, this.context.settings) !== preferredBefore
+    this.forgetUnusedRegexes(group, turn)
+    this.regexes.refresh(group, turn)
+    this.changeEpoch(group, changed, turn)
+    this.assign(group, turn)
+    return this.step(group, group.members.get(updated.memberId)!, owned, turn)
+  }
+
+  /** A static member takes the place of the one that had its instance id: with its subscription, its target and its partitions. */
+  replace(group: ConsumerGroup, leaving: ConsumerGroupMember, joining: ConsumerGroupMember, turn: Turn): void {
+    const target = group.targetOf(leaving.memberId)
+    turn.append(
+      ...memberTombstones(group.id, leaving.memberId),
+      memberRecord(group.id, joining),
+      targetRecord(group.id, joining.memberId, target),
+      currentAssignmentRecord(group.id, joining),
+    )
+  }
+
+  remove(group: ConsumerGroup, memberIds: readonly string[], turn: Turn): void {
+    for (const memberId of memberIds) turn.append(...memberTombstones(group.id, memberId))
+    this.forgetUnusedRegexes(group, turn)
+    this.changeEpoch(group, true, turn)
+    // Nobody is left to assign to. The stamp says from when the group's offsets age.
+    if (group.isEmpty) turn.append(targetEpochRecord(group.id, group.groupEpoch, turn.wallMs))
+  }
+
+  /** Bumps the group epoch if something changed, `changed` or what is known of its topics. */
+  private changeEpoch(group: ConsumerGroup, changed: boolean, turn: Turn): void {
+    if (!changed && !group.topicsMayDiffer) return
+    const hash = metadataHash(group.subscriptions.topics(), this.context.topics)
+    group.topicsMayDiffer = false
+    if (changed || hash !== group.metadataHash) {
+      turn.append(groupEpochRecord(group.id, group.groupEpoch + 1, hash))
+      this.context.logger.info({ group: group.id, epoch: group.groupEpoch }, 'a consumer group has a new epoch')
+    }
+    if (group.hasPartitionMetadata) turn.append(partitionMetadataTombstone(group.id))
+  }
+
+  private assign(group: ConsumerGroup, turn: Turn): void {
+    const { settings, topics, logger } = this.context
+    if (group.groupEpoch <= group.assignmentEpoch) return
+    if (!mayAssign(group, settings.consumer(group.id).assignmentIntervalMs, turn.wallMs)) return
+    const records = newTarget(group, assignorOf(preferredAssignor(group, settings)), topics, turn.wallMs)
+    const oversize = records.find(record => !turn.fits(record))
+    if (oversize === undefined) turn.append(...records)
+    else
+      logger.error({ group: group.id, member: oversize.key }, 'a member would be assigned more than a record can hold')
+  }
+
+  private step(
+    group: ConsumerGroup,
+    member: ConsumerGroupMember,
+    owned: TopicPartitionsById | undefined,
+    turn: Turn,
+  ): ConsumerGroupMember {
+    const next = reconcile(member, {
+      assignmentEpoch: group.assignmentEpoch,
+      target: group.targetOf(member.memberId),
+      isSubscribedTo: topicId => group.subscribes(member, topicId),
+      ownerOf: (topicId, partition) => group.ownerOf(topicId, partition),
+      owned,
+    })
+    if (samePosition(member, next)) return member
+    const record = currentAssignmentRecord(group.id, next)
+    if (!turn.fits(record)) {
+      this.context.logger.error(
+        { group: group.id, member: member.memberId },
+        'a member would own more than a record can hold',
+      )
+      return member
+    }
+    turn.append(record)
+    return group.members.get(member.memberId)!
+  }
+
+  private forgetUnusedRegexes(group: ConsumerGroup, turn: Turn): void {
+    const { regexes, resolved } = group.subscriptions
+    for (const regex of resolved.keys()) if (!regexes.has(regex)) turn.append(regexTombstone(group.id, regex))
+  }
+
+  private groupOf(groupId: string): ConsumerGroup {
+    const group = this.context.groups.get(groupId)
+    if (!(group instanceof ConsumerGroup)) throw new Error(`${groupId} is no KIP-848 group`)
+    return group
+  }
+}
+
+/** A regular expression that is not resolved yet changes nothing: its topics will. */
+function subscriptionChanged(group: ConsumerGroup, before: ConsumerGroupMember, after: ConsumerGroupMember): boolean {
+  if (!sameSet(before.subscribedTopicNames, after.subscribedTopicNames)) return true
+  const regex = after.subscribedTopicRegex
+  if (regex === before.subscribedTopicRegex) return false
+  return regex === '' || group.subscriptions.resolved.has(regex)
+}
