@@ -1,12 +1,14 @@
 import { lazily, type ServedApi } from '../api/lazy.ts'
+import type { ClientTelemetry } from '../api/telemetry/client-telemetry.ts'
 import type { Logger } from '../base/logger.ts'
 import type { Clock, DiskRoom } from '../base/world.ts'
 import type { DataDirectory } from '../log/data-directory.ts'
+import type { DynamicConfigs } from '../metadata/dynamic-configs.ts'
 import type { FeatureLevels } from '../metadata/features.ts'
 import type { ClusterImage } from '../metadata/image.ts'
 import { type LocalMetadataStore, metadataLeaderEpoch } from '../metadata/local-store.ts'
 import type { PlacementDefaults } from '../metadata/placement.ts'
-import { isUuid, zeroUuid } from '../protocol/index.ts'
+import { isUuid, type Uuid, zeroUuid } from '../protocol/index.ts'
 import type { PartitionTable } from '../replication/partition-table.ts'
 
 /** What the administration works on, beyond topics, configs and groups. */
@@ -19,6 +21,9 @@ export interface AdminParts {
   /** What the directory has left for logs. */
   readonly room: () => Promise<DiskRoom>
   readonly placement: PlacementDefaults
+  readonly dynamic: DynamicConfigs
+  readonly telemetryMaxBytes: number
+  readonly newId: () => Uuid
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -28,6 +33,12 @@ export function adminHandlers(parts: AdminParts): ServedApi[] {
   const { table, image, store, features, directory, room, placement, clock, logger } = parts
   const { nodeId } = placement
   const { path, directoryId } = directory
+  let telemetry: Promise<ClientTelemetry> | undefined
+  /** Both APIs share one. */
+  const loadTelemetry = (): Promise<ClientTelemetry> => {
+    telemetry ??= makeTelemetry(parts)
+    return telemetry
+  }
   return [
     lazily({ key: 29, min: 1, max: 3 }, async () => (await import('../api/acls.ts')).serveDescribeAcls()),
     lazily({ key: 30, min: 1, max: 3 }, async () => (await import('../api/acls.ts')).serveCreateAcls()),
@@ -92,9 +103,22 @@ export function adminHandlers(parts: AdminParts): ServedApi[] {
       (await import('../api/transactions.ts')).serveDescribeTransactions(),
     ),
     lazily({ key: 66, min: 0, max: 2 }, async () => (await import('../api/transactions.ts')).serveListTransactions()),
+    lazily({ key: 71, min: 0, max: 0 }, async () => {
+      const { serveGetTelemetrySubscriptions } = await import('../api/get-telemetry-subscriptions.ts')
+      return serveGetTelemetrySubscriptions(await loadTelemetry(), parts.newId)
+    }),
+    lazily({ key: 72, min: 0, max: 0 }, async () =>
+      (await import('../api/push-telemetry.ts')).servePushTelemetry(await loadTelemetry()),
+    ),
     lazily({ key: 80, min: 0, max: 1 }, async () => (await import('../api/brokers-and-voters.ts')).serveAddRaftVoter()),
     lazily({ key: 81, min: 0, max: 0 }, async () =>
       (await import('../api/brokers-and-voters.ts')).serveRemoveRaftVoter(),
     ),
   ]
+}
+
+async function makeTelemetry({ dynamic, telemetryMaxBytes, clock, logger }: AdminParts): Promise<ClientTelemetry> {
+  const { ClientTelemetry } = await import('../api/telemetry/client-telemetry.ts')
+  const { Subscriptions } = await import('../api/telemetry/subscriptions.ts')
+  return new ClientTelemetry(new Subscriptions(dynamic), telemetryMaxBytes, clock, logger)
 }

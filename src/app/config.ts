@@ -23,6 +23,7 @@ export interface BrokerConfig {
   readonly idleTimeoutMs: number // connections.max.idle.ms
   readonly fetchMaxBytes: number // fetch.max.bytes
   readonly partitionsPerPage: number // max.request.partition.size.limit
+  readonly telemetryMaxBytes: number // telemetry.max.bytes
   readonly fetchSessionCacheSlots: number // max.incremental.fetch.session.cache.slots
   readonly retentionCheckIntervalMs: number // log.retention.check.interval.ms
   readonly compactLogs: boolean // log.cleaner.enable
@@ -66,6 +67,7 @@ export function readBrokerConfig(given: ReadonlyMap<string, string>): { config: 
     idleTimeoutMs: number('connections.max.idle.ms'),
     fetchMaxBytes: number('fetch.max.bytes'),
     partitionsPerPage: number('max.request.partition.size.limit'),
+    telemetryMaxBytes: number('telemetry.max.bytes'),
     fetchSessionCacheSlots: number('max.incremental.fetch.session.cache.slots'),
     retentionCheckIntervalMs: number('log.retention.check.interval.ms'),
     compactLogs: flag('log.cleaner.enable'),

@@ -154,6 +154,7 @@ export const brokerDefinitions = definitions<BrokerDefinition>([
   fixed('remote.log.storage.system.enable', ConfigType.boolean, 'false'),
   fixed('security.inter.broker.protocol', ConfigType.string, 'PLAINTEXT'),
   int('socket.request.max.bytes', 100 << 20, atLeast(1)),
+  int('telemetry.max.bytes', 1 << 20, atLeast(1)),
   topicLike('unclean.leader.election.enable'),
   topicLike('write.caching'),
 ])

@@ -145,6 +145,7 @@ const brokerDocumentation: Readonly<Record<string, string>> = {
   'remote.log.storage.system.enable': 'Whether segments can be tiered. Not served: always false.',
   'security.inter.broker.protocol': 'How brokers talk to each other.',
   'socket.request.max.bytes': 'The largest request that is read, in bytes.',
+  'telemetry.max.bytes': 'The most that a client may push of its metrics at once, in bytes.',
 }
 
 const groupDocumentation: Readonly<Record<string, string>> = {
