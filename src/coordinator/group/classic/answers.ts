@@ -45,9 +45,15 @@ export function answerAssignment(group: ClassicGroup, member: ClassicMember, ask
   turn.answer(asker, { errorCode: ErrorCode.NONE, protocolType, protocolName, assignment: member.assignment })
 }
 
-/** Ends a member's waiting with an error, whatever it waits for. */
-export function refuseWaiting(group: ClassicGroup, member: ClassicMember, errorCode: ErrorCode, turn: Turn): void {
-  refuseWaitingJoin(group, member, member.memberId, errorCode, turn)
+/** Ends a member's waiting with an error, whatever it waits for; the answer to JoinGroup names the member `memberId`. */
+export function refuseWaiting(
+  group: ClassicGroup,
+  member: ClassicMember,
+  memberId: string,
+  errorCode: ErrorCode,
+  turn: Turn,
+): void {
+  refuseWaitingJoin(group, member, memberId, errorCode, turn)
   refuseWaitingSync(member, errorCode, turn)
 }
 
@@ -60,7 +66,6 @@ export function refuseWaitingSync(member: ClassicMember, errorCode: ErrorCode, t
   return true
 }
 
-/** The same for JoinGroup alone, which names the member `memberId` in its answer. */
 export function refuseWaitingJoin(
   group: ClassicGroup,
   member: ClassicMember,

@@ -152,7 +152,8 @@ export class ClassicGroups implements ClassicSide {
   release(groupId: string, turn: Turn): void {
     const group = this.find(groupId)
     if (group === undefined) return
-    for (const member of group.members) refuseWaiting(group, member, ErrorCode.REBALANCE_IN_PROGRESS, turn)
+    for (const member of group.members)
+      refuseWaiting(group, member, member.memberId, ErrorCode.REBALANCE_IN_PROGRESS, turn)
     this.rebalance.cancelTimers(group, turn)
   }
 

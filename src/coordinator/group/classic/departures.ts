@@ -55,7 +55,7 @@ export class Departures {
     if (id === undefined) return ErrorCode.UNKNOWN_MEMBER_ID
     const refused = group.refuseMember(id, groupInstanceId)
     if (refused !== ErrorCode.NONE) return refused
-    refuseWaiting(group, group.members.get(id)!, ErrorCode.UNKNOWN_MEMBER_ID, turn)
+    refuseWaiting(group, group.members.get(id)!, '', ErrorCode.UNKNOWN_MEMBER_ID, turn)
     this.sessions.end(group, id, turn)
     group.removeMember(id)
     this.context.logger.info({ group: group.id, member: id, reason: reason || 'not given' }, 'A member left the group.')

@@ -90,7 +90,7 @@ export class Joins {
 
   private refuseForSize(group: ClassicGroup, { memberId, asker }: Join, turn: Turn): void {
     const member = group.members.get(memberId)
-    if (member !== undefined) refuseWaiting(group, member, ErrorCode.GROUP_MAX_SIZE_REACHED, turn)
+    if (member !== undefined) refuseWaiting(group, member, '', ErrorCode.GROUP_MAX_SIZE_REACHED, turn)
     this.sessions.end(group, memberId, turn)
     group.removeMember(memberId)
     refuseJoin(asker, '', ErrorCode.GROUP_MAX_SIZE_REACHED, turn)

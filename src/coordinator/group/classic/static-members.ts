@@ -29,7 +29,7 @@ export class StaticMembers {
   replace(group: ClassicGroup, oldId: string, newId: string, join: Join, turn: Turn): void {
     const old = group.members.get(oldId)!
     const oldLeaderId = group.leaderId
-    refuseWaiting(group, old, ErrorCode.FENCED_INSTANCE_ID, turn)
+    refuseWaiting(group, old, oldId, ErrorCode.FENCED_INSTANCE_ID, turn)
     this.sessions.end(group, oldId, turn)
     const fresh = new ClassicMember({
       ...join,
