@@ -1,0 +1,285 @@
+import { ErrorCode, type RequestOf, type ResponseInput } from '../../../protocol/index.ts'
+import type { joinGroup } from '../../../protocol/schema/join-group.ts'
+import type { syncGroup } from '../../../protocol/schema/sync-group.ts'
+import type { Asker, Turn } from '../../runtime/shard.ts'
+import {
+  consumerProtocolType,
+  consumerProtocolVersion,
+  decodeSubscription,
+  encodeAssignment,
+} from '../consumer-protocol.ts'
+import type { ClientInfo, GroupContext } from '../group.ts'
+import type {
+  ClassicApis,
+  ClassicJoin,
+  ClassicMemberMetadata,
+  ClassicProtocol,
+  ConsumerSide,
+  MixedGroup,
+  MixedMember,
+} from './migration.ts'
+import { partitionsById, partitionsByName } from './partitions.ts'
+import { Rejoins } from './rejoins.ts'
+
+type JoinRequest = RequestOf<typeof joinGroup>
+type SyncRequest = RequestOf<typeof syncGroup>
+type JoinAsker = Asker<ResponseInput<typeof joinGroup>>
+
+/** From this version on a dynamic member learns its id first and joins with it. */
+const memberIdRequiredSince = 4
+/** From this version on SyncGroup has to name the protocol. */
+const syncNamesProtocolSince = 5
+/** From this version on LeaveGroup takes out several members, each with its own code. */
+const leaveInBatchesSince = 3
+/** The first version whose answer may have no protocol name. */
+const nullProtocolSince = 7
+
+/** How a group whose last KIP-848 member was replaced becomes a classic one. */
+export interface Settlement {
+  settleAsClassic(group: MixedGroup, turn: Turn): string | undefined
+  rejoinAsClassic(group: MixedGroup, ...request: Parameters<ClassicApis['join']>): boolean
+}
+
+/**
+ * Members of the classic protocol in a KIP-848 group. The coordinator assigns; nobody leads and nobody waits for others:
+ * JoinGroup takes the member a step towards its target and answers at once with its epoch as the generation, SyncGroup gives
+ * it what it has. REBALANCE_IN_PROGRESS in a heartbeat is how it hears that there is a next step, and the JoinGroup that
+ * follows says by its owned partitions what it has given up. It joins and syncs within its rebalance timeout, or is removed.
+ */
+export class ClassicMembers {
+  private readonly context: GroupContext
+  private readonly consumer: () => ConsumerSide
+  private readonly settlement: Settlement
+  private readonly rejoins: Rejoins
+
+  constructor(context: GroupContext, consumer: () => ConsumerSide, settlement: Settlement) {
+    this.context = context
+    this.consumer = consumer
+    this.settlement = settlement
+    this.rejoins = new Rejoins(context.logger, (groupId, memberId, turn) => {
+      const group = consumer().groupOf(groupId)
+      if (group?.members.has(memberId)) consumer().removeMembers(group, [memberId], turn)
+    })
+  }
+
+  join(group: MixedGroup, request: JoinRequest, client: ClientInfo, asker: JoinAsker, turn: Turn): void {
+    const made = this.readJoin(group, request, client)
+    if (made.join === undefined) {
+      const protocolName = client.apiVersion >= nullProtocolSince ? null : ''
+      const { errorCode, memberId } = made
+      turn.answer(asker, { errorCode, generationId: -1, protocolName, leader: '', memberId, members: [] })
+      return
+    }
+    const { join } = made
+    const before = this.placeOf(group, join)
+    const member = this.consumer().joinClassic(group, join, turn)
+    if (before !== undefined && before.memberId !== member.memberId) this.forget(group.id, before.memberId, turn)
+    let protocolName = chosenOf(join.classic).name
+    let isClassicNow = false
+    if (before?.classic === null) {
+      if (!isSettled(group)) {
+        if (this.settlement.rejoinAsClassic(group, request, client, asker, turn)) return
+      } else {
+        const chosen = this.settlement.settleAsClassic(group, turn)
+        isClassicNow = chosen !== undefined
+        protocolName = chosen ?? protocolName
+      }
+    }
+    if (!isClassicNow) {
+      this.rejoins.joined(group.id, member.memberId, join.rebalanceTimeoutMs, turn)
+      this.consumer().startSession(group, member.memberId, join.classic.sessionTimeoutMs, turn)
+    }
+    turn.answer(asker, {
+      errorCode: ErrorCode.NONE,
+      generationId: member.memberEpoch,
+      protocolType: consumerProtocolType,
+      protocolName,
+      leader: '',
+      memberId: member.memberId,
+      members: [],
+    })
+  }
+
+  readonly sync = (group: MixedGroup, ...[request, client, asker, turn]: Parameters<ClassicApis['sync']>): void => {
+    const synced = this.readSync(group, request, client, turn)
+    if (synced.member === undefined) {
+      turn.answer(asker, { errorCode: synced.errorCode, assignment: new Uint8Array(0) })
+      return
+    }
+    const { member, classic } = synced
+    this.rejoins.synced(group.id, member.memberId, turn)
+    this.consumer().startSession(group, member.memberId, classic.sessionTimeoutMs, turn)
+    const version = consumerProtocolVersion(chosenOf(classic).metadata) ?? 0
+    const assignment = encodeAssignment(version, partitionsByName(member.assigned, this.context.topics))
+    const { protocolType, protocolName } = request
+    turn.answer(asker, { errorCode: ErrorCode.NONE, protocolType, protocolName, assignment })
+  }
+
+  heartbeat(group: MixedGroup, ...rest: HeartbeatCall): void {
+    const [request, asker, turn] = rest
+    turn.answer(asker, { errorCode: this.heard(group, request, turn) })
+  }
+
+  readonly leave = (group: MixedGroup, ...[request, client, asker, turn]: Parameters<ClassicApis['leave']>): void => {
+    const inBatches = client.apiVersion >= leaveInBatchesSince
+    const leaving = inBatches ? request.members : [{ memberId: request.memberId, groupInstanceId: null, reason: null }]
+    const gone = new Set<string>()
+    const members = leaving.map(({ memberId, groupInstanceId, reason }) => {
+      // An operator names the instance alone, as it is all that they know.
+      const byInstance = memberId === '' && groupInstanceId !== null ? group.staticMemberId(groupInstanceId) : undefined
+      const id = byInstance ?? memberId
+      const found = this.find(group, id, groupInstanceId)
+      if (found.member !== undefined && !gone.has(id)) {
+        gone.add(id)
+        this.context.logger.info(
+          { group: group.id, member: id, reason: reason || 'not given' },
+          'a member left the group',
+        )
+      }
+      return { memberId: id, groupInstanceId, errorCode: found.member ? ErrorCode.NONE : found.errorCode }
+    })
+    if (gone.size > 0) this.consumer().removeMembers(group, [...gone], turn)
+    turn.answer(asker, inBatches ? { errorCode: ErrorCode.NONE, members } : { errorCode: members[0]!.errorCode })
+  }
+
+  /** The member is gone, or its group is no KIP-848 group any more. */
+  forget(groupId: string, memberId: string, turn: Turn): void {
+    this.rejoins.forget(groupId, memberId, turn)
+  }
+
+  /** Reads a JoinGroup; the member id that an error goes to is the one asked with, or the one to ask with next. */
+  private readJoin(group: MixedGroup, request: JoinRequest, client: ClientInfo): JoinRead {
+    const { groupInstanceId: instanceId, sessionTimeoutMs, protocolType } = request
+    const refused = (errorCode: ErrorCode, memberId = request.memberId): JoinRead => ({
+      join: undefined,
+      errorCode,
+      memberId,
+    })
+    const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.context.settings
+    if (sessionTimeoutMs < minSessionTimeoutMs || sessionTimeoutMs > maxSessionTimeoutMs) {
+      return refused(ErrorCode.INVALID_SESSION_TIMEOUT)
+    }
+    const isUnknown = request.memberId === ''
+    const memberId = isUnknown ? this.context.newMemberId(instanceId ?? client.clientId) : request.memberId
+    const replacesStatic = isUnknown && instanceId !== null && group.staticMemberId(instanceId) !== undefined
+    const noRoom = this.consumer().refuseClassicJoin(group, { memberId, instanceId, replacesStatic })
+    if (noRoom !== ErrorCode.NONE) return refused(noRoom)
+    const protocols = withEachNameOnce(request.protocols)
+    const subscription = protocols[0] && decodeSubscription(protocols[0].metadata)
+    if (!subscription?.ok || !fits(group, protocolType, protocols))
+      return refused(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
+    if (isUnknown && instanceId === null && client.apiVersion >= memberIdRequiredSince) {
+      return refused(ErrorCode.MEMBER_ID_REQUIRED, memberId)
+    }
+    const { topics, ownedPartitions, rackId } = subscription.value
+    return {
+      join: {
+        memberId,
+        instanceId,
+        replacesStatic,
+        rackId,
+        rebalanceTimeoutMs: client.apiVersion === 0 ? sessionTimeoutMs : Math.max(request.rebalanceTimeoutMs, 0),
+        clientId: client.clientId,
+        clientHost: client.clientHost,
+        subscribedTopicNames: topics,
+        classic: { sessionTimeoutMs, supportedProtocols: protocols },
+        owned: partitionsById(ownedPartitions, this.context.topics),
+      },
+    }
+  }
+
+  /** The member that the join goes on from, if any. */
+  private placeOf(group: MixedGroup, { memberId, instanceId, replacesStatic }: ClassicJoin): MixedMember | undefined {
+    const id = replacesStatic && instanceId !== null ? group.staticMemberId(instanceId) : memberId
+    return id === undefined ? undefined : group.members.get(id)
+  }
+
+  private readSync(group: MixedGroup, request: SyncRequest, client: ClientInfo, turn: Turn): Found {
+    const { memberId, groupInstanceId, generationId, protocolType, protocolName } = request
+    const refused = (errorCode: ErrorCode): Found => ({ member: undefined, errorCode })
+    if (client.apiVersion >= syncNamesProtocolSince && (protocolType === null || protocolName === null)) {
+      return refused(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
+    }
+    const found = this.find(group, memberId, groupInstanceId)
+    if (found.member === undefined) return found
+    const { member, classic } = found
+    if (member.memberEpoch !== generationId) return refused(ErrorCode.ILLEGAL_GENERATION)
+    const sameType = protocolType === null || protocolType === consumerProtocolType
+    const sameName = protocolName === null || protocolName === chosenOf(classic).name
+    if (!sameType || !sameName) return refused(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
+    // There is a newer target than the one it joined for. A member that has to give partitions up learns of that first.
+    if (member.memberEpoch < group.assignmentEpoch && member.state !== 'unrevoked') {
+      this.rejoins.expect(group.id, member, turn)
+      return refused(ErrorCode.REBALANCE_IN_PROGRESS)
+    }
+    return found
+  }
+
+  private heard(group: MixedGroup, request: HeartbeatCall[0], turn: Turn): ErrorCode {
+    const { memberId, groupInstanceId, generationId } = request
+    const found = this.find(group, memberId, groupInstanceId)
+    if (found.member === undefined) return found.errorCode
+    const { member, classic } = found
+    if (generationId !== member.memberEpoch) return ErrorCode.ILLEGAL_GENERATION
+    this.consumer().startSession(group, memberId, classic.sessionTimeoutMs, turn)
+    const isThereMore =
+      member.memberEpoch < group.groupEpoch ||
+      member.state === 'unrevoked' ||
+      (member.state === 'unreleased' && !group.waitsForOthers(memberId))
+    if (!isThereMore) return ErrorCode.NONE
+    this.rejoins.expect(group.id, member, turn)
+    return ErrorCode.REBALANCE_IN_PROGRESS
+  }
+
+  private find(group: MixedGroup, memberId: string, instanceId: string | null): Found {
+    if (instanceId !== null) {
+      const owner = group.staticMemberId(instanceId)
+      if (owner === undefined) return { member: undefined, errorCode: ErrorCode.UNKNOWN_MEMBER_ID }
+      if (owner !== memberId) return { member: undefined, errorCode: ErrorCode.FENCED_INSTANCE_ID }
+    }
+    const member = group.members.get(memberId)
+    if (member === undefined || member.classic === null)
+      return { member: undefined, errorCode: ErrorCode.UNKNOWN_MEMBER_ID }
+    return { member, classic: member.classic }
+  }
+}
+
+type HeartbeatCall = [
+  request: Parameters<ClassicApis['heartbeat']>[0],
+  asker: Parameters<ClassicApis['heartbeat']>[2],
+  turn: Turn,
+]
+type JoinRead =
+  | { readonly join: ClassicJoin }
+  | { readonly join: undefined; readonly errorCode: ErrorCode; readonly memberId: string }
+type Found =
+  | { readonly member: MixedMember; readonly classic: ClassicMemberMetadata }
+  | { readonly member: undefined; readonly errorCode: ErrorCode }
+
+/** The protocol that its JoinGroup was answered with: there is no leader whose protocol would matter. */
+const chosenOf = ({ supportedProtocols }: ClassicMemberMetadata): ClassicProtocol => supportedProtocols[0]!
+
+function withEachNameOnce(protocols: readonly ClassicProtocol[]): ClassicProtocol[] {
+  const byName = new Map<string, ClassicProtocol>()
+  for (const { name, metadata } of protocols) if (!byName.has(name)) byName.set(name, { name, metadata })
+  return [...byName.values()]
+}
+
+/** Whether one of the protocols is one that all members of the classic protocol know: the group may have to go back to it. */
+function fits(group: MixedGroup, protocolType: string, protocols: readonly ClassicProtocol[]): boolean {
+  if (protocolType !== consumerProtocolType) return false
+  let common = new Set(protocols.map(({ name }) => name))
+  for (const { classic } of group.members.values()) {
+    if (classic !== null)
+      common = new Set(classic.supportedProtocols.map(({ name }) => name).filter(name => common.has(name)))
+  }
+  return common.size > 0
+}
+
+/** Everybody has what they are meant to have at the group's epoch. */
+function isSettled(group: MixedGroup): boolean {
+  for (const { state, memberEpoch } of group.members.values()) {
+    if (state !== 'stable' || memberEpoch !== group.groupEpoch) return false
+  }
+  return true
+}
