@@ -11,6 +11,7 @@ import {
   installNodeDriver,
   installPlatformaticDriver,
   installPythonDriver,
+  newestJava,
 } from './install-clients.ts'
 import { KcatDriver } from './kcat-driver.ts'
 
@@ -69,7 +70,7 @@ const confluentJavascript = { noNullHeaders: true, readsNullHeadersAsEmpty: true
 
 /** The first is also the witness that the suites hold the others against. */
 export const clientKinds: readonly ClientKind[] = [
-  kind('java-4.4', 'Java kafka-clients', () => installJavaDriver('4.4.0', ['AdminSince28', 'AdminSince41'])),
+  kind('java-4.4', 'Java kafka-clients', () => installJavaDriver(...newestJava)),
   kind('java-3.9', 'Java kafka-clients', () => installJavaDriver('3.9.1', until39)),
   kind('java-2.8', 'Java kafka-clients', () => installJavaDriver('2.8.2', until39)),
   kind('java-2.1', 'Java kafka-clients', () => installJavaDriver('2.1.1', ['AdminUntil39'])),

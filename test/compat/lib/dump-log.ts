@@ -126,3 +126,32 @@ export const dumpLogs = async (partitions: readonly PartitionFiles[], { compacte
   for (const [path, pairs] of batches) complaints.push(...offsetGaps(path, pairs, compacted))
   return { complaints, records }
 }
+
+export interface GroupRecords {
+  readonly records: number
+  /** The types of their keys. */
+  readonly types: ReadonlySet<string>
+  /** Lines about records that the tool could not read. */
+  readonly unread: readonly string[]
+}
+
+/** Runs DumpLogSegments over partitions of `__consumer_offsets` with the decoder of their records. */
+export const dumpGroupRecords = async (partitions: readonly PartitionFiles[]): Promise<GroupRecords> => {
+  const logs = partitions.flatMap(({ dir, files }) => files.map(file => join(dir, file)))
+  const { lines, complaints } = await runTool(
+    logs.filter(path => path.endsWith('.log')),
+    '--offsets-decoder',
+  )
+  const records = lines.filter(line => line.startsWith('| offset: '))
+  const types = new Set<string>()
+  const unread = [...complaints]
+  for (const line of records) {
+    // A control record has no key of the coordinator's.
+    if (/ endTxnMarker: /.test(line)) continue
+    const type = / key: \{"type":"(\d+)","data":\{/.exec(line)?.[1]
+    const read = type !== undefined && / payload: (<DELETE>|\{"version":"\d+","data":\{.*)$/.test(line)
+    if (read) types.add(type)
+    else unread.push(line)
+  }
+  return { records: records.length, types, unread }
+}

@@ -15,10 +15,18 @@ export interface DriverCommand {
 
 const buildLimitMs = 480_000
 const heapMb = 128
-const goPrograms = ['franz', 'sarama'] as const
+/** The programs of drivers/go, each with the package that it speaks through. */
+const goPrograms = { franz: 'wire', sarama: 'wire', 'franz-members': 'members', 'sarama-members': 'members' } as const
+
+/** All that compiles against the newest version: its driver and its members share a place. */
+export const newestJava = ['4.4.0', ['AdminSince28', 'AdminSince41', 'AdminGroups', 'Members']] as const
 
 /** `classes` are those of drivers/java that compile against this version. */
-export const installJavaDriver = async (version: string, classes: readonly string[]): Promise<DriverCommand> => {
+export const installJavaDriver = async (
+  version: string,
+  classes: readonly string[],
+  main = 'Driver',
+): Promise<DriverCommand> => {
   const pom = here('drivers/java/pom.xml')
   const sources = ['Driver', 'AdminCalls', ...classes].map(name => here(`drivers/java/${name}.java`))
   const dir = await installed(`java-client-${version}`, [pom, ...sources], async building => {
@@ -33,23 +41,36 @@ export const installJavaDriver = async (version: string, classes: readonly strin
   const path = `${join(dir, 'classes')}:${join(dir, 'lib', '*')}`
   return {
     command: 'java',
-    args: [`-Xmx${heapMb}m`, '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', path, 'Driver'],
+    args: [`-Xmx${heapMb}m`, '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', path, main],
   }
 }
 
 export const installGoDriver = async (
-  program: (typeof goPrograms)[number],
+  program: keyof typeof goPrograms,
   modFile: 'go.mod' | 'go.old.mod',
 ): Promise<DriverCommand> => {
   const source = here('drivers/go')
   const sums = modFile.replace('.mod', '.sum')
-  const recipes = [modFile, sums, 'wire/wire.go', `${program}/main.go`].map(file => join(source, file))
+  const speaker = goPrograms[program]
+  const recipes = [modFile, sums, `${speaker}/${speaker}.go`, `${program}/main.go`].map(file => join(source, file))
   const dir = await installed(`${program}-${modFile}`, recipes, async building => {
     await ensure('golang-go', 'go', 'version')
     const args = ['build', '-buildvcs=false', `-modfile=${modFile}`, '-o', join(building, program), `./${program}`]
     await run('go', args, { timeoutMs: installLimitMs, cwd: source })
   })
   return { command: join(dir, program), args: [] }
+}
+
+/** The tests that franz-go's module carries, as a program. */
+export const installFranzGoTests = async (): Promise<string> => {
+  const source = here('drivers/go')
+  const recipes = ['go.mod', 'go.sum'].map(file => join(source, file))
+  const dir = await installed('franz-go-tests', recipes, async building => {
+    await ensure('golang-go', 'go', 'version')
+    const args = ['test', '-c', '-modfile=go.mod', '-o', join(building, 'kgo.test'), 'github.com/twmb/franz-go/pkg/kgo']
+    await run('go', args, { timeoutMs: installLimitMs, cwd: source })
+  })
+  return join(dir, 'kgo.test')
 }
 
 export const installPythonDriver = async (driver: string, requirements: string): Promise<DriverCommand> => ({

@@ -33,7 +33,7 @@ public class Driver {
 
   static final ObjectMapper JSON = new ObjectMapper();
   static final int INLINE_BYTES_MAX = 1024;
-  static final List<String> OPTIONAL = List.of("AdminUntil39", "AdminSince28", "AdminSince41");
+  static final List<String> OPTIONAL = List.of("AdminUntil39", "AdminSince28", "AdminSince41", "AdminGroups");
   static String bootstrap;
 
   /** What the jar says of itself: the class that reads this has moved between versions. */
