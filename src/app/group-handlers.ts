@@ -1,13 +1,15 @@
 import { type LazyHandler, lazily } from '../api/lazy.ts'
 import type { GroupCoordinator } from '../coordinator/group/group-coordinator.ts'
 
-/** What the group APIs are served from; it comes with the first request. */
+/** What the group APIs are served from; both come with the first request. */
 export interface GroupService {
   coordinator(): Promise<GroupCoordinator>
+  /** KIP-848 groups are served: the cluster's group.version is at least 1, and the broker's configs do not forbid it. */
+  consumerProtocol(): boolean
 }
 
 /** The APIs of consumer groups, but FindCoordinator. */
-export function groupHandlers({ coordinator }: GroupService): LazyHandler[] {
+export function groupHandlers({ coordinator, consumerProtocol }: GroupService): LazyHandler[] {
   return [
     lazily({ key: 8, min: 2, max: 10 }, async () =>
       (await import('../api/offset-commit.ts')).serveOffsetCommit(await coordinator()),
@@ -38,6 +40,18 @@ export function groupHandlers({ coordinator }: GroupService): LazyHandler[] {
     ),
     lazily({ key: 47, min: 0, max: 0 }, async () =>
       (await import('../api/offset-delete.ts')).serveOffsetDelete(await coordinator()),
+    ),
+    lazily({ key: 68, min: 0, max: 1 }, async () =>
+      (await import('../api/consumer-group-heartbeat.ts')).serveConsumerGroupHeartbeat(
+        await coordinator(),
+        consumerProtocol,
+      ),
+    ),
+    lazily({ key: 69, min: 0, max: 1 }, async () =>
+      (await import('../api/consumer-group-describe.ts')).serveConsumerGroupDescribe(
+        await coordinator(),
+        consumerProtocol,
+      ),
     ),
   ]
 }

@@ -1,4 +1,6 @@
 import { ErrorCode, type RequestOf, type ResponseInput } from '../../protocol/index.ts'
+import type { consumerGroupDescribe } from '../../protocol/schema/consumer-group-describe.ts'
+import type { consumerGroupHeartbeat } from '../../protocol/schema/consumer-group-heartbeat.ts'
 import type { deleteGroups } from '../../protocol/schema/delete-groups.ts'
 import type { describeGroups } from '../../protocol/schema/describe-groups.ts'
 import type { heartbeat } from '../../protocol/schema/heartbeat.ts'
@@ -23,6 +25,7 @@ type ShardWork<T> = (shard: GroupShard, turn: Turn, asker: Asker<T>) => void
 export type GroupShards = Pick<CoordinatorRuntime<GroupShard>, 'partitions' | 'partitionFor' | 'ask' | 'tell'>
 
 type DescribedGroup = ResponseInput<typeof describeGroups>['groups'][number]
+type DescribedConsumerGroup = ResponseInput<typeof consumerGroupDescribe>['groups'][number]
 type DeletedGroup = ResponseInput<typeof deleteGroups>['results'][number]
 type ListedGroup = ResponseInput<typeof listGroups>['groups'][number]
 type CommitAnswer = ResponseInput<typeof offsetCommit>
@@ -90,6 +93,17 @@ export class GroupCoordinator {
     )
   }
 
+  async consumerGroupHeartbeat(
+    request: RequestOf<typeof consumerGroupHeartbeat>,
+    client: ClientInfo,
+  ): Promise<ResponseInput<typeof consumerGroupHeartbeat>> {
+    return await this.ask(
+      request.groupId,
+      (shard, turn, asker) => shard.consumerHeartbeat(request, client, asker, turn),
+      errorCode => ({ throttleTimeMs: 0, errorCode, memberEpoch: 0, heartbeatIntervalMs: 0 }),
+    )
+  }
+
   /** The empty group id is as good as any: old clients commit without a group. */
   async commitOffsets(request: RequestOf<typeof offsetCommit>, client: ClientInfo): Promise<CommitAnswer> {
     return await this.ask(
@@ -128,6 +142,25 @@ export class GroupCoordinator {
         members: [],
       }),
     )
+  }
+
+  async describeConsumerGroups(groupIds: readonly string[]): Promise<DescribedConsumerGroup[]> {
+    const failure = (groupId: string, errorCode: ErrorCode): DescribedConsumerGroup => ({
+      errorCode,
+      groupId,
+      groupState: '',
+      groupEpoch: 0,
+      assignmentEpoch: 0,
+      assignorName: '',
+      members: [],
+    })
+    const described = await this.forEach<DescribedConsumerGroup>(
+      groupIds.filter(groupId => groupId !== ''),
+      (shard, some, turn, asker) => shard.describeConsumer(some, asker, turn),
+      failure,
+    )
+    const nameless = groupIds.filter(groupId => groupId === '')
+    return [...nameless.map(groupId => failure(groupId, ErrorCode.INVALID_GROUP_ID)), ...described]
   }
 
   async deleteGroups(groupIds: readonly string[]): Promise<DeletedGroup[]> {

@@ -1,4 +1,6 @@
 import { ErrorCode, type RequestOf, type ResponseInput } from '../../protocol/index.ts'
+import type { consumerGroupDescribe } from '../../protocol/schema/consumer-group-describe.ts'
+import type { consumerGroupHeartbeat } from '../../protocol/schema/consumer-group-heartbeat.ts'
 import type { deleteGroups } from '../../protocol/schema/delete-groups.ts'
 import type { describeGroups } from '../../protocol/schema/describe-groups.ts'
 import type { heartbeat } from '../../protocol/schema/heartbeat.ts'
@@ -13,10 +15,13 @@ import type { Asker, ReplayedFrom, Shard, Turn } from '../runtime/shard.ts'
 import { ClassicGroup } from './classic/classic-group.ts'
 import { ClassicGroups } from './classic/classic-groups.ts'
 import type { TopicNews } from './cluster-topics.ts'
+import { ConsumerGroups } from './consumer/consumer-groups.ts'
 import type { ClientInfo, Group, GroupContext } from './group.ts'
+import { GroupMigration } from './migration/group-migration.ts'
 import { type FetchedGroup, type FetchedGroupAnswer, GroupOffsets } from './offsets/group-offsets.ts'
 
 type DescribedGroup = ResponseInput<typeof describeGroups>['groups'][number]
+type DescribedConsumerGroup = ResponseInput<typeof consumerGroupDescribe>['groups'][number]
 type DeletedGroup = ResponseInput<typeof deleteGroups>['results'][number]
 type ListedGroup = ResponseInput<typeof listGroups>['groups'][number]
 
@@ -30,16 +35,22 @@ export type GroupShardParts = Omit<GroupContext, 'groups'>
 export class GroupShard implements Shard {
   private readonly groups = new Map<string, Group>()
   private readonly classic: ClassicGroups
+  private readonly consumer: ConsumerGroups
+  private readonly migration: GroupMigration
   private readonly offsets: GroupOffsets
 
   constructor(parts: GroupShardParts) {
     const context: GroupContext = { ...parts, groups: this.groups }
     this.classic = new ClassicGroups(context)
+    this.migration = new GroupMigration(context, this.classic, () => this.consumer)
+    this.consumer = new ConsumerGroups(context, this.migration)
     this.offsets = new GroupOffsets(context, groupId => new ClassicGroup(groupId))
   }
 
   replay(record: CoordinatorRecord, from: ReplayedFrom): void {
-    if (!this.offsets.replay(record, from)) this.classic.replay(record)
+    // Whatever is left is a record of share or streams groups, which are not served.
+    if (this.offsets.replay(record, from) || this.classic.replay(record)) return
+    this.consumer.replay(record)
   }
 
   replayTransactionEnd(producerId: bigint, producerEpoch: number, committed: boolean): void {
@@ -48,6 +59,7 @@ export class GroupShard implements Shard {
 
   loaded(turn: Turn): void {
     this.classic.loaded(turn)
+    this.consumer.loaded(turn)
     this.offsets.loaded(turn)
   }
 
@@ -57,7 +69,7 @@ export class GroupShard implements Shard {
     asker: Asker<ResponseInput<typeof joinGroup>>,
     turn: Turn,
   ): void {
-    this.classic.join(request, client, asker, turn)
+    this.migration.join(request, client, asker, turn)
   }
 
   sync(
@@ -66,7 +78,7 @@ export class GroupShard implements Shard {
     asker: Asker<ResponseInput<typeof syncGroup>>,
     turn: Turn,
   ): void {
-    this.classic.sync(request, client, asker, turn)
+    this.migration.sync(request, client, asker, turn)
   }
 
   heartbeat(
@@ -75,7 +87,7 @@ export class GroupShard implements Shard {
     asker: Asker<ResponseInput<typeof heartbeat>>,
     turn: Turn,
   ): void {
-    this.classic.heartbeat(request, client, asker, turn)
+    this.migration.heartbeat(request, client, asker, turn)
   }
 
   leave(
@@ -84,7 +96,16 @@ export class GroupShard implements Shard {
     asker: Asker<ResponseInput<typeof leaveGroup>>,
     turn: Turn,
   ): void {
-    this.classic.leave(request, client, asker, turn)
+    this.migration.leave(request, client, asker, turn)
+  }
+
+  consumerHeartbeat(
+    request: RequestOf<typeof consumerGroupHeartbeat>,
+    client: ClientInfo,
+    asker: Asker<ResponseInput<typeof consumerGroupHeartbeat>>,
+    turn: Turn,
+  ): void {
+    this.consumer.heartbeat(request, client, asker, turn)
   }
 
   commitOffsets(
@@ -122,6 +143,14 @@ export class GroupShard implements Shard {
     )
   }
 
+  /** ConsumerGroupDescribe, of groups of any kind. */
+  describeConsumer(groupIds: readonly string[], asker: Asker<readonly DescribedConsumerGroup[]>, turn: Turn): void {
+    turn.answer(
+      asker,
+      groupIds.map(groupId => this.consumer.describe(groupId)),
+    )
+  }
+
   /** Both filters are for all kinds of groups, in any case; what is no state or type is that of no group. */
   list(request: RequestOf<typeof listGroups>, asker: Asker<ListedGroup[]>, turn: Turn): void {
     const states = new Set(request.statesFilter.map(state => state.trim().toLowerCase()))
@@ -143,8 +172,9 @@ export class GroupShard implements Shard {
     )
   }
 
-  topicsChanged({ deleted }: TopicNews, turn: Turn): void {
+  topicsChanged({ changed, deleted }: TopicNews, turn: Turn): void {
     if (deleted.length > 0) this.offsets.topicsDeleted(deleted, turn)
+    this.consumer.topicsChanged(turn, changed)
   }
 
   private deleteGroup(groupId: string, turn: Turn): ErrorCode {
