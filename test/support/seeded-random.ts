@@ -23,4 +23,17 @@ export class SeededRandom implements Random {
   below(below: number): number {
     return Math.floor(this.next() * below)
   }
+
+  /** An integer in [least, most]. */
+  between(least: number, most: number): number {
+    return least + this.below(most - least + 1)
+  }
+
+  chance(probability: number): boolean {
+    return this.next() < probability
+  }
+
+  pick<T>(from: readonly T[]): T {
+    return from[this.below(from.length)]!
+  }
 }
