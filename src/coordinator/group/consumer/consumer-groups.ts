@@ -15,6 +15,7 @@ import {
   type HeartbeatRequest,
   instanceFenced,
   instanceUnreleased,
+  invalidRegex,
   type Refusal,
   refuse,
   refuseEpoch,
@@ -196,7 +197,7 @@ export class ConsumerGroups implements ConsumerSide {
     const regex = updated.subscribedTopicRegex
     if (regex !== '' && regex !== member.subscribedTopicRegex && !group?.subscriptions.regexes.has(regex)) {
       const compiled = compileTopicRegex(regex)
-      if (!compiled.ok) return { updated, refusal: refuse(ErrorCode.INVALID_REGULAR_EXPRESSION, compiled.error) }
+      if (!compiled.ok) return { updated, refusal: invalidRegex(regex, compiled.error) }
     }
     return turn.fits(memberRecord(request.groupId, updated)) ? { updated } : { updated, refusal: tooLarge() }
   }

@@ -127,3 +127,11 @@ export function instanceUnreleased(memberId: string, instanceId: string, owner: 
       `by ${owner} member.`,
   )
 }
+
+export function invalidRegex(regex: string, why: string): Refusal {
+  const shown = regex.length > 200 ? `${regex.slice(0, 200)}…` : regex
+  return refuse(
+    ErrorCode.INVALID_REGULAR_EXPRESSION,
+    `SubscribedTopicRegex \`${shown}\` is not a valid regular expression: ${why}.`,
+  )
+}

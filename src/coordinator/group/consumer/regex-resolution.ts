@@ -9,8 +9,8 @@ import { regexRecord } from './records.ts'
 const refreshMinIntervalMs = 10_000
 
 /**
- * Names that are matched in one turn: some milliseconds. A broker of 100,000 topics resolves an expression in 100 turns,
- * and the shard serves other requests between them.
+ * Names that are matched in one turn to a plain expression: some milliseconds. A broker of 100,000 topics resolves one in 100
+ * turns, and the shard serves other requests between them.
  */
 const namesPerTurn = 1_000
 
@@ -133,7 +133,7 @@ function matchSome(run: Run): void {
     run.compiled = compiled.value
   }
   const topics = run.topics.get(text)!
-  const end = Math.min(run.nameAt + namesPerTurn, run.names.length)
+  const end = Math.min(run.nameAt + Math.ceil(namesPerTurn / run.compiled.cost), run.names.length)
   for (; run.nameAt < end; run.nameAt++) {
     const name = run.names[run.nameAt]!
     if (run.compiled.matches(name)) topics.add(name)
