@@ -50,7 +50,12 @@ const create = async (name: string): Promise<Uuid> => {
 }
 
 before(async () => {
-  broker = await BrokerUnderTest.start({ 'auto.create.topics.enable': 'false' })
+  broker = await BrokerUnderTest.start({
+    'auto.create.topics.enable': 'false',
+    // What waits for members that never come back does not wait longer than a test.
+    'group.min.session.timeout.ms': '1',
+    'group.initial.rebalance.delay.ms': '0',
+  })
   bystander = await RawClient.open(broker)
   victimId = await create(victim)
   await create(bystanderTopic)
@@ -91,7 +96,7 @@ class Seasoning {
     // Nothing may wait for longer than a test does.
     if (/(timeout|wait)Ms$/i.test(name)) return this.random.below(20)
     if (this.random.below(4) === 0) return this.inside(name, field.type, version, flexible, value)
-    return this.plausible(name) ?? this.inside(name, field.type, version, flexible, value)
+    return this.plausible(name, field.type) ?? this.inside(name, field.type, version, flexible, value)
   }
 
   private inside(name: string, type: WireType, version: number, flexible: boolean, value: unknown): unknown {
@@ -108,8 +113,9 @@ class Seasoning {
     }
   }
 
-  private plausible(name: string): unknown {
+  private plausible(name: string, type: WireType): unknown {
     const { random } = this
+    const inner = type.kind === 'nullable' ? type.inner : type
     switch (name) {
       case 'name':
       case 'topic':
@@ -144,7 +150,32 @@ class Seasoning {
       case 'resourceType':
         return this.pick(2, 2, 4, 8, 32)
       case 'value':
-        return this.pick('1048576', '-1', 'delete', 'lots')
+        return inner.kind === 'string' ? this.pick('1048576', '-1', 'delete', 'lots') : undefined
+      case 'groupId':
+      case 'group':
+        return this.pick('g', 'g', 'h', '', 'absent')
+      case 'memberId':
+        // Of this connection's making, where the protocol lets members choose.
+        return this.pick('', 'm', 'n')
+      case 'groupInstanceId':
+      case 'instanceId':
+        return this.pick(null, null, 'i', 'j')
+      case 'protocolType':
+        return this.pick('consumer', 'consumer', 'connect', '')
+      case 'protocolName':
+        return 'range'
+      case 'generationId':
+      case 'generationIdOrMemberEpoch':
+      case 'memberEpoch':
+        return this.pick(-2, -1, 0, 0, 1, 2)
+      case 'subscribedTopicNames':
+        return this.pick(null, [victim], [victim, 'absent'])
+      case 'subscribedTopicRegex':
+        return this.pick(null, '', 'vic.*', '(')
+      case 'serverAssignor':
+        return this.pick(null, 'range', 'uniform', 'absent')
+      case 'keyType':
+        return this.pick(0, 0, 0, 1, 2, 7)
       case 'replicaId':
         return -1
       default:
