@@ -16,6 +16,7 @@ import {
   recordCountAt,
 } from '../../records/batch-header.ts'
 import { decompress } from '../../records/compression.ts'
+import { crc32c } from '../../records/crc32c.ts'
 import type { RecordCodec } from './record-codec.ts'
 import { type Cursor, skipVarlong, varintAt } from './record-cursor.ts'
 import type { Shard } from './shard.ts'
@@ -41,9 +42,6 @@ export interface Replayed {
   readonly records: number
   readonly bytes: number
 }
-
-/** What makes a log unreadable for good, until a person has looked at it. */
-export const unreadableCode = 'COORDINATOR_LOG_UNREADABLE'
 
 /**
  * Gives all records from `from` to `end` to a shard, which nobody else uses meanwhile. The log is read on threads that
@@ -124,13 +122,17 @@ class Replay {
     for (let at = 0; at < end; at += batchSizeAt(view, at)) {
       if (magicAt(view, at) !== currentMagic) throw this.unreadable(offsetAt(view, at), 'its format is unknown')
       const attributes = attributesAt(view, at)
+      const codec = (attributes & BatchAttributes.codecMask) as Codec
+      const from = at + batchHeaderBytes
+      const to = at + batchSizeAt(view, at)
+      // After a clean stop nobody else has looked, and an offset that is wrong by a bit loses records or repeats them.
+      if (crc32c(bytes.subarray(at + checkedFrom, to)) !== view.getUint32(at + checksumAt))
+        throw this.unreadable(offsetAt(view, at), 'the checksum of a batch does not match')
+      if (recordCountAt(view, at) === 0) continue // Compaction left it empty.
       if ((attributes & BatchAttributes.control) !== 0) {
         this.control(view, at)
         continue
       }
-      const codec = (attributes & BatchAttributes.codecMask) as Codec
-      const from = at + batchHeaderBytes
-      const to = at + batchSizeAt(view, at)
       if (codec === Codec.none) await this.batch(view, at, bytes, from, to)
       else {
         const unfolded = await decompress(codec, bytes.subarray(from, to))
@@ -194,7 +196,6 @@ class Replay {
   private control(view: DataView, at: number): void {
     const bytes = new Uint8Array(view.buffer)
     const cursor: Cursor = { bytes, at: at + batchHeaderBytes, end: at + batchSizeAt(view, at) }
-    if (recordCountAt(view, at) < 1) return // Compaction took what it said.
     varintAt(cursor)
     cursor.at++
     skipVarlong(cursor)
@@ -226,11 +227,15 @@ class Replay {
   }
 }
 
+const checksumAt = 17
+const checkedFrom = 21
 const controlAbort = 0
 const controlCommit = 1
 
 const offsetAt = (view: DataView, at: number): number => view.getInt32(at) * 2 ** 32 + view.getUint32(at + 4)
 
 function unreadable(directory: string, offset: number, why: string, cause?: unknown): MillraceError {
-  return new MillraceError(unreadableCode, `${directory} cannot be understood at offset ${offset}: ${why}.`, { cause })
+  const advice = `If its files are damaged: stop the broker, then run: millrace log verify '${directory}'`
+  const message = `${directory} cannot be understood at offset ${offset}: ${why}. ${advice}`
+  return new MillraceError('COORDINATOR_LOG_UNREADABLE', message, { cause })
 }
