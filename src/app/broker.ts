@@ -122,6 +122,8 @@ async function startOn(
   })
   undo.push(() => store.close())
   const features = await FeatureLevels.open(store)
+  for (const { name, level } of features.behind)
+    logger.info({ feature: name, level }, 'a feature is below what a new cluster has: kafka-features upgrade raises it')
   const dynamic = new DynamicConfigs(store)
   const live = liveSettings(config, dynamic, logger)
   const logs = new LogManager(world, directory, reserve, logger, () => live.current.producerExpirationMs)

@@ -26,7 +26,8 @@ const features: readonly (SupportedFeature & { readonly initial: number })[] = [
   { name: 'metadata.version', min: 7, max: 33, initial: 29 },
   { name: 'kraft.version', min: 0, max: 0, initial: 0 },
   { name: 'transaction.version', min: 0, max: 0, initial: 0 },
-  { name: 'group.version', min: 0, max: 0, initial: 0 },
+  // 1: groups whose members the broker assigns (KIP-848). A client looks here before it speaks that protocol.
+  { name: 'group.version', min: 0, max: 1, initial: 1 },
   { name: 'eligible.leader.replicas.version', min: 0, max: 0, initial: 0 },
   { name: 'share.version', min: 0, max: 0, initial: 0 },
   { name: 'streams.version', min: 0, max: 0, initial: 0 },

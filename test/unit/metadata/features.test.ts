@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OpenTrust } from '../../../src/base/world.ts'
 import { Durability } from '../../../src/log/durability.ts'
+import { UpgradeType } from '../../../src/metadata/feature-updates.ts'
 import { FeatureLevels } from '../../../src/metadata/features.ts'
 import { LocalMetadataStore } from '../../../src/metadata/local-store.ts'
 import type { MetadataStore } from '../../../src/metadata/store.ts'
@@ -29,12 +30,15 @@ async function openStore(machine = new Machine()): Promise<{ store: MetadataStor
 const setLevel = (store: MetadataStore, name: string, level: number) =>
   store.commit({ compare: [], put: [{ key: `features/${name}`, value: { level } }], remove: [] })
 
-test('a new cluster begins at a metadata version that tools know, and without what has no coordinator yet', async () => {
+test('a new cluster begins at a metadata version that tools know, with KIP-848 groups and without what is not there', async () => {
   const { store } = await openStore()
   const levels = await FeatureLevels.open(store)
-  assert.deepEqual(levels.finalized, [{ name: 'metadata.version', level: 29 }])
-  for (const name of ['transaction.version', 'group.version', 'share.version', 'no.such'])
-    assert.equal(levels.level(name), 0, name)
+  assert.deepEqual(levels.finalized, [
+    { name: 'group.version', level: 1 },
+    { name: 'metadata.version', level: 29 },
+  ])
+  assert.deepEqual(levels.behind, [])
+  for (const name of ['transaction.version', 'share.version', 'no.such']) assert.equal(levels.level(name), 0, name)
 })
 
 test('levels are kept: they change when the store does, with a higher epoch, and are there at the next start', async () => {
@@ -42,11 +46,30 @@ test('levels are kept: they change when the store does, with a higher epoch, and
   const levels = await FeatureLevels.open(store)
   const before = levels.epoch
   await setLevel(store, 'metadata.version', 32)
-  assert.deepEqual(levels.finalized, [{ name: 'metadata.version', level: 32 }])
+  assert.equal(levels.level('metadata.version'), 32)
   assert.ok(levels.epoch > before)
   const again = await FeatureLevels.open((await openStore(machine)).store)
   assert.equal(again.level('metadata.version'), 32)
   assert.equal(again.epoch, levels.epoch)
+})
+
+test('a cluster of an older release keeps its levels, which the start names, until somebody raises them', async () => {
+  const { store, machine } = await openStore()
+  await setLevel(store, 'group.version', 0)
+  const levels = await FeatureLevels.open(store)
+  assert.deepEqual(levels.behind, [{ name: 'group.version', level: 0 }])
+  const raise = { name: 'group.version', level: 1, upgradeType: UpgradeType.upgrade }
+  assert.equal((await levels.change([raise], 1, false)).ok, true)
+  assert.deepEqual(levels.behind, [])
+  assert.equal((await FeatureLevels.open((await openStore(machine)).store)).level('group.version'), 1)
+})
+
+test('of two changes at once the second is decided on what the first has left', async () => {
+  const { store } = await openStore()
+  const levels = await FeatureLevels.open(store)
+  const to = (level: number) => ({ name: 'metadata.version', level, upgradeType: UpgradeType.upgrade })
+  const [first, second] = await Promise.all([levels.change([to(31)], 1, false), levels.change([to(30)], 1, false)])
+  assert.deepEqual([first.ok, second.ok, levels.level('metadata.version')], [true, false, 31])
 })
 
 test('a level that this release does not know is refused at the start', async () => {

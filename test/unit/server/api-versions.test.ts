@@ -44,11 +44,16 @@ for (let version = 0; version <= 5; version++)
   })
 
 for (const version of [3, 4, 5])
-  test(`ApiVersions v${version} tells the release by its metadata version, and promises no coordinator`, async t => {
+  test(`ApiVersions v${version} tells the release by its metadata version, and KIP-848 groups`, async t => {
     const broker = await testBroker(t)
     const answer = await broker.connect().call(apiVersions, version, client3)
-    assert.deepEqual(answer.supportedFeatures, [{ name: 'metadata.version', minVersion: 7, maxVersion: 33 }])
-    assert.deepEqual(answer.finalizedFeatures, [{ name: 'metadata.version', minVersionLevel: 29, maxVersionLevel: 29 }])
+    const groups = { name: 'group.version', minVersion: 0, maxVersion: 1 }
+    const release = { name: 'metadata.version', minVersion: 7, maxVersion: 33 }
+    assert.deepEqual(answer.supportedFeatures, version >= 4 ? [release, groups] : [release])
+    assert.deepEqual(answer.finalizedFeatures, [
+      { name: 'group.version', minVersionLevel: 1, maxVersionLevel: 1 },
+      { name: 'metadata.version', minVersionLevel: 29, maxVersionLevel: 29 },
+    ])
     assert.ok(answer.finalizedFeaturesEpoch > 0)
   })
 
