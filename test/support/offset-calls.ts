@@ -38,9 +38,10 @@ export class OffsetCalls {
   readonly shard: OffsetsShard
   readonly turns: ShardTurns
 
-  constructor(shard = new OffsetsShard()) {
+  constructor(shard = new OffsetsShard(), nowMs = 0) {
     this.shard = shard
     this.turns = new ShardTurns(shard)
+    this.turns.nowMs = nowMs
     this.turns.run(turn => shard.loaded(turn))
   }
 
