@@ -109,7 +109,10 @@ export class RegexResolution {
         )
         continue
       }
-      changed ||= !sameSet(topics, resolved.get(text)?.topics ?? none)
+      // The first answer counts even when it is nothing: members may still be meant to own what an earlier expression stood
+      // for, and the change of theirs did not bump the epoch.
+      const before = resolved.get(text)?.topics
+      changed ||= before === undefined || !sameSet(topics, before)
       turn.append(record)
     }
     if (run.whole) group.regexesResolvedAt = run.version
@@ -144,4 +147,3 @@ function matchSome(run: Run): void {
 }
 
 const isDone = (run: Run): boolean => run.textAt === run.texts.length
-const none: ReadonlySet<string> = new Set()
