@@ -25,6 +25,7 @@ export class ConsumerClient {
   /** What it was assigned last, if it has not got to it yet. */
   private assigned: Partitions | undefined
   private tellsAll = true
+  private lostInARow = 0
 
   constructor(memberId: string, instanceId: string | null, subscription: Subscription, assignor: string | null) {
     this.memberId = memberId
@@ -69,19 +70,20 @@ export class ConsumerClient {
   lost(): void {
     this.assigned = undefined
     this.tellsAll = true
+    this.lostInARow++
   }
 
   take(response: HeartbeatResponse): void {
-    switch (response.errorCode) {
-      case ErrorCode.NONE:
-        break
-      case ErrorCode.UNKNOWN_MEMBER_ID:
-      case ErrorCode.FENCED_MEMBER_EPOCH:
-      case ErrorCode.GROUP_ID_NOT_FOUND:
-        this.beginAnew()
-        return
-      default:
-        assert.fail(`a member is told ${response.errorCode}: ${response.errorMessage}`)
+    const { lostInARow } = this
+    this.lostInARow = 0
+    const { errorCode } = response
+    if (errorCode === ErrorCode.FENCED_MEMBER_EPOCH) assert.ok(lostInARow > 1, 'one lost response fences nobody')
+    else if (errorCode !== ErrorCode.UNKNOWN_MEMBER_ID && errorCode !== ErrorCode.GROUP_ID_NOT_FOUND) {
+      assert.equal(errorCode, ErrorCode.NONE, `a member is told ${errorCode}: ${response.errorMessage}`)
+    }
+    if (errorCode !== ErrorCode.NONE) {
+      this.beginAnew()
+      return
     }
     assert.equal(response.memberId, this.memberId)
     assert.ok(response.memberEpoch >= this.epoch, `epoch ${response.memberEpoch} after ${this.epoch}`)

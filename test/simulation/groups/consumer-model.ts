@@ -121,7 +121,18 @@ class Life {
     const subscription = this.random.chance(0.8) ? before.subscription : this.subscription()
     const client = new ConsumerClient(memberId, before.instanceId, subscription, before.assignor)
     this.clients.push(client)
+    const group = this.shard.group()
+    const known = group.members.get(before.memberId)
+    const sameNames = [...(known?.subscribedTopicNames ?? [])].sort().join() === [...subscription.names].sort().join()
+    const quiet = !group.topicsMayDiffer && sameNames && known?.subscribedTopicRegex === subscription.regex
+    const { groupEpoch, assignmentEpoch } = group
+    const target = group.targetOf(before.memberId)
     this.beat(client, false)
+    if (!quiet) return
+    assert.equal(group.groupEpoch, groupEpoch, 'a static member that comes back as it was causes no rebalance')
+    if (assignmentEpoch === groupEpoch) {
+      assert.ok(samePartitions(group.targetOf(memberId), target), 'it is meant to have what it had')
+    }
   }
 
   private changeTopics(): void {
@@ -154,11 +165,11 @@ class Life {
   }
 
   /** Some rounds in which everybody is as quick as it should be. */
-  private heartbeats(rounds: number): void {
+  private heartbeats(rounds: number, stuck: readonly ConsumerClient[] = []): void {
     for (; rounds > 0; rounds--) {
       for (const client of [...this.clients]) {
         this.beat(client, false)
-        while (client.change()) this.beat(client, false)
+        if (!stuck.includes(client)) while (client.change()) this.beat(client, false)
       }
       this.shard.turns.advance(heartbeatMs)
       this.check()
@@ -193,8 +204,24 @@ class Life {
     this.epochs = { group: group.groupEpoch, assignment: group.assignmentEpoch }
   }
 
+  /** Some members do nothing of what they are told, for longer than they may: nobody waits for them. */
+  private putOutStuck(): void {
+    const stuck = this.clients.filter(() => this.random.chance(0.3))
+    const revoking = () => {
+      const members = this.shard.group()?.members.values() ?? []
+      return [...members].filter(({ state, memberEpoch }) => state === 'unrevoked' && memberEpoch !== -2)
+    }
+    this.heartbeats(1, stuck)
+    const before = revoking().map(({ memberId, memberEpoch }) => `${memberId} ${memberEpoch}`)
+    this.heartbeats(8, stuck)
+    for (const { memberId, memberEpoch } of revoking()) {
+      assert.ok(!before.includes(`${memberId} ${memberEpoch}`), `${memberId} is waited for, for more than its time`)
+    }
+  }
+
   /** The faults are over. */
   settle(): void {
+    this.putOutStuck()
     this.heartbeats(24)
     const group = this.shard.group()
     if (group === undefined) return
