@@ -63,6 +63,8 @@ class ClientRun {
       await scenario.produce()
       for (const [slot, host] of hosts.entries()) members.push(scenario.join(host, slot))
       await scenario.settled(members)
+      const { type } = await witness.driver.call<{ type: string }>('describeConsumerGroup', { group: scenario.group })
+      assert.equal(type.toLowerCase(), scenario.way.protocol)
     })
   }
 
@@ -176,6 +178,8 @@ const restartBroker = async (): Promise<void> => {
   }
 }
 
+/** Describes groups: a client that finds no server-side assignor falls back to the classic protocol without a word. */
+const witness = await startClient(groupClients[0]!.kind, broker)
 for (const groups of groupClients) {
   if (chosen === undefined || chosen.includes(groups.kind.id)) runs.push(await ClientRun.start(groups))
 }
@@ -200,7 +204,7 @@ before(
 after(async () => {
   await report.write()
   await admin.disconnect()
-  await Promise.all(runs.map(run => run.end()))
+  await Promise.all([...runs.map(run => run.end()), witness.driver.end()])
   await broker.destroy()
 })
 

@@ -15,16 +15,33 @@ public class ToolHost {
       super(message);
       this.code = code;
     }
+
+    // Some tools catch all that is thrown, this too, and print it before they end once more.
+    @Override
+    public void printStackTrace(PrintWriter out) {}
+
+    @Override
+    public void printStackTrace(PrintStream out) {}
   }
+
+  /** What the tool ended with first. */
+  static Ended ended;
 
   static final ObjectMapper JSON = new ObjectMapper();
 
+  static void end(int code, String message) {
+    var end = new Ended(code, message);
+    if (ended == null) ended = end;
+    throw end;
+  }
+
   static int run(String mainClass, String[] args) throws Exception {
+    ended = null;
     try {
       Class.forName(mainClass).getMethod("main", String[].class).invoke(null, (Object) args);
       return 0;
     } catch (InvocationTargetException e) {
-      if (e.getCause() instanceof Ended ended) {
+      if (ended != null) {
         if (ended.getMessage() != null) System.err.println(ended.getMessage());
         return ended.code;
       }
@@ -35,8 +52,8 @@ public class ToolHost {
 
   public static void main(String[] args) throws Exception {
     var answers = System.out;
-    Exit.setExitProcedure((code, message) -> { throw new Ended(code, message); });
-    Exit.setHaltProcedure((code, message) -> { throw new Ended(code, message); });
+    Exit.setExitProcedure(ToolHost::end);
+    Exit.setHaltProcedure(ToolHost::end);
     Exit.setShutdownHookAdder((name, hook) -> {});
     var in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     for (String line = in.readLine(); line != null; line = in.readLine()) {

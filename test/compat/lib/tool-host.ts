@@ -12,7 +12,26 @@ const mains = {
   'kafka-verifiable-consumer': 'org.apache.kafka.tools.VerifiableConsumer',
   'kafka-consumer-perf-test': 'org.apache.kafka.tools.ConsumerPerformance',
   'kafka-groups': 'org.apache.kafka.tools.GroupsCommand',
+  'kafka-topics': 'org.apache.kafka.tools.TopicCommand',
+  'kafka-configs': 'kafka.admin.ConfigCommand',
+  'kafka-producer-perf-test': 'org.apache.kafka.tools.ProducerPerformance',
+  'kafka-get-offsets': 'org.apache.kafka.tools.GetOffsetShell',
+  'kafka-delete-records': 'org.apache.kafka.tools.DeleteRecordsCommand',
+  'kafka-log-dirs': 'org.apache.kafka.tools.LogDirsCommand',
+  'kafka-features': 'org.apache.kafka.tools.FeatureCommand',
+  'kafka-metadata-quorum': 'org.apache.kafka.tools.MetadataQuorumCommand',
+  'kafka-broker-api-versions': 'org.apache.kafka.tools.BrokerApiVersionsCommand',
+  'kafka-cluster': 'org.apache.kafka.tools.ClusterTool',
+  'kafka-reassign-partitions': 'org.apache.kafka.tools.reassign.ReassignPartitionsCommand',
+  'kafka-leader-election': 'org.apache.kafka.tools.LeaderElectionCommand',
+  'kafka-transactions': 'org.apache.kafka.tools.TransactionsCommand',
+  'kafka-client-metrics': 'org.apache.kafka.tools.ClientMetricsCommand',
+  'kafka-acls': 'org.apache.kafka.tools.AclCommand',
+  'kafka-delegation-tokens': 'org.apache.kafka.tools.DelegationTokenCommand',
 } as const
+
+/** It takes its server behind what it is to do. */
+const serverLast = 'kafka-cluster'
 
 export interface ToolOutput {
   readonly code: number
@@ -34,7 +53,8 @@ export class ToolHost {
   }
 
   run(tool: keyof typeof mains, ...args: string[]): Promise<ToolOutput> {
-    const all = ['--bootstrap-server', this.bootstrap, ...args]
+    const server = ['--bootstrap-server', this.bootstrap]
+    const all = tool === serverLast ? [...args, ...server] : [...server, ...args]
     return this.driver.call<ToolOutput>('run', { main: mains[tool], args: all })
   }
 
