@@ -73,6 +73,11 @@ export class ClassicShard implements Shard {
     if (before) this.turns.maxRecordBytes = before.turns.maxRecordBytes
   }
 
+  /** The number at the end of the id that was given out last. */
+  get lastId(): number {
+    return this.ids
+  }
+
   replay(record: CoordinatorRecord): void {
     this.classic.replay(record)
   }
