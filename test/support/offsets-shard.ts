@@ -7,6 +7,7 @@ import { type CoordinatorRecord, coordinatorRecord, isRecordOf } from '../../src
 import type { ReplayedFrom, Shard, Turn } from '../../src/coordinator/runtime/shard.ts'
 import { ErrorCode, type Uuid, uuidFromBytes } from '../../src/protocol/index.ts'
 import { groupMetadataRecord } from '../../src/protocol/records-schema/group-metadata.ts'
+import { fromLog } from './record-bytes.ts'
 
 /** A group that does as the test says; without a word, one that only has offsets. */
 export class FakeGroup implements Group {
@@ -147,10 +148,11 @@ export class OffsetsShard implements Shard {
     this.endTransaction(producerId, committed)
   }
 
-  /** Takes what another one wrote. */
+  /** Takes what another one wrote, as it would read it. */
   replayAll(log: readonly LogEntry[]): void {
     for (const [offset, entry] of log.entries()) {
-      if ('record' in entry) this.replay(entry.record, { offset, producerId: entry.producerId, producerEpoch: 0 })
+      if ('record' in entry)
+        this.replay(fromLog(entry.record), { offset, producerId: entry.producerId, producerEpoch: 0 })
       else this.endTransaction(entry.endedId, entry.committed)
     }
   }

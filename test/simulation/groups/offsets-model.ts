@@ -9,10 +9,11 @@ import { compact } from './compacted-log.ts'
 import { type Key, OffsetsReference } from './offsets-reference.ts'
 
 const { offsetsRetentionMs: retentionMs, offsetsRetentionCheckMs: checkMs } = offsetSettings
-const groupIds = ['a', 'b', 'c']
-const topicNames = ['orders', 'visits', 'clicks']
+// Few of each, so that what is done to one partition meets.
+const groupIds = ['a', 'b']
+const topicNames = ['orders', 'visits']
 const producerIds = [7n, 8n, 9n]
-const partitionCount = 3
+const partitionCount = 2
 const steps = 40
 
 /** Random work on the offsets of some groups, compared after each step with what the reference says. Throws where they differ. */
@@ -73,7 +74,7 @@ class OffsetsSequence {
     const groupId = this.one(groupIds)
     const topic = this.one(topicNames)
     const facts = this.topics.topic(topic)
-    const partitions = Array.from({ length: 1 + this.random.below(3) }, () => ({
+    const partitions = Array.from({ length: 1 + this.random.below(2) }, () => ({
       partition: this.random.below(partitionCount + 1),
       offset: ++this.offsets,
       leaderEpoch: this.random.below(3) - 1,
@@ -103,13 +104,10 @@ class OffsetsSequence {
       if (!this.groups.has(groupId)) this.groups.set(groupId, { members: false, subscribed: new Set() })
       return `${where} NONE`
     })
-    const asked = partitions.map(partition =>
-      options.retentionTimeMs === undefined ? partition : { ...partition, leaderEpoch: -1 },
-    )
     const codes =
       producerId === undefined
-        ? this.calls.commit(groupId, topic, asked, options)
-        : this.calls.commitIn(producerId, groupId, topic, asked, options)
+        ? this.calls.commit(groupId, topic, partitions, options)
+        : this.calls.commitIn(producerId, groupId, topic, partitions, options)
     assert.deepEqual(codes, expected)
   }
 

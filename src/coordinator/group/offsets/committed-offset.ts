@@ -9,18 +9,20 @@ import { type CoordinatorRecord, coordinatorRecord } from '../../runtime/record.
  */
 export type CommittedOffset = Readonly<MessageOf<(typeof offsetCommitRecord)['value']>>
 
-/**
- * The record that says so. Only version 1 has an expiration, and it has neither leader epoch nor topic id: the clients
- * that ask for one (OffsetCommit before 5) know of neither.
- */
+/** The record that says so, and what of `committed` its version can say. */
 export function offsetRecord(
   groupId: string,
   topic: string,
   partition: number,
   committed: CommittedOffset,
 ): CoordinatorRecord {
-  const version = committed.expireTimestamp !== -1 ? 1 : committed.topicId !== zeroUuid ? 4 : 3
-  return coordinatorRecord(offsetCommitRecord, { group: groupId, topic, partition }, committed, version)
+  const key = { group: groupId, topic, partition }
+  if (committed.expireTimestamp !== -1) {
+    // Only version 1 has an expiration, and it has neither of these: the clients that ask for one know of neither.
+    const said = { ...committed, leaderEpoch: -1, topicId: zeroUuid }
+    return coordinatorRecord(offsetCommitRecord, key, said, 1)
+  }
+  return coordinatorRecord(offsetCommitRecord, key, committed, committed.topicId === zeroUuid ? 3 : 4)
 }
 
 /** The record that takes it back. */

@@ -54,8 +54,6 @@ function removeIfUnused(groupId: string, { context, offsets, pending }: Swept, t
   const group = context.groups.get(groupId)
   if (group === undefined || !group.isEmpty || offsets.hasGroup(groupId) || pending.hasGroup(groupId)) return
   turn.append(...group.tombstones())
-  // A group that only ever had offsets may be in no record of its own: it is gone with the last of them.
-  context.groups.delete(groupId)
 }
 
 /** Takes back what was committed for topics that are no more, and nothing of others of the same names. */

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { CoordinatorRecord } from '../../../../src/coordinator/runtime/record.ts'
 import { ErrorCode, zeroUuid } from '../../../../src/protocol/index.ts'
 import { OffsetCalls } from '../../../support/offset-calls.ts'
+import { fromLog } from '../../../support/record-bytes.ts'
 
 function callsWith(...topics: string[]): OffsetCalls {
   const calls = new OffsetCalls()
@@ -182,9 +183,22 @@ test('a record has the topic id; one with an expiration has version 1, which has
     ],
   )
   const options = { version: 4, retentionTimeMs: 60_000 }
-  const [expiring] = recordsOf(calls, () => calls.commit('g', 'orders', [{ partition: 0, offset: 1 }], options))
+  const partitions = [{ partition: 0, offset: 1, leaderEpoch: 2 }]
+  const [expiring] = recordsOf(calls, () => calls.commit('g', 'orders', partitions, options))
   assert.equal(expiring?.version, 1)
   assert.equal((expiring!.value as { expireTimestamp: number }).expireTimestamp, 1_700_000_060_000)
+})
+
+test('each record says all that the shard keeps of it', () => {
+  const calls = callsWith('orders')
+  const partitions = [{ partition: 0, offset: 1, leaderEpoch: 2, metadata: 'x' }]
+  const records = recordsOf(calls, () => {
+    calls.commit('g', 'orders', partitions)
+    calls.commit('g', 'orders', partitions, { version: 4, retentionTimeMs: 60_000 })
+    calls.deleteOffsets('g', 'orders', [0])
+  })
+  assert.equal(records.length, 3)
+  for (const record of records) assert.deepEqual(fromLog(record), record)
 })
 
 test('a retention beyond all time does not overflow', () => {

@@ -77,6 +77,16 @@ test('of two transactions the one that wrote last wins, not the one that ended l
   assert.deepEqual(restarted(calls).fetchAll('g'), ['orders-0 8'])
 })
 
+test('a transaction that ends first does not take from one that wrote later', () => {
+  const calls = callsWithOrders()
+  calls.commitIn(7n, 'g', 'orders', one(7))
+  calls.commitIn(8n, 'g', 'orders', one(8))
+  calls.shard.endTransaction(7n, true)
+  assert.deepEqual(calls.fetchAll('g'), ['orders-0 7'])
+  calls.shard.endTransaction(8n, true)
+  assert.deepEqual(calls.fetchAll('g'), ['orders-0 8'])
+})
+
 test('what a producer writes again takes the place of what it wrote, and comes after what others wrote between', () => {
   const calls = callsWithOrders()
   calls.commitIn(7n, 'g', 'orders', one(7))
