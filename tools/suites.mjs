@@ -47,13 +47,15 @@ function withCounts({ ok, output }, counts) {
   return { ...counts, failed, output }
 }
 
-/** node:test over every *.test.ts of these folders of test, and `more` files. */
+/** node:test over every *.test.ts of these folders of test, without those of `except`, and `more` files. */
 const typescriptTests =
-  ({ folders, more = [], nodeOptions = [], env = {} }) =>
+  ({ folders, except = [], more = [], nodeOptions = [], env = {}, testTimeoutMs = 120_000 }) =>
   async onOutput => {
-    const files = [...folders.flatMap(folder => filesBelow(`test/${folder}`, ['.test.ts'])), ...more]
+    const found = folders.flatMap(folder => filesBelow(`test/${folder}`, ['.test.ts']))
+    const files = [...found.filter(path => !except.some(folder => path.startsWith(`test/${folder}/`))), ...more]
     if (files.length === 0) return failure(`There is no *.test.ts in ${folders.join(', ')} of test.`)
-    const options = [...nodeOptions, '--import', 'tsx', '--test', `--test-concurrency=${jobs}`, '--test-timeout=120000']
+    const limits = [`--test-concurrency=${jobs}`, `--test-timeout=${testTimeoutMs}`]
+    const options = [...nodeOptions, '--import', 'tsx', '--test', ...limits]
     const reporter = ['--test-reporter', './tools/test-reporter.mjs', '--test-reporter-destination', 'stdout']
     const result = await run(process.execPath, [...options, ...reporter, ...files], { env, onOutput })
     const counts = countsIn(result.output)
@@ -61,10 +63,13 @@ const typescriptTests =
     return withCounts({ ok: result.ok, output: shown }, counts)
   }
 
+/** How many random lives each model of test/simulation/groups tries, where nobody says it. */
+const sequences = count => ({ SIM_SEQUENCES: process.env.SIM_SEQUENCES ?? count })
+
 /** The addon on simulated disks, then the sweeps; test/simulation/options.ts says what of it a run tries. */
 async function simulation(onOutput) {
   if (!(await buildSimAddon(onOutput))) return failure('The addon on simulated disks could not be built.')
-  return typescriptTests({ folders: ['simulation'] })(onOutput)
+  return typescriptTests({ folders: ['simulation'], except: ['simulation/groups'] })(onOutput)
 }
 
 const make = (onOutput, ...args) =>
@@ -206,7 +211,11 @@ export const suites = {
   unit: { title: 'Unit tests', run: typescriptTests({ folders: ['unit'] }) },
   tests: {
     title: 'Unit, golden and integration tests',
-    run: typescriptTests({ folders: ['unit', 'golden', 'integration'] }),
+    run: typescriptTests({ folders: ['unit', 'golden', 'integration', 'simulation/groups'], env: sequences('40') }),
+  },
+  'groups-sim': {
+    title: 'Random lives of groups, at length',
+    run: typescriptTests({ folders: ['simulation/groups'], env: sequences('3000'), testTimeoutMs: 3_600_000 }),
   },
   disk: { title: 'Full and bad disks', run: typescriptTests({ folders: ['disk'] }) },
   hostile: {

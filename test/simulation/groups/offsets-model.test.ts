@@ -1,0 +1,4 @@
+import { runOffsetsSequence } from './offsets-model.ts'
+import { testSequences } from './sequences.ts'
+
+testSequences('committed offsets', runOffsetsSequence)
