@@ -67,7 +67,7 @@ export class ClassicOracle {
   rebalances = 0
   logged: Logged = { exists: false, generation: 0, type: '', protocol: null, members: new Map() }
   private readonly delay: number
-  private readonly maxSize: number
+  private maxSize: number
   private joinAt = Number.POSITIVE_INFINITY
   private syncAt = Number.POSITIVE_INFINITY
   private first: { waited: number; left: number; grew: boolean } | undefined
@@ -186,7 +186,8 @@ export class ClassicOracle {
   }
 
   /** The coordinator starts again: everything that is not in the log is gone. */
-  restart(): undefined {
+  restart(maxSize: number): undefined {
+    this.maxSize = maxSize
     const { exists, generation, type, protocol, members } = this.logged
     this.generation = generation
     this.type = type
