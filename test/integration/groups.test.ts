@@ -208,7 +208,7 @@ test('2,000 members that never sync hold up nobody else, and take bounded memory
     slowestMs = Math.max(slowestMs, performance.now() - startMs)
   }
   for (const { errorCode } of await joins) assert.equal(errorCode, ErrorCode.NONE)
-  assert.ok(slowestMs < 2_000, `a commit beside them took ${slowestMs.toFixed(0)} ms`)
+  assert.ok(slowestMs < 5_000, `a commit beside them took ${slowestMs.toFixed(0)} ms`)
   await assertGrewLessThan(150, beforeMb, broker)
   assert.deepEqual(await good.committed(1), [rounds - 1])
   const admin = await client()
