@@ -39,6 +39,8 @@ export class ClassicGroups implements ClassicSide {
   private readonly joins: Joins
   private readonly syncs: Syncs
   private readonly departures: Departures
+  /** While the log is replayed: groups that were KIP-848 ones until the end of the log, and did not get to a generation since. */
+  private readonly unled = new Set<string>()
 
   constructor(context: GroupContext) {
     this.context = context
@@ -127,6 +129,8 @@ export class ClassicGroups implements ClassicSide {
   replay(record: CoordinatorRecord): boolean {
     if (!isRecordOf(record, groupMetadataRecord)) return false
     const groupId = record.key.group
+    if (record.value?.leader === null && record.value.members.length > 0) this.unled.add(groupId)
+    else this.unled.delete(groupId)
     if (record.value !== null) {
       const sinceMs = record.value.currentStateTimestamp
       const group = ClassicGroup.of(groupStateOf(groupId, record.value), sinceMs === -1 ? undefined : sinceMs)
@@ -141,8 +145,10 @@ export class ClassicGroups implements ClassicSide {
       if (!(group instanceof ClassicGroup)) continue
       for (const member of group.members) this.sessions.start(group, member, turn)
       const { maxSize } = this.context.settings
-      if (group.members.size > maxSize) this.rebalance.begin(group, `it has more than ${maxSize} members`, turn)
+      if (this.unled.has(group.id)) this.rebalance.begin(group, 'its last member of the newer protocol left', turn)
+      else if (group.members.size > maxSize) this.rebalance.begin(group, `it has more than ${maxSize} members`, turn)
     }
+    this.unled.clear()
   }
 
   stateOf(groupId: string): ClassicGroupState | undefined {
@@ -160,7 +166,8 @@ export class ClassicGroups implements ClassicSide {
   adopt(state: ClassicGroupState, rebalance: boolean, turn: Turn): void {
     const group = ClassicGroup.of(state, turn.wallMs)
     this.context.groups.set(group.id, group)
-    const record = groupRecord(group.facts, group.stateSinceMs)
+    // Without a leader, so that a start in the middle of the rebalance begins it again.
+    const record = groupRecord(rebalance ? { ...group.facts, leaderId: null } : group.facts, group.stateSinceMs)
     const fits = turn.fits(record)
     if (fits) turn.appendApplied(record)
     else this.context.logger.warn({ group: group.id }, 'The group as a classic one is larger than its topic allows.')

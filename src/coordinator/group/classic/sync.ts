@@ -76,6 +76,8 @@ function refuse(group: ClassicGroup, request: SyncRequest): ErrorCode {
   if (generationId !== group.generation) return ErrorCode.ILLEGAL_GENERATION
   const otherType = protocolType !== null && protocolType !== group.protocolType
   const otherName = protocolName !== null && group.protocolName !== null && protocolName !== group.protocolName
-  if (otherType || otherName) return ErrorCode.INCONSISTENT_GROUP_PROTOCOL
-  return group.stateName === 'PreparingRebalance' ? ErrorCode.REBALANCE_IN_PROGRESS : ErrorCode.NONE
+  if (otherType) return ErrorCode.INCONSISTENT_GROUP_PROTOCOL
+  // Kafka looks at the name first. A member that joined when this was a KIP-848 group was told another, and would give up for good.
+  if (group.stateName === 'PreparingRebalance') return ErrorCode.REBALANCE_IN_PROGRESS
+  return otherName ? ErrorCode.INCONSISTENT_GROUP_PROTOCOL : ErrorCode.NONE
 }

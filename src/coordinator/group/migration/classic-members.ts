@@ -34,11 +34,8 @@ const leaveInBatchesSince = 3
 /** The first version whose answer may have no protocol name. */
 const nullProtocolSince = 7
 
-/** How a group whose last KIP-848 member was replaced becomes a classic one. */
-export interface Settlement {
-  settleAsClassic(group: MixedGroup, turn: Turn): string | undefined
-  rejoinAsClassic(group: MixedGroup, ...request: Parameters<ClassicApis['join']>): boolean
-}
+/** Called when a member of the classic protocol took the place of the group's last KIP-848 member. True: it did the rest. */
+export type JoinedLast = (group: MixedGroup, ...request: Parameters<ClassicApis['join']>) => boolean
 
 /**
  * Members of the classic protocol in a KIP-848 group. The coordinator assigns; nobody leads and nobody waits for others:
@@ -49,13 +46,13 @@ export interface Settlement {
 export class ClassicMembers {
   private readonly context: GroupContext
   private readonly consumer: () => ConsumerSide
-  private readonly settlement: Settlement
+  private readonly joinedLast: JoinedLast
   private readonly rejoins: Rejoins
 
-  constructor(context: GroupContext, consumer: () => ConsumerSide, settlement: Settlement) {
+  constructor(context: GroupContext, consumer: () => ConsumerSide, joinedLast: JoinedLast) {
     this.context = context
     this.consumer = consumer
-    this.settlement = settlement
+    this.joinedLast = joinedLast
     this.rejoins = new Rejoins(context.logger, (groupId, memberId, turn) => {
       const group = consumer().groupOf(groupId)
       if (group?.members.has(memberId)) consumer().removeMembers(group, [memberId], turn)
@@ -74,26 +71,14 @@ export class ClassicMembers {
     const before = this.placeOf(group, join)
     const member = this.consumer().joinClassic(group, join, turn)
     if (before !== undefined && before.memberId !== member.memberId) this.forget(group.id, before.memberId, turn)
-    let protocolName = chosenOf(join.classic).name
-    let isClassicNow = false
-    if (before?.classic === null) {
-      if (!isSettled(group)) {
-        if (this.settlement.rejoinAsClassic(group, request, client, asker, turn)) return
-      } else {
-        const chosen = this.settlement.settleAsClassic(group, turn)
-        isClassicNow = chosen !== undefined
-        protocolName = chosen ?? protocolName
-      }
-    }
-    if (!isClassicNow) {
-      this.rejoins.joined(group.id, member.memberId, join.rebalanceTimeoutMs, turn)
-      this.consumer().startSession(group, member.memberId, join.classic.sessionTimeoutMs, turn)
-    }
+    if (before?.classic === null && this.joinedLast(group, request, client, asker, turn)) return
+    this.rejoins.joined(group.id, member.memberId, join.rebalanceTimeoutMs, turn)
+    this.consumer().startSession(group, member.memberId, join.classic.sessionTimeoutMs, turn)
     turn.answer(asker, {
       errorCode: ErrorCode.NONE,
       generationId: member.memberEpoch,
       protocolType: consumerProtocolType,
-      protocolName,
+      protocolName: chosenOf(join.classic).name,
       leader: '',
       memberId: member.memberId,
       members: [],
@@ -161,7 +146,7 @@ export class ClassicMembers {
     }
     const isUnknown = request.memberId === ''
     const memberId = isUnknown ? this.context.newMemberId(instanceId ?? client.clientId) : request.memberId
-    const replacesStatic = isUnknown && instanceId !== null && group.staticMemberId(instanceId) !== undefined
+    const replacesStatic = isUnknown && instanceId !== null
     const noRoom = this.consumer().refuseClassicJoin(group, { memberId, instanceId, replacesStatic })
     if (noRoom !== ErrorCode.NONE) return refused(noRoom)
     const protocols = withEachNameOnce(request.protocols)
@@ -172,6 +157,9 @@ export class ClassicMembers {
       return refused(ErrorCode.MEMBER_ID_REQUIRED, memberId)
     }
     const { topics, ownedPartitions, rackId } = subscription.value
+    const owned = partitionsById(ownedPartitions, this.context.topics)
+    // It was removed and does not know: what it owns is others' by now, and this is how it hears of that.
+    if (!isUnknown && owned.size > 0 && !group.members.has(memberId)) return refused(ErrorCode.UNKNOWN_MEMBER_ID)
     return {
       join: {
         memberId,
@@ -183,7 +171,7 @@ export class ClassicMembers {
         clientHost: client.clientHost,
         subscribedTopicNames: topics,
         classic: { sessionTimeoutMs, supportedProtocols: protocols },
-        owned: partitionsById(ownedPartitions, this.context.topics),
+        owned,
       },
     }
   }
@@ -205,8 +193,9 @@ export class ClassicMembers {
     const { member, classic } = found
     if (member.memberEpoch !== generationId) return refused(ErrorCode.ILLEGAL_GENERATION)
     const sameType = protocolType === null || protocolType === consumerProtocolType
-    const sameName = protocolName === null || protocolName === chosenOf(classic).name
-    if (!sameType || !sameName) return refused(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
+    // Any that it knows: in the middle of an upgrade it was told the one that the classic group had chosen.
+    const isKnown = protocolName === null || classic.supportedProtocols.some(({ name }) => name === protocolName)
+    if (!sameType || !isKnown) return refused(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
     // There is a newer target than the one it joined for. A member that has to give partitions up learns of that first.
     if (member.memberEpoch < group.assignmentEpoch && member.state !== 'unrevoked') {
       this.rejoins.expect(group.id, member, turn)
@@ -274,12 +263,4 @@ function fits(group: MixedGroup, protocolType: string, protocols: readonly Class
       common = new Set(classic.supportedProtocols.map(({ name }) => name).filter(name => common.has(name)))
   }
   return common.size > 0
-}
-
-/** Everybody has what they are meant to have at the group's epoch. */
-function isSettled(group: MixedGroup): boolean {
-  for (const { state, memberEpoch } of group.members.values()) {
-    if (state !== 'stable' || memberEpoch !== group.groupEpoch) return false
-  }
-  return true
 }

@@ -1,7 +1,7 @@
 import { err, ok, type Result } from '../../../base/result.ts'
 import type { Uuid } from '../../../protocol/index.ts'
 import type { CoordinatorRecord } from '../../runtime/record.ts'
-import { noPartitions, type TopicPartitionsById } from '../assignor/assignment.ts'
+import type { TopicPartitionsById } from '../assignor/assignment.ts'
 import { type ConsumerGroupMember, movedTo, newMember } from '../consumer/member.ts'
 import {
   currentAssignmentRecord,
@@ -11,6 +11,7 @@ import {
   targetRecord,
 } from '../consumer/records.ts'
 import {
+  type ConsumerSubscription,
   consumerProtocolType,
   consumerProtocolVersion,
   decodeAssignment,
@@ -22,16 +23,21 @@ import type { ClassicGroupState, ClassicMemberState, MixedGroup } from './migrat
 import { partitionsById, partitionsByName } from './partitions.ts'
 
 /**
- * The members of a classic group as those of a KIP-848 group: stable at their generation with what their leader gave them. In
- * the middle of a rebalance that is what they had before it; they are told to join again, and say themselves what they
- * still own. The error says why it cannot be done.
+ * The members of a classic group as those of a KIP-848 group: at their generation, with what their leader gave them. A member
+ * may still consume what it owned when it joined that generation and was not given again, as it may not know yet: it is
+ * asked to give that up before anybody else has it. In the middle of a rebalance members have what they had before it; they
+ * are told to join again, and say themselves what they still own. The error says why it cannot be done.
  */
 export function consumerMembersOf(
   state: ClassicGroupState,
   topics: TopicsView,
 ): Result<readonly ConsumerGroupMember[], string> {
-  const members: ConsumerGroupMember[] = []
   const taken = new Map<Uuid, Set<number>>()
+  const given: {
+    readonly told: ConsumerGroupMember
+    readonly assigned: TopicPartitionsById
+    readonly owned: TopicPartitionsById
+  }[] = []
   for (const member of state.members) {
     const protocol = member.protocols.find(({ name }) => name === state.protocolName) ?? member.protocols[0]
     if (protocol === undefined) return err(`member ${member.memberId} has no protocol`)
@@ -39,26 +45,40 @@ export function consumerMembersOf(
     if (!subscription.ok) return subscription
     const assignment = decodeAssignment(member.assignment)
     if (!assignment.ok) return assignment
-    const { memberId, instanceId, clientId, clientHost, rebalanceTimeoutMs, sessionTimeoutMs } = member
-    const told: ConsumerGroupMember = {
-      ...newMember(memberId),
-      instanceId,
-      clientId,
-      clientHost,
-      rebalanceTimeoutMs,
-      rackId: subscription.value.rackId,
-      subscribedTopicNames: new Set(subscription.value.topics),
-      classic: { sessionTimeoutMs, supportedProtocols: member.protocols },
-      memberEpoch: state.generation,
-    }
-    const assigned = take(partitionsById(assignment.value.assignedPartitions, topics), taken)
-    const position = { state: 'stable', memberEpoch: state.generation, pendingRevocation: noPartitions } as const
-    members.push(movedTo(told, { ...position, assigned }))
+    given.push({
+      told: memberOf(member, subscription.value, state.generation),
+      assigned: take(partitionsById(assignment.value.assignedPartitions, topics), taken),
+      owned: partitionsById(subscription.value.ownedPartitions, topics),
+    })
   }
-  return ok(members)
+  return ok(
+    given.map(({ told, assigned, owned }) => {
+      const pendingRevocation = take(owned, taken)
+      const memberState = pendingRevocation.size === 0 ? 'stable' : 'unrevoked'
+      return movedTo(told, { state: memberState, memberEpoch: state.generation, assigned, pendingRevocation })
+    }),
+  )
 }
 
-/** A leader may have given a partition to two members; in a KIP-848 group it has one owner, the first. */
+function memberOf(
+  { memberId, instanceId, clientId, clientHost, rebalanceTimeoutMs, sessionTimeoutMs, protocols }: ClassicMemberState,
+  { topics, rackId }: ConsumerSubscription,
+  memberEpoch: number,
+): ConsumerGroupMember {
+  return {
+    ...newMember(memberId),
+    instanceId,
+    rackId,
+    clientId,
+    clientHost,
+    rebalanceTimeoutMs,
+    subscribedTopicNames: new Set(topics),
+    classic: { sessionTimeoutMs, supportedProtocols: protocols },
+    memberEpoch,
+  }
+}
+
+/** What of `wanted` nobody took before. A leader may have given a partition to two members; here it has one owner, the first. */
 function take(wanted: TopicPartitionsById, taken: Map<Uuid, Set<number>>): TopicPartitionsById {
   const mine = new Map<Uuid, ReadonlySet<number>>()
   for (const [topicId, partitions] of wanted) {
@@ -94,8 +114,9 @@ export function consumerGroupRecords(
 }
 
 /**
- * A KIP-848 group without `leaving` as a classic one, in the generation of its epoch, with what its members are meant to own.
- * Undefined when one of those that stay does not talk the classic protocol, or wrote bytes that say no version.
+ * A KIP-848 group without `leaving` as a classic one that is to rebalance, in the generation of its epoch. What its members have
+ * until then is what they may still be using: another member must not be given it before they join. (Kafka says here what they
+ * are meant to own, which is wrong if the group is upgraded again at once.) Undefined when one of those that stay does not talk the classic protocol, or wrote bytes that say no version.
  */
 export function classicStateOf(
   group: MixedGroup,
@@ -110,7 +131,7 @@ export function classicStateOf(
     const { sessionTimeoutMs, supportedProtocols: protocols } = member.classic
     const version = consumerProtocolVersion(protocols[0]!.metadata)
     if (version === undefined) return undefined
-    const assignment = encodeAssignment(version, partitionsByName(group.targetOf(memberId), topics))
+    const used = [member.assigned, member.pendingRevocation].flatMap(each => partitionsByName(each, topics))
     members.push({
       memberId,
       instanceId,
@@ -119,7 +140,7 @@ export function classicStateOf(
       rebalanceTimeoutMs,
       sessionTimeoutMs,
       protocols,
-      assignment,
+      assignment: encodeAssignment(version, used),
     })
   }
   return {

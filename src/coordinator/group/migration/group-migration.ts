@@ -29,10 +29,7 @@ export class GroupMigration implements Migration, ClassicApis {
     this.context = context
     this.classic = classic
     this.consumer = consumer
-    this.members = new ClassicMembers(context, consumer, {
-      rejoinAsClassic: (group, ...request) => this.rejoinAsClassic(group, ...request),
-      settleAsClassic: (group, turn) => this.settleAsClassic(group, turn),
-    })
+    this.members = new ClassicMembers(context, consumer, (group, ...request) => this.rejoinAsClassic(group, ...request))
   }
 
   readonly join: Join = (request, client, asker, turn) => {
@@ -103,7 +100,7 @@ export class GroupMigration implements Migration, ClassicApis {
   downgradeIfDue(group: MixedGroup, leavingMemberIds: readonly string[], turn: Turn): boolean {
     const state = this.classicStateIfDue(group, new Set(leavingMemberIds))
     if (state === undefined) return false
-    this.downgrade(group, state, true, turn)
+    this.downgrade(group, state, turn)
     return true
   }
 
@@ -131,10 +128,10 @@ export class GroupMigration implements Migration, ClassicApis {
     return state !== undefined && state.members.length > 0 && state.members.length <= maxSize ? state : undefined
   }
 
-  private downgrade(group: MixedGroup, state: ClassicGroupState, rebalance: boolean, turn: Turn): void {
+  private downgrade(group: MixedGroup, state: ClassicGroupState, turn: Turn): void {
     this.releaseTimers(group, turn)
     turn.append(...group.tombstones())
-    this.classic.adopt(state, rebalance, turn)
+    this.classic.adopt(state, true, turn)
     this.context.logger.info(
       { group: state.groupId, members: state.members.length, generation: state.generation },
       'a KIP-848 group is a classic group now',
@@ -142,23 +139,15 @@ export class GroupMigration implements Migration, ClassicApis {
   }
 
   /**
-   * A static member of the classic protocol took the place of the group's last KIP-848 member, and every member has what it
-   * is meant to have: the group goes on as a classic one without a rebalance. Returns the protocol it chose; undefined: it
-   * stays as it is.
+   * A static member of the classic protocol took the place of the group's last KIP-848 member: its request joins the classic
+   * group's first rebalance. Kafka goes on without one, and until the next nobody knows that they lead, so that nobody sees
+   * partitions that are added.
    */
-  private settleAsClassic(group: MixedGroup, turn: Turn): string | undefined {
-    const state = this.classicStateIfDue(group, new Set())
-    if (state === undefined) return undefined
-    this.downgrade(group, state, false, turn)
-    return this.classic.stateOf(state.groupId)?.protocolName ?? undefined
-  }
-
-  /** The same where members still have to give up or get partitions: they do so in a rebalance, which the request joins. */
   private rejoinAsClassic(group: MixedGroup, ...request: Parameters<Join>): boolean {
     const turn = request[3]
     const state = this.classicStateIfDue(group, new Set())
     if (state === undefined) return false
-    this.downgrade(group, state, true, turn)
+    this.downgrade(group, state, turn)
     this.classic.join(...request)
     return true
   }

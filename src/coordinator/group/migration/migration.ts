@@ -83,6 +83,8 @@ export interface MixedMember {
   readonly memberEpoch: number
   readonly state: MemberStateName
   readonly assigned: TopicPartitionsById
+  /** What it was told to give up: its own until it says that it did. */
+  readonly pendingRevocation: TopicPartitionsById
   /** Not null: the member talks the classic protocol. */
   readonly classic: ClassicMemberMetadata | null
 }
@@ -104,7 +106,7 @@ export interface MixedGroup extends Group {
 export interface ClassicJoin {
   readonly memberId: string
   readonly instanceId: string | null
-  /** A static member without an id: it takes the place of the one that has its instance id. */
+  /** A static member without an id: new, or in the place of the one that has its instance id. */
   readonly replacesStatic: boolean
   readonly rackId: string | null
   readonly rebalanceTimeoutMs: number
