@@ -1,5 +1,6 @@
 import { ErrorCode } from '../../../protocol/index.ts'
 import type { Turn } from '../../runtime/shard.ts'
+import { consumerProtocolType } from '../consumer-protocol.ts'
 import type { GroupContext } from '../group.ts'
 import { joined, refuseJoin, refuseWaiting } from './answers.ts'
 import type { ClassicGroup } from './classic-group.ts'
@@ -8,7 +9,7 @@ import { groupRecord } from './group-record.ts'
 import type { Join } from './join-request.ts'
 import type { Rebalance } from './rebalance.ts'
 import type { Sessions } from './sessions.ts'
-import { consumerProtocolType, topicsOfSubscription } from './subscribed-topics.ts'
+import { topicsOfSubscription } from './subscribed-topics.ts'
 
 /** From this version on a leader can be told that it leads and has nothing to assign. */
 const skipAssignmentSince = 9
