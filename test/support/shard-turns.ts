@@ -33,6 +33,7 @@ export class ShardTurns {
   readonly log: CoordinatorRecord[] = []
   /** While true, nothing is committed and no request is answered. */
   holdCommits = false
+  /** How large the records of one turn may be together. */
   maxRecordBytes = Number.POSITIVE_INFINITY
   sizeOf: (record: CoordinatorRecord) => number = () => 0
   private readonly shard: Shard
@@ -97,9 +98,11 @@ export class ShardTurns {
   }
 
   private turn(): Turn {
+    let bytes = 0
     const append = (records: readonly CoordinatorRecord[], apply: boolean): void => {
       for (const record of records) {
-        assert.ok(this.sizeOf(record) <= this.maxRecordBytes, 'a record fits that is appended')
+        bytes += this.sizeOf(record)
+        assert.ok(bytes <= this.maxRecordBytes, 'what a turn appends fits in a batch')
         this.log.push(record)
         if (apply) this.shard.replay(record, { offset: -1, producerId: -1n, producerEpoch: -1 })
       }
@@ -109,7 +112,7 @@ export class ShardTurns {
       wallMs: this.wallStartMs + this.nowMs,
       append: (...records) => append(records, true),
       appendApplied: (...records) => append(records, false),
-      fits: record => this.sizeOf(record) <= this.maxRecordBytes,
+      fits: record => bytes + this.sizeOf(record) <= this.maxRecordBytes,
       answer: (asker, response) => {
         if (this.holdCommits) this.held.push(() => asker.answered(response))
         else asker.answered(response)

@@ -38,6 +38,7 @@ export class GroupShard implements Shard {
   private readonly consumer: ConsumerGroups
   private readonly migration: GroupMigration
   private readonly offsets: GroupOffsets
+  private deletions = 0
 
   constructor(parts: GroupShardParts) {
     const context: GroupContext = { ...parts, groups: this.groups }
@@ -164,12 +165,24 @@ export class GroupShard implements Shard {
     turn.answer(asker, listed)
   }
 
-  /** Each group goes with its offsets, in this turn, or stays whole. */
-  deleteGroups(groupIds: readonly string[], asker: Asker<readonly DeletedGroup[]>, turn: Turn): void {
-    turn.answer(
-      asker,
-      groupIds.map(groupId => ({ groupId, errorCode: this.deleteGroup(groupId, turn) })),
-    )
+  /** Each group goes with its offsets, which take turns of their own when there are very many; `results` are of groups before. */
+  deleteGroups(
+    groupIds: readonly string[],
+    asker: Asker<readonly DeletedGroup[]>,
+    turn: Turn,
+    results: readonly DeletedGroup[] = [],
+  ): void {
+    const done = [...results]
+    for (const groupId of groupIds.slice(done.length)) {
+      const errorCode = this.deleteGroup(groupId, turn)
+      if (errorCode === undefined) {
+        // No slash: it is no group's timer. Two requests may be deleting the same group.
+        turn.after(`delete-groups ${this.deletions++}`, 0, next => this.deleteGroups(groupIds, asker, next, done))
+        return
+      }
+      done.push({ groupId, errorCode })
+    }
+    turn.answer(asker, done)
   }
 
   topicsChanged({ changed, deleted }: TopicNews, turn: Turn): void {
@@ -177,13 +190,16 @@ export class GroupShard implements Shard {
     this.consumer.topicsChanged(turn, changed)
   }
 
-  private deleteGroup(groupId: string, turn: Turn): ErrorCode {
+  /** Undefined: some of its offsets are gone, and the rest is for the next turn. */
+  private deleteGroup(groupId: string, turn: Turn): ErrorCode | undefined {
     const group = this.groups.get(groupId)
     if (group === undefined) return ErrorCode.GROUP_ID_NOT_FOUND
     const refused = group.refuseDelete()
     if (refused !== ErrorCode.NONE) return refused
-    this.offsets.deleteAllOf(groupId, turn)
-    turn.append(...group.tombstones())
+    if (!this.offsets.deleteAllOf(groupId, turn)) return undefined
+    const tombstones = group.tombstones()
+    if (!tombstones.every(tombstone => turn.fits(tombstone))) return undefined
+    turn.append(...tombstones)
     return ErrorCode.NONE
   }
 }

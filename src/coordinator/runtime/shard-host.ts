@@ -478,7 +478,8 @@ class HostTurn<S extends Shard> implements Turn {
   }
 
   fits(record: CoordinatorRecord): boolean {
-    return this.parts.records.batchBytesOf(record) <= this.maxBatchBytes
+    const { records } = this.parts
+    return records.bytes + records.batchBytesOf(record) <= this.maxBatchBytes
   }
 
   answer<Response>(asker: Asker<Response>, response: Response): void {

@@ -23,7 +23,10 @@ export interface Turn {
   append(...records: readonly CoordinatorRecord[]): void
   /** The same for records that tell what the shard has done already, and that it must not replay on itself. */
   appendApplied(...records: readonly CoordinatorRecord[]): void
-  /** Whether the topic takes a record of this size; appending one that it does not take is a mistake of the caller. */
+  /**
+   * Whether the topic takes this record in one batch with what this turn has appended; appending what it does not take is a
+   * mistake of the caller.
+   */
   fits(record: CoordinatorRecord): boolean
   /** Answers a request, of this turn or an earlier one, as soon as all that was appended until now is committed. */
   answer<Response>(asker: Asker<Response>, response: Response): void

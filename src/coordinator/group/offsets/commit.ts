@@ -1,6 +1,5 @@
 import { ErrorCode, type RequestOf, type Uuid } from '../../../protocol/index.ts'
 import type { offsetCommit } from '../../../protocol/schema/offset-commit.ts'
-import type { CoordinatorRecord } from '../../runtime/record.ts'
 import type { Turn } from '../../runtime/shard.ts'
 import type { TopicFacts, TopicsView } from '../topics-view.ts'
 import { offsetRecord } from './committed-offset.ts'
@@ -27,18 +26,18 @@ export interface CommitTerms {
   refuse(partitions: Iterable<KnownPartition>): ErrorCode
 }
 
-/** Decides partition by partition what is taken of a commit; a bad one has no effect on the others. */
-export function decideCommit(
+/** Takes what may be taken of a commit, partition by partition; a bad one has no effect on the others. */
+export function takeCommit(
   groupId: string,
   topics: readonly TopicOfCommit[],
   terms: CommitTerms,
   turn: Turn,
-): { answer: TopicOfCommitAnswer[]; records: CoordinatorRecord[] } {
-  const records: CoordinatorRecord[] = []
+): { answer: TopicOfCommitAnswer[]; taken: number } {
+  let taken = 0
   const unknownTopic = terms.byTopicId ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
   let refusal: ErrorCode | undefined
 
-  const decide = (topic: TopicFacts | undefined, partition: TopicOfCommit['partitions'][number]): ErrorCode => {
+  const take = (topic: TopicFacts | undefined, partition: TopicOfCommit['partitions'][number]): ErrorCode => {
     if (topic === undefined) return unknownTopic
     if (!exists(topic, partition.partitionIndex)) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     refusal ??= terms.refuse(knownPartitions(topics, terms))
@@ -54,7 +53,8 @@ export function decideCommit(
       topicId: topic.id,
     })
     if (!turn.fits(record)) return ErrorCode.INVALID_COMMIT_OFFSET_SIZE
-    records.push(record)
+    turn.append(record)
+    taken++
     return ErrorCode.NONE
   }
 
@@ -62,11 +62,11 @@ export function decideCommit(
     const topic = topicOf(asked, terms)
     const partitions = asked.partitions.map(partition => ({
       partitionIndex: partition.partitionIndex,
-      errorCode: decide(topic, partition),
+      errorCode: take(topic, partition),
     }))
     return { name: asked.name, topicId: asked.topicId, partitions }
   })
-  return { answer, records }
+  return { answer, taken }
 }
 
 function topicOf({ name, topicId }: TopicOfCommit, { topics, byTopicId }: CommitTerms): TopicFacts | undefined {

@@ -10,7 +10,7 @@ import { type CoordinatorRecord, isRecordOf } from '../../runtime/record.ts'
 import type { Asker, ReplayedFrom, Turn } from '../../runtime/shard.ts'
 import type { ClientInfo, CommitClaim, Group, GroupContext } from '../group.ts'
 import type { TopicFacts } from '../topics-view.ts'
-import { decideCommit, expireTimestamp, type KnownPartition } from './commit.ts'
+import { expireTimestamp, type KnownPartition, takeCommit } from './commit.ts'
 import { refuseCommit } from './commit-rights.ts'
 import { type CommittedOffset, offsetTombstone } from './committed-offset.ts'
 import { expireOffsets, forgetTopics, type Swept } from './expiry.ts'
@@ -80,7 +80,7 @@ export class GroupOffsets {
       transactional: false,
       apiVersion: client.apiVersion,
     }
-    const { answer, records } = decideCommit(
+    const { answer, taken } = takeCommit(
       request.groupId,
       request.topics,
       {
@@ -92,8 +92,7 @@ export class GroupOffsets {
       },
       turn,
     )
-    appendAll(records, turn)
-    this.tally.commits += records.length
+    this.tally.commits += taken
     turn.answer(asker, { throttleTimeMs: 0, topics: answer })
   }
 
@@ -111,7 +110,7 @@ export class GroupOffsets {
       transactional: true,
       apiVersion: client.apiVersion,
     }
-    const { answer, records } = decideCommit(
+    const { answer, taken } = takeCommit(
       request.groupId,
       request.topics,
       {
@@ -123,8 +122,7 @@ export class GroupOffsets {
       },
       turn,
     )
-    appendAll(records, turn)
-    this.tally.transactionalCommits += records.length
+    this.tally.transactionalCommits += taken
     turn.answer(asker, { throttleTimeMs: 0, topics: answer })
   }
 
@@ -168,41 +166,36 @@ export class GroupOffsets {
       turn.answer(asker, { errorCode: refusal, throttleTimeMs: 0, topics: [] })
       return
     }
-    const records: CoordinatorRecord[] = []
     const topics = request.topics.map(({ name, partitions }) => {
       const count = this.context.topics.topic(name)?.partitions ?? 0
       const subscribed = group.isSubscribedTo(name)
       const decide = (index: number): ErrorCode => {
         if (index < 0 || index >= count) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
         if (subscribed) return ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC
-        if (this.offsets.has(groupId, name, index) || this.pending.has(groupId, name, index))
-          records.push(offsetTombstone(groupId, name, index))
-        return ErrorCode.NONE
+        if (!this.offsets.has(groupId, name, index) && !this.pending.has(groupId, name, index)) return ErrorCode.NONE
+        return this.takeBack(groupId, name, index, turn) ? ErrorCode.NONE : ErrorCode.UNKNOWN_SERVER_ERROR
       }
       return {
         name,
         partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode: decide(partitionIndex) })),
       }
     })
-    appendAll(records, turn)
-    this.tally.deleted += records.length
     turn.answer(asker, { errorCode: ErrorCode.NONE, throttleTimeMs: 0, topics })
   }
 
-  /** Takes back all offsets of a group that is being deleted, pending ones too. */
-  deleteAllOf(groupId: string, turn: Turn): void {
-    const records: CoordinatorRecord[] = []
-    for (const topic of this.offsets.topics(groupId))
-      for (const partition of this.offsets.partitions(groupId, topic))
-        records.push(offsetTombstone(groupId, topic, partition))
-    for (const topic of this.pending.topics(groupId))
-      for (const partition of this.pending.partitions(groupId, topic))
-        if (!this.offsets.has(groupId, topic, partition)) records.push(offsetTombstone(groupId, topic, partition))
-    appendAll(records, turn)
-    this.tally.deleted += records.length
+  /**
+   * Takes back the offsets of a group that is being deleted, pending ones too: false if there are more of them than one turn
+   * should take, and it is to be called again in the next.
+   */
+  deleteAllOf(groupId: string, turn: Turn): boolean {
+    let left = deletedPerTurn
+    for (const source of [this.offsets, this.pending])
+      for (const topic of source.topics(groupId))
+        for (const partition of source.partitions(groupId, topic))
+          if (left-- === 0 || !this.takeBack(groupId, topic, partition, turn)) return false
+    return true
   }
 
-  /** Takes back what was committed for topics that are no more: in this turn and, if there is much, in later ones. */
   topicsDeleted(topics: readonly TopicFacts[], turn: Turn): void {
     this.deletedTopics.push(...topics)
     if (!this.forgetting) this.forgetDeleted(turn)
@@ -267,6 +260,15 @@ export class GroupOffsets {
     return refusal
   }
 
+  /** False if the turn's batch is full. */
+  private takeBack(groupId: string, topic: string, partition: number, turn: Turn): boolean {
+    const tombstone = offsetTombstone(groupId, topic, partition)
+    if (!turn.fits(tombstone)) return false
+    turn.append(tombstone)
+    this.tally.deleted++
+    return true
+  }
+
   private replayCommit(
     groupId: string,
     topic: string,
@@ -311,12 +313,6 @@ export class GroupOffsets {
 }
 
 const noProducer = -1n
+const deletedPerTurn = 500
 /** What the first brokers did not write. */
 const sinceLegacy = { leaderEpoch: -1, expireTimestamp: -1, topicId: zeroUuid }
-
-const argumentsAtMost = 1_000
-
-/** Appends however many there are: a call takes only so many arguments. */
-function appendAll(records: readonly CoordinatorRecord[], turn: Turn): void {
-  for (let at = 0; at < records.length; at += argumentsAtMost) turn.append(...records.slice(at, at + argumentsAtMost))
-}

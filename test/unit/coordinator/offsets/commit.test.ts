@@ -93,6 +93,19 @@ test('a commit whose record the log would not take is refused for its partition 
   assert.deepEqual(codes, ['orders-0 INVALID_COMMIT_OFFSET_SIZE', 'orders-1 NONE'])
 })
 
+test('a commit larger than a batch is taken as far as the batch goes', () => {
+  const calls = callsWith('orders')
+  calls.turns.sizeOf = () => 10
+  calls.turns.maxRecordBytes = 25
+  const codes = calls.commit(
+    'g',
+    'orders',
+    [0, 1, 2].map(partition => ({ partition, offset: 1 })),
+  )
+  assert.deepEqual(codes, ['orders-0 NONE', 'orders-1 NONE', 'orders-2 INVALID_COMMIT_OFFSET_SIZE'])
+  assert.deepEqual(calls.fetchAll('g'), ['orders-0 1', 'orders-1 1'])
+})
+
 test('version 10 names topics by id, and an unknown id is refused', () => {
   const calls = callsWith()
   const { id } = calls.shard.topics.add('orders')

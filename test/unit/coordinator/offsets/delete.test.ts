@@ -55,7 +55,7 @@ test('a group that is deleted loses all its offsets, pending ones too, with one 
     { partition: 1, offset: 9 },
     { partition: 2, offset: 9 },
   ])
-  const tombstones = calls.turns.run(turn => calls.shard.offsets.deleteAllOf('g', turn))
+  const tombstones = calls.turns.run(turn => assert.ok(calls.shard.offsets.deleteAllOf('g', turn)))
   assert.deepEqual(tombstones.map(({ key, value }) => [Object.values(key).join('-'), value]).sort(), [
     ['g-orders-0', null],
     ['g-orders-1', null],
@@ -66,6 +66,30 @@ test('a group that is deleted loses all its offsets, pending ones too, with one 
   calls.shard.endTransaction(7n, true)
   assert.deepEqual(calls.fetchAll('g'), [])
   assert.deepEqual(calls.fetchAll('other'), ['orders-0 5'])
+})
+
+test('a group of very many offsets is deleted in several turns, which say when it is done', () => {
+  const calls = new OffsetCalls()
+  calls.shard.topics.add('wide', 1_200)
+  calls.commit(
+    'g',
+    'wide',
+    Array.from({ length: 1_200 }, (_, partition) => ({ partition, offset: 1 })),
+  )
+  const done: boolean[] = []
+  for (let turns = 0; turns < 3; turns++) calls.turns.run(turn => done.push(calls.shard.offsets.deleteAllOf('g', turn)))
+  assert.deepEqual(done, [false, false, true])
+  assert.equal(calls.shard.offsets.counts.offsets, 0)
+  assert.equal(calls.shard.offsets.counts.deleted, 1_200)
+})
+
+test('no more is deleted in a turn than its batch takes', () => {
+  const calls = callsWithOffsets()
+  calls.turns.sizeOf = () => 10
+  calls.turns.maxRecordBytes = 15
+  assert.deepEqual(calls.deleteOffsets('g', 'orders', [0, 1]), ['orders-0 NONE', 'orders-1 UNKNOWN_SERVER_ERROR'])
+  calls.turns.run(turn => assert.ok(!calls.shard.offsets.deleteAllOf('g', turn)))
+  assert.deepEqual(calls.fetchAll('g'), ['visits-0 1', 'visits-1 2'])
 })
 
 test('a topic that is deleted takes its offsets in all groups along', () => {
