@@ -14,6 +14,9 @@ const timeout = 60_000
 const topic = 'tools-topic'
 const records = 25
 
+/** What Millrace does otherwise on purpose: docs/decisions 21 and 22. */
+const ours = { timeout, skip: process.env.MILLRACE_COMPAT_BROKER === 'kafka' }
+
 type Tool = Parameters<ToolHost['run']>[0]
 
 let broker: BrokerUnderTest
@@ -60,7 +63,7 @@ const json = async (name: string, value: unknown): Promise<string> => {
 }
 
 const produced = (count: number): Promise<string> => {
-  const size = ['--record-size', '10', '--throughput', '1000']
+  const size = ['--record-size', '10', '--throughput', '200']
   return output('kafka-producer-perf-test', '--topic', topic, '--num-records', String(count), ...size)
 }
 
@@ -148,7 +151,7 @@ test('kafka-configs describes and changes topics, brokers, loggers, groups and c
   )
 })
 
-test('kafka-configs finds no quotas and no credentials, and is told that it can set none', { timeout }, async () => {
+test('kafka-configs finds no quotas and no credentials, and is told that it can set none', ours, async () => {
   assert.equal((await output('kafka-configs', '--describe', '--entity-type', 'clients')).trim(), '')
   assert.equal((await output('kafka-configs', '--describe', '--entity-type', 'users')).trim(), '')
   const user = ['--alter', '--entity-type', 'users', '--entity-name', 'someone', '--add-config']
@@ -159,7 +162,7 @@ test('kafka-configs finds no quotas and no credentials, and is told that it can 
   )
 })
 
-test('kafka-features tells the levels, raises and lowers them', { timeout }, async () => {
+test('kafka-features tells the levels, raises and lowers them', ours, async () => {
   const described = await output('kafka-features', 'describe')
   assert.match(described, /Feature: group\.version\s.*FinalizedVersionLevel: 1\s/)
   assert.match(described, /Feature: metadata\.version\s.*FinalizedVersionLevel: 4\.2-IV1\s/)
@@ -184,25 +187,23 @@ test('kafka-metadata-quorum tells of one voter that leads', { timeout }, async (
 })
 
 test('kafka-broker-api-versions finds each API as it knows it', { timeout }, async () => {
-  const printed = lines(await output('kafka-broker-api-versions'))
+  const printed = lines(await output('kafka-broker-api-versions')).filter(line => !line.includes('UNKNOWN('))
   const unusable = printed.filter(line => /usable: \d/.test(line) === false && /\(\d+\): \d/.test(line))
   assert.deepEqual(unusable, [])
-  for (const api of [
-    'Produce',
-    'DescribeLogDirs',
-    'DescribeQuorum',
-    'UpdateFeatures',
-    'ConsumerGroupHeartbeat',
-    'PushTelemetry',
-  ])
+  for (const api of ['Produce', 'DescribeLogDirs', 'DescribeQuorum', 'UpdateFeatures', 'ConsumerGroupHeartbeat'])
     assert.match(printed.join('\n'), new RegExp(`\\b${api}\\(\\d+\\): .*\\[usable: \\d+\\]`))
 })
 
-test('kafka-cluster tells the id and the endpoint, and cannot forget its only broker', { timeout }, async () => {
+test('kafka-cluster tells the id and the endpoint', { timeout }, async () => {
   assert.match(await output('kafka-cluster', 'cluster-id'), /^Cluster ID: \S{22}$/m)
   assert.match(await output('kafka-cluster', 'list-endpoints'), /^1\s+127\.0\.0\.1\s+\d+\s.*\sbroker\s*$/m)
   assert.match(await refusal('kafka-cluster', 'unregister', '--id', '9'), /not currently registered/)
+})
+
+// Kafka forgets the broker that is asked, and answers nothing from then on.
+test('kafka-cluster cannot make the only broker forget itself', ours, async () => {
   assert.match(await refusal('kafka-cluster', 'unregister', '--id', '1'), /InvalidRequest/)
+  assert.match(await output('kafka-topics', '--list'), new RegExp(`^${topic}$`, 'm'))
 })
 
 test('kafka-reassign-partitions puts a partition where it is, and nowhere else', { timeout }, async () => {
@@ -250,8 +251,9 @@ test('kafka-client-metrics subscribes to metrics, which Java clients then push',
   await output('kafka-client-metrics', ...all)
   assert.match(await output('kafka-client-metrics', '--list'), /^everything$/m)
   assert.match(await output('kafka-client-metrics', '--describe', '--name', 'everything'), /interval\.ms=100/)
-  // It says goodbye with its last metrics, however short it lives.
-  await produced(10)
+  // It lives for seconds, and a push is due every 100 ms once it was told so.
+  await produced(600)
   const begun = (line: string) => line.includes('began to push its metrics') && line.includes('apache-kafka-java')
-  await broker.log?.until(begun, timeout)
+  // Kafka has no plugin for them here.
+  if (!ours.skip) await broker.log?.until(begun, timeout)
 })
