@@ -116,7 +116,7 @@ export class ClassicOracle {
     const changed = JSON.stringify(known.protocols) !== JSON.stringify(join.protocols)
     const leads = this.state === 'Stable' && this.leader === memberId
     if (!preparing && !changed && !leads) return end(ask, ErrorCode.NONE)
-    if (known.joining) end(known.joining, ErrorCode.REBALANCE_IN_PROGRESS)
+    if (known.joining) end(known.joining, ErrorCode.NOT_COORDINATOR)
     const { session, rebalance, protocols } = join
     this.members.set(memberId, { ...known, session, rebalance, protocols, joining: ask })
     if (preparing) this.completeIfJoined()
@@ -136,7 +136,7 @@ export class ClassicOracle {
     if (generation !== this.generation) return end(ask, ErrorCode.ILLEGAL_GENERATION)
     if (this.state === 'PreparingRebalance') return end(ask, ErrorCode.REBALANCE_IN_PROGRESS)
     const member = this.members.get(memberId)!
-    if (member.syncing) end(member.syncing, ErrorCode.REBALANCE_IN_PROGRESS)
+    if (member.syncing) end(member.syncing, ErrorCode.NOT_COORDINATOR)
     const syncing = this.state === 'Stable' ? undefined : ask
     this.members.set(memberId, { ...member, synced: true, syncing })
     if (this.state === 'Stable') return end(ask, ErrorCode.NONE)

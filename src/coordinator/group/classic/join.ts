@@ -149,7 +149,7 @@ export class Joins {
     member.sessionTimeoutMs = join.sessionTimeoutMs
     group.members.setProtocols(member, join.protocols)
     // Its client gave up the earlier request and will not see the answer, but the connection waits for one.
-    refuseWaitingJoin(group, member, member.memberId, ErrorCode.REBALANCE_IN_PROGRESS, turn)
+    refuseWaitingJoin(group, member, member.memberId, ErrorCode.NOT_COORDINATOR, turn)
     group.members.setJoining(member, join.asker)
   }
 

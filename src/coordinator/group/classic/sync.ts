@@ -36,7 +36,7 @@ export class Syncs {
       return
     }
     // Its client gave up the earlier request and will not see the answer, but the connection waits for one.
-    refuseWaitingSync(member, ErrorCode.REBALANCE_IN_PROGRESS, turn)
+    refuseWaitingSync(member, ErrorCode.NOT_COORDINATOR, turn)
     member.syncing = asker
     if (group.leaderId === member.memberId) this.assign(group, request.assignments, turn)
   }

@@ -80,7 +80,7 @@ test('a SyncGroup that is sent again takes the place of the first, which is answ
   const shard = new ClassicShard()
   const { leader, follower } = completing(shard)
   const [first, second] = [shard.sync({ memberId: follower }), shard.sync({ memberId: follower })]
-  assert.equal(first.answer.errorCode, ErrorCode.REBALANCE_IN_PROGRESS)
+  assert.equal(first.answer.errorCode, ErrorCode.NOT_COORDINATOR)
   shard.sync({ memberId: leader })
   assert.equal(second.answer.errorCode, ErrorCode.NONE)
 })
