@@ -42,6 +42,7 @@ export function startGroups(parts: GroupRuntimeParts): RunningGroups {
     logger,
     newShard,
     commitTimeoutMs: () => live.current.groups.commitTimeoutMs,
+    appendLingerMs: () => live.current.groups.appendLingerMs,
     onTopicMissing: () => void topic.ensure(),
   })
   return { topic, runtime, coordinator: coordinate(runtime) }

@@ -78,6 +78,7 @@ export const brokerDefinitions = definitions<BrokerDefinition>([
   int('group.consumer.min.session.timeout.ms', 45_000, atLeast(1)),
   int('group.consumer.regex.refresh.interval.ms', 600_000, atLeast(10_000)),
   int('group.consumer.session.timeout.ms', 45_000, atLeast(1)),
+  int('group.coordinator.append.linger.ms', -1, atLeast(-1)),
   list(
     'group.coordinator.rebalance.protocols',
     'classic,consumer,streams',

@@ -97,6 +97,8 @@ const brokerDocumentation: Readonly<Record<string, string>> = {
   'group.consumer.regex.refresh.interval.ms':
     'After how long the topics that a regular expression of a consumer group stands for are looked up again.',
   'group.consumer.session.timeout.ms': 'After how long without a heartbeat a member leaves its consumer group.',
+  'group.coordinator.append.linger.ms':
+    'How long records of groups wait for others, so that fewer appends are made durable; -1: only while there are many.',
   'group.coordinator.rebalance.protocols':
     'Which protocols of groups are served, of classic and consumer; classic always is.',
   'group.initial.rebalance.delay.ms':

@@ -25,6 +25,7 @@ export interface LiveGroupValues {
   readonly maxSize: number // group.max.size
   readonly offsetMetadataMaxBytes: number // offset.metadata.max.bytes
   readonly commitTimeoutMs: number // offsets.commit.timeout.ms
+  readonly appendLingerMs: number // group.coordinator.append.linger.ms
   readonly offsetsTopic: OffsetsTopicValues
   readonly offsetsRetentionMs: number // offsets.retention.minutes
   readonly offsetsRetentionCheckMs: number // offsets.retention.check.interval.ms
@@ -58,6 +59,7 @@ export function groupValues(text: ConfigText): LiveGroupValues {
     maxSize: number('group.max.size'),
     offsetMetadataMaxBytes: number('offset.metadata.max.bytes'),
     commitTimeoutMs: number('offsets.commit.timeout.ms'),
+    appendLingerMs: number('group.coordinator.append.linger.ms'),
     offsetsTopic: {
       partitions: number('offsets.topic.num.partitions'),
       replicationFactor: number('offsets.topic.replication.factor'),

@@ -34,6 +34,8 @@ export class RecordingLogger implements Logger {
 }
 
 export const dataDirectory = '/data'
+/** Groups wait for nothing but the disk, as time stands still unless a test lets it pass. */
+const noLinger = { 'group.coordinator.append.linger.ms': '0' }
 
 /** A broker as `src/app` puts it together, in a world in memory. */
 export class TestBroker {
@@ -57,7 +59,8 @@ export class TestBroker {
     const world = new FakeWorld(machine, seed)
     prepare(world)
     const logger = new RecordingLogger()
-    const { config } = readBrokerConfig(new Map(Object.entries({ 'log.dirs': dataDirectory, ...configs })))
+    const own = { 'log.dirs': dataDirectory, ...noLinger, ...configs }
+    const { config } = readBrokerConfig(new Map(Object.entries(own)))
     const starting = startBroker(config, world, logger)
     let done = false
     const settled = starting.finally(() => {

@@ -22,9 +22,14 @@ export interface RuntimeParts<S extends Shard> {
   newShard(partition: number): S
   /** offsets.commit.timeout.ms */
   commitTimeoutMs(): number
+  /** group.coordinator.append.linger.ms */
+  appendLingerMs(): number
   /** Somebody asked, and the topic is not there: it is to be made. */
   onTopicMissing(): void
 }
+
+/** Of group.coordinator.append.linger.ms=-1: who commits alone does not wait. */
+const adaptiveLingerMs = 5
 
 /**
  * Runs a coordinator: a shard for each partition of its topic, made from the partition's log before it is first asked.
@@ -40,6 +45,7 @@ export class CoordinatorRuntime<S extends Shard> {
   private readonly toLoad: ShardHost<S>[] = []
   private loading: ShardHost<S> | undefined
   private stopped = false
+  private flushedMs = Number.NEGATIVE_INFINITY
 
   constructor(parts: RuntimeParts<S>) {
     this.parts = parts
@@ -120,12 +126,22 @@ export class CoordinatorRuntime<S extends Shard> {
     return host
   }
 
+  /**
+   * With what the turn of the loop brings. While appends come closer than the linger to each other, they wait until it is
+   * over: what comes until then is made durable in one pass, which wakes each thread once.
+   */
   private flushSoon(host: ShardHost<S>): void {
-    if (this.toFlush.size === 0) this.parts.timers.soon(() => this.flush())
+    const { clock, timers } = this.parts
     this.toFlush.add(host)
+    if (this.toFlush.size > 1) return
+    const set = this.parts.appendLingerMs()
+    const lingerMs = set < 0 ? this.flushedMs + adaptiveLingerMs - clock.monotonicMs() : set
+    if (lingerMs > 0) timers.after(lingerMs, () => this.flush())
+    else timers.soon(() => this.flush())
   }
 
   private flush(): void {
+    this.flushedMs = this.parts.clock.monotonicMs()
     const hosts = [...this.toFlush]
     this.toFlush.clear()
     for (const host of hosts) host.flush()

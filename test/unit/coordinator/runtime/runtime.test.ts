@@ -85,6 +85,25 @@ test('turns of one loop turn are one batch, and their answers come in their orde
   assert.deepEqual(order, ['a', 'b', 'c'])
 })
 
+test('who writes alone is appended at once, and who writes among many with those of the next moment', async () => {
+  const under = await RuntimeUnderTest.start({ appendLingerMs: -1 })
+  await under.world.time.advance(100)
+  under.set('a', 1)
+  await under.settle()
+  assert.equal(batches(under).length, 1)
+  await under.world.time.advance(2)
+  under.set('b', 1)
+  await under.world.time.advance(2)
+  under.set('c', 1)
+  await under.settle()
+  assert.equal(batches(under).length, 1)
+  await under.world.time.advance(1)
+  assert.deepEqual(
+    batches(under).map(records => records.length),
+    [1, 2],
+  )
+})
+
 test('merged turns are split where a batch would be too large, and no turn is', async () => {
   const under = await RuntimeUnderTest.start({ log: { maxMessageBytes: 400 } })
   for (let turn = 0; turn < 6; turn++)

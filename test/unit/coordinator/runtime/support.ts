@@ -72,6 +72,7 @@ export interface RuntimeOptions {
   readonly log?: Partial<LogSettings>
   readonly clock?: Clock
   readonly commitTimeoutMs?: number
+  readonly appendLingerMs?: number
 }
 
 /** A runtime of RegisterShards on one partition in a world in memory; flushes are held until the test lets them go. */
@@ -86,7 +87,10 @@ export class RuntimeUnderTest {
   /** What the next appends wait for. */
   room: Promise<void> | undefined
 
-  private constructor(world: FakeWorld, { clock = world.clock, commitTimeoutMs = 5_000 }: RuntimeOptions) {
+  private constructor(
+    world: FakeWorld,
+    { clock = world.clock, commitTimeoutMs = 5_000, appendLingerMs = 0 }: RuntimeOptions,
+  ) {
     this.world = world
     world.storage.holdFlushes = true
     this.runtime = new CoordinatorRuntime({
@@ -103,6 +107,7 @@ export class RuntimeUnderTest {
         return shard
       },
       commitTimeoutMs: () => commitTimeoutMs,
+      appendLingerMs: () => appendLingerMs,
       onTopicMissing: () => {
         this.topicsMissed++
       },
