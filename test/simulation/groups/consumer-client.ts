@@ -63,6 +63,11 @@ export class ConsumerClient {
     this.tellsAll = true
   }
 
+  prefer(assignor: string): void {
+    this.assignor = assignor
+    this.tellsAll = true
+  }
+
   /**
    * The response was lost. What was assigned and not taken yet may be another's by now: the coordinator was told of a member
    * that does not own it.
