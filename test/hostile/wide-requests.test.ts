@@ -5,10 +5,16 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type Api, ErrorCode, type RequestInput, type ResponseOf } from '../../src/protocol/index.ts'
+import { alterPartitionReassignments } from '../../src/protocol/schema/alter-partition-reassignments.ts'
+import { alterReplicaLogDirs } from '../../src/protocol/schema/alter-replica-log-dirs.ts'
 import { createPartitions } from '../../src/protocol/schema/create-partitions.ts'
 import { createTopics } from '../../src/protocol/schema/create-topics.ts'
 import { deleteRecords } from '../../src/protocol/schema/delete-records.ts'
 import { describeConfigs } from '../../src/protocol/schema/describe-configs.ts'
+import { describeProducers } from '../../src/protocol/schema/describe-producers.ts'
+import { describeTransactions } from '../../src/protocol/schema/describe-transactions.ts'
+import { describeUserScramCredentials } from '../../src/protocol/schema/describe-user-scram-credentials.ts'
+import { electLeaders } from '../../src/protocol/schema/elect-leaders.ts'
 import { fetch } from '../../src/protocol/schema/fetch.ts'
 import { listOffsets } from '../../src/protocol/schema/list-offsets.ts'
 import { metadata } from '../../src/protocol/schema/metadata.ts'
@@ -25,6 +31,7 @@ const topic = 'wide'
 const indexes = Array.from({ length: count }, (_, index) => index)
 const names = indexes.map(index => `absent-${index}`)
 const { NONE, INVALID_PARTITIONS, POLICY_VIOLATION, UNKNOWN_TOPIC_OR_PARTITION } = ErrorCode
+const { LOG_DIR_NOT_FOUND, RESOURCE_NOT_FOUND, TRANSACTIONAL_ID_NOT_FOUND } = ErrorCode
 
 let broker: BrokerUnderTest
 let bystander: RawClient
@@ -130,6 +137,52 @@ const requests: Wide<Api>[] = [
     },
     codes: ({ results }) => results.map(({ errorCode }) => errorCode),
     expected: [UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_OR_PARTITION],
+  }),
+  wide({
+    api: electLeaders,
+    version: 2,
+    request: { electionType: 0, topicPartitions: [{ topic, partitions: indexes.map(index => index + 1) }], timeoutMs },
+    codes: ({ replicaElectionResults }) =>
+      replicaElectionResults.flatMap(each => each.partitionResult.map(({ errorCode }) => errorCode)),
+    expected: [UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_OR_PARTITION],
+  }),
+  wide({
+    api: alterPartitionReassignments,
+    version: 1,
+    request: {
+      timeoutMs,
+      topics: [{ name: topic, partitions: indexes.map(partitionIndex => ({ partitionIndex, replicas: [1] })) }],
+    },
+    codes: ({ responses }) => responses.flatMap(each => each.partitions.map(({ errorCode }) => errorCode)),
+    expected: partly,
+  }),
+  wide({
+    api: alterReplicaLogDirs,
+    version: 2,
+    request: { dirs: [{ path: '/nowhere', topics: [{ name: topic, partitions: indexes }] }] },
+    codes: ({ results }) => results.flatMap(each => each.partitions.map(({ errorCode }) => errorCode)),
+    expected: [LOG_DIR_NOT_FOUND, LOG_DIR_NOT_FOUND],
+  }),
+  wide({
+    api: describeProducers,
+    version: 0,
+    request: { topics: [{ name: topic, partitionIndexes: indexes }] },
+    codes: ({ topics }) => topics.flatMap(each => each.partitions.map(({ errorCode }) => errorCode)),
+    expected: partly,
+  }),
+  wide({
+    api: describeUserScramCredentials,
+    version: 0,
+    request: { users: names.map(name => ({ name })) },
+    codes: ({ results }) => results.map(({ errorCode }) => errorCode),
+    expected: [RESOURCE_NOT_FOUND, RESOURCE_NOT_FOUND],
+  }),
+  wide({
+    api: describeTransactions,
+    version: 0,
+    request: { transactionalIds: names },
+    codes: ({ transactionStates }) => transactionStates.map(({ errorCode }) => errorCode),
+    expected: [TRANSACTIONAL_ID_NOT_FOUND, TRANSACTIONAL_ID_NOT_FOUND],
   }),
 ]
 
