@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { apiName, uuidToBytes } from '../../src/protocol/index.ts'
+import { apiName, type Uuid, uuidToBytes } from '../../src/protocol/index.ts'
 import { metadata } from '../../src/protocol/schema/metadata.ts'
 import type { TestBroker } from '../support/test-broker.ts'
 import { blank, type Fixture } from './fixture.ts'
@@ -8,7 +8,7 @@ import { blank, type Fixture } from './fixture.ts'
 export async function assertSameAnswers(
   broker: TestBroker,
   { exchanges }: Fixture,
-  topicIds: Parameters<typeof uuidToBytes>[0][],
+  topicIds: readonly Uuid[] = [],
 ): Promise<void> {
   const { clusterId } = await broker.connect().call(metadata, 12, { topics: [] })
   const secrets = [...topicIds.map(id => uuidToBytes(id)), Buffer.from(clusterId!)]
