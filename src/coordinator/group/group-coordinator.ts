@@ -117,7 +117,12 @@ export class GroupCoordinator {
     return await this.ask(
       group.groupId,
       (shard, turn, asker) => shard.fetchOffsets(group, requireStable, client, asker, turn),
-      errorCode => ({ groupId: group.groupId, topics: [], errorCode }),
+      // Consumers before Kafka 3.9 know only the latter here, and it sends them to look for the coordinator.
+      code => ({
+        groupId: group.groupId,
+        topics: [],
+        errorCode: code === ErrorCode.COORDINATOR_NOT_AVAILABLE ? ErrorCode.NOT_COORDINATOR : code,
+      }),
     )
   }
 

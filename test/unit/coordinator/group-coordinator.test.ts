@@ -118,6 +118,10 @@ test('while a group is loaded its members keep their places, and everybody else 
   assert.equal(await groups.commit('g'), COORDINATOR_LOAD_IN_PROGRESS)
   const asked = { groupId: 'g', memberId: null, memberEpoch: -1, topics: null }
   assert.equal((await groups.fetchOffsets(asked, false, client(9))).errorCode, COORDINATOR_LOAD_IN_PROGRESS)
+  // As old consumers do not know COORDINATOR_NOT_AVAILABLE of a fetch.
+  shards.refused.set(shards.partitionFor('g'), ErrorCode.COORDINATOR_NOT_AVAILABLE)
+  assert.equal((await groups.fetchOffsets(asked, false, client(9))).errorCode, NOT_COORDINATOR)
+  assert.equal(await groups.commit('g'), ErrorCode.COORDINATOR_NOT_AVAILABLE)
 })
 
 test('groups are described and deleted shard by shard, and answered in the order of the request', async () => {
