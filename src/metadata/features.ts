@@ -1,8 +1,7 @@
 import { MillraceError } from '../base/error.ts'
 import { ok, type Result } from '../base/result.ts'
-import { SerialQueue } from '../base/serial-queue.ts'
 import { type FeatureUpdate, planFeatureUpdates } from './feature-updates.ts'
-import type { MetadataEntry, MetadataStore } from './store.ts'
+import type { MetadataStore } from './store.ts'
 
 /** Levels of one of Kafka's features that this broker can work at. */
 export interface SupportedFeature {
@@ -50,7 +49,6 @@ interface FeatureLevel {
  */
 export class FeatureLevels {
   private readonly store: MetadataStore
-  private readonly queue = new SerialQueue()
   private readonly levels = new Map<string, number>()
   private newest = 0
 
@@ -105,25 +103,24 @@ export class FeatureLevels {
    * Changes all these levels or none, and says why none. When it returns, the change is durable and in effect; rejects
    * when it could not be written.
    */
-  change(updates: readonly FeatureUpdate[], nodeId: number, validateOnly: boolean): Promise<Result<void, string>> {
-    return this.queue.run(async () => {
-      for (;;) {
-        const before = new Map<string, MetadataEntry | undefined>(
-          updates.map(({ name }) => [name, this.store.get(keyOf(name))]),
-        )
-        const planned = planFeatureUpdates(updates, name => this.level(name), known, nodeId)
-        if (!planned.ok) return planned
-        const changes = [...planned.value].filter(([name, level]) => level !== this.level(name))
-        if (validateOnly || changes.length === 0) return ok(undefined)
-        const { committed } = await this.store.commit({
-          compare: changes.map(([name]) => ({ key: keyOf(name), revision: before.get(name)?.revision ?? 0 })),
-          put: changes.map(([name, level]) => ({ key: keyOf(name), value: { level } satisfies FeatureLevel })),
-          remove: [],
-        })
-        // Not committed: somebody else changed one meanwhile, and the decision is made again on what is there now.
-        if (committed) return ok(undefined)
-      }
-    })
+  async change(
+    updates: readonly FeatureUpdate[],
+    nodeId: number,
+    validateOnly: boolean,
+  ): Promise<Result<void, string>> {
+    for (;;) {
+      const planned = planFeatureUpdates(updates, name => this.level(name), known, nodeId)
+      if (!planned.ok) return planned
+      const changes = [...planned.value].filter(([name, level]) => level !== this.level(name))
+      if (validateOnly || changes.length === 0) return ok(undefined)
+      const { committed } = await this.store.commit({
+        compare: changes.map(([name]) => ({ key: keyOf(name), revision: this.store.get(keyOf(name))?.revision ?? 0 })),
+        put: changes.map(([name, level]) => ({ key: keyOf(name), value: { level } satisfies FeatureLevel })),
+        remove: [],
+      })
+      // Not committed: somebody else changed one meanwhile, and the decision is made again on what is there now.
+      if (committed) return ok(undefined)
+    }
   }
 
   private note(key: string, { level }: FeatureLevel, revision: number): void {

@@ -13,7 +13,8 @@ test('the producers of a partition are told with their epoch, last sequence and 
   await produceOne(client, 't', batch(2n ** 62n, 0, 0, ['a', 'b']))
   await produceOne(client, 't', batch(2n ** 62n, 3, 0, ['c']))
   await broker.world.time.advance(5_000)
-  await produceOne(client, 't', batch(7n, 1, 40, ['d', 'e', 'f']))
+  await produceOne(client, 't', batch(7n, 1, 39, ['d']))
+  await produceOne(client, 't', batch(7n, 1, 40, ['e', 'f', 'g']))
   const nowMs = broker.world.clock.wallMs()
   const { topics } = await client.call(describeProducers, 0, {
     topics: [{ name: 't', partitionIndexes: [0, 1] }],
