@@ -44,7 +44,7 @@ function clientRow(client, count) {
   const administered = subjects(client, 'admin')
   const failed = [written, read, administered].flatMap(failuresOf)
   const calls = new Set(administered.map(({ subject }) => subject.split(' ')[0].split('.')[0])).size
-  const reads = read.length > 0 ? `what all ${count} wrote` : 'not tried: in a group only'
+  const reads = read.length > 0 ? `what all ${count} wrote` : 'in a group only'
   const result = failed.length === 0 ? 'all as it should be' : `**fails: ${failed.join(', ')}**`
   return [
     client.name,
@@ -72,6 +72,22 @@ function offsetsRow(client, kinds) {
   return [titleOf(client), ...kinds.map(kind => mark(of(kind)))]
 }
 
+function groupRow(client) {
+  const tried = subjects(client, 'group').map(({ subject, passed }) => {
+    const [protocol, ...way] = subject.split(' ')
+    return { protocol, passed, subject: way.join(' ') }
+  })
+  const of = protocol => {
+    const ways = tried.filter(way => way.protocol === protocol)
+    return ways.length === 0 ? '–' : ways.map(({ subject }) => subject).join(', ')
+  }
+  const failed = failuresOf(
+    tried.map(({ protocol, passed, subject }) => ({ passed, subject: `${protocol} ${subject}` })),
+  )
+  const result = failed.length === 0 ? 'all as it should be' : `**fails: ${failed.join(', ')}**`
+  return [titleOf(client), of('classic'), of('consumer'), result]
+}
+
 /** One object per client, from the files of all suites. */
 export function mergeReports(reports) {
   const clients = new Map()
@@ -92,7 +108,8 @@ export function compatibilityPage(clients) {
     '.latestTiered',
     '.earliestPendingUpload',
   ]
-  const waiting = clients.filter(({ groupsOnly }) => groupsOnly).map(titleOf)
+  const inGroups = clients.filter(client => subjects(client, 'group').length > 0)
+  const notInGroups = clients.filter(client => subjects(client, 'group').length === 0).map(titleOf)
   return `# Compatibility
 
 Clients that others wrote, and what they did with a broker of this commit. \`node test/compat/run.mjs --write-docs\` writes
@@ -123,13 +140,23 @@ ${table(
   clients.map(client => offsetsRow(client, kinds)),
 )}
 
+## Groups
+
+Three members in processes of their own share a topic, in each way that is named here; one is killed and one is added,
+the broker is killed and started again, members leave. Each commits what it processed. No partition has two owners; each
+record is processed, in order; what was committed is not processed again. A static member comes back within its session
+without a rebalance; a regular expression finds a topic that is made later. \`consumer\` is the protocol of KIP-848.
+
+${table(['client', 'classic', 'consumer', 'result'], inGroups.map(groupRow))}
+
+Java's clients also move a live group from one protocol to the other and back, member by member.
+
 ## Not tried yet
 
-- Consumer groups, which this broker does not coordinate yet. ${waiting.join(' and ')} read as members of a group only.
-  @platformatic/kafka was read by its \`Consumer.fetch\`, which needs no group.
-- Transactions, for the same reason.
+- Groups of ${notInGroups.join(', ')}. @platformatic/kafka is read by its \`Consumer.fetch\`, which needs no group.
+- Transactions, which this broker does not coordinate yet.
 
 Beside this table, suites of their own look further into kcat (100 MB of text there and back), kafkajs, the Java clients,
-confluent-kafka (a restart in mid-produce) and Kafka's own \`DumpLogSegments\` over our files: \`test/compat/README.md\`.
+confluent-kafka (a restart in mid-produce), Kafka's command line tools, franz-go's own tests and Kafka's \`DumpLogSegments\` over our files: \`test/compat/README.md\`.
 `
 }

@@ -4,7 +4,7 @@
 //   node test/compat/run.mjs [--only NAME] [--reference] [--write-docs]
 //
 // --reference runs them against Apache Kafka instead of Millrace: what fails there is wrong in the suite. --write-docs
-// writes the page, from a run of its two suites only.
+// writes the page, from a run of its suites only.
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,10 +16,14 @@ import { compatibilityPage, mergeReports } from './compatibility-page.mjs'
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 const pagePath = join(root, 'docs', 'compatibility.md')
 /** The suites whose reports make the page. */
-const reporting = ['clients', 'admin']
+const reporting = ['clients', 'admin', 'groups']
 const suites = [
   { name: 'clients', file: 'test/compat/clients.suite.ts', limitMs: 240_000 },
   { name: 'admin', file: 'test/compat/admin.suite.ts', limitMs: 180_000 },
+  { name: 'groups', file: 'test/compat/groups.suite.ts', limitMs: 240_000 },
+  { name: 'group-moves', file: 'test/compat/group-moves.suite.ts', limitMs: 120_000 },
+  { name: 'group-tools', file: 'test/compat/group-tools.suite.ts', limitMs: 120_000 },
+  { name: 'franz-go', file: 'test/compat/franz-go.suite.ts', limitMs: 160_000 },
   { name: 'kcat', file: 'test/compat/kcat.suite.ts', limitMs: 240_000 },
   { name: 'kafkajs', file: 'test/compat/kafkajs.suite.ts', limitMs: 120_000 },
   { name: 'java', file: 'test/compat/java.suite.ts', limitMs: 120_000 },
