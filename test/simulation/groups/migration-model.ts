@@ -60,7 +60,8 @@ class Life {
     const one = this.clients.length === 0 ? undefined : random.pick(this.clients)
     const action = random.between(0, 99)
     if (one === undefined || action < 10) this.join()
-    else if (action < 50) this.act(one)
+    else if (action < 20) this.visit()
+    else if (action < 54) this.act(one)
     else if (action < 60) for (const each of this.clients) this.act(each)
     else if (action < 66) this.commit(one)
     else if (action < 71) this.leave(one)
@@ -176,6 +177,14 @@ class Life {
       this.shard.consumerHeartbeat({ memberId, instanceId, memberEpoch: forNow ? -2 : -1 })
       if (this.random.chance(0.2)) this.restart()
     }
+  }
+
+  /** The last member of the newer protocol goes, or the first comes: the group changes, whatever its members are doing. */
+  private visit(): void {
+    const consumers = this.clients.filter(({ kind }) => kind === 'consumer')
+    if (consumers.length === 0) this.clients.push(this.newClient(false, null))
+    for (const each of consumers) this.leave(each)
+    for (const each of this.clients) if (each.kind === 'consumer') this.act(each)
   }
 
   private drop(one: Client): void {
