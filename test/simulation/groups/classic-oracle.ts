@@ -335,7 +335,7 @@ export class ClassicOracle {
     for (const [id, { joining, instance }] of [...this.members])
       if (!joining && instance === null) this.members.delete(id)
     const nobodyCame = this.members.size > 0 && ![...this.members.values()].some(({ joining }) => joining)
-    this.joinAt = nobodyCame ? this.now + this.longestRebalance : Number.POSITIVE_INFINITY
+    this.joinAt = nobodyCame ? this.now + Math.max(this.longestRebalance, 1_000) : Number.POSITIVE_INFINITY
     if (this.first) this.first.left = 0
     if (nobodyCame) return
     this.first = undefined

@@ -14,7 +14,7 @@ import { Departures, type Leaving } from './departures.ts'
 import { type DescribedGroup, describeGroup, describeUnknown } from './describe.ts'
 import { groupRecord, groupStateOf } from './group-record.ts'
 import { Joins } from './join.ts'
-import { joinOf } from './join-request.ts'
+import { hasUsualProtocols, joinOf } from './join-request.ts'
 import { Rebalance } from './rebalance.ts'
 import { Sessions } from './sessions.ts'
 import { StaticMembers } from './static-members.ts'
@@ -64,6 +64,11 @@ export class ClassicGroups implements ClassicSide {
     asker: Asker<ResponseInput<typeof joinGroup>>,
     turn: Turn,
   ): void {
+    if (!hasUsualProtocols(request)) {
+      const { apiVersion } = client
+      refuseJoin({ asker, apiVersion }, request.memberId, ErrorCode.INCONSISTENT_GROUP_PROTOCOL, turn)
+      return
+    }
     const join = joinOf(request, client, asker)
     const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.context.settings
     const isInRange = join.sessionTimeoutMs >= minSessionTimeoutMs && join.sessionTimeoutMs <= maxSessionTimeoutMs

@@ -4,6 +4,7 @@ import type { Turn } from '../../runtime/shard.ts'
 import type { GroupContext } from '../group.ts'
 import { refuseWaiting, refuseWaitingJoin } from './answers.ts'
 import type { ClassicGroup } from './classic-group.ts'
+import { reasonCharsMax } from './join-request.ts'
 import type { Rebalance } from './rebalance.ts'
 import type { Sessions } from './sessions.ts'
 
@@ -58,7 +59,10 @@ export class Departures {
     refuseWaiting(group, group.members.get(id)!, '', ErrorCode.UNKNOWN_MEMBER_ID, turn)
     this.sessions.end(group, id, turn)
     group.removeMember(id)
-    this.context.logger.info({ group: group.id, member: id, reason: reason || 'not given' }, 'A member left the group.')
+    this.context.logger.info(
+      { group: group.id, member: id, reason: reason?.slice(0, reasonCharsMax) || 'not given' },
+      'A member left the group.',
+    )
     return ErrorCode.NONE
   }
 }

@@ -18,6 +18,18 @@ export interface Join {
   readonly asker: JoinAsker
 }
 
+/** As Kafka's own clients keep to: it is only for the log. */
+export const reasonCharsMax = 255
+
+/** A client has a handful of assignors; more, or with longer names, would only cost time to compare. */
+const protocolsMax = 64
+const protocolNameCharsMax = 255
+
+/** Whether the protocols are as many and as named as protocols are. */
+export function hasUsualProtocols({ protocols }: RequestOf<typeof joinGroup>): boolean {
+  return protocols.length <= protocolsMax && protocols.every(({ name }) => name.length <= protocolNameCharsMax)
+}
+
 /** Version 0 has no rebalance timeout: it is the session's. */
 export function joinOf(request: RequestOf<typeof joinGroup>, client: ClientInfo, asker: JoinAsker['asker']): Join {
   const { groupId, memberId, groupInstanceId, sessionTimeoutMs, protocolType, protocols } = request
@@ -32,7 +44,7 @@ export function joinOf(request: RequestOf<typeof joinGroup>, client: ClientInfo,
     rebalanceTimeoutMs,
     protocolType,
     protocols: [...byName.values()],
-    reason: request.reason || 'no reason given',
+    reason: request.reason?.slice(0, reasonCharsMax) || 'no reason given',
     client,
     asker: { asker, apiVersion: client.apiVersion },
   }

@@ -1,12 +1,12 @@
 import { ErrorCode } from '../../../protocol/index.ts'
 import type { Turn } from '../../runtime/shard.ts'
 import type { GroupContext } from '../group.ts'
-import type { ClassicProtocol } from '../migration/migration.ts'
 import { joined, refuseJoin, refuseWaiting, refuseWaitingJoin } from './answers.ts'
 import { ClassicGroup } from './classic-group.ts'
 import { ClassicMember, noAssignment } from './classic-member.ts'
 import { groupRecord } from './group-record.ts'
 import type { Join } from './join-request.ts'
+import { sizeOfMember } from './members.ts'
 import type { Rebalance } from './rebalance.ts'
 import type { Sessions } from './sessions.ts'
 import type { StaticMembers } from './static-members.ts'
@@ -20,11 +20,11 @@ const memberIdRequiredSince = 4
  */
 const newMemberJoinMs = 5 * 60_000
 
-/** All metadata of one group's members, which no record of the group could hold anyway: beyond it nobody is let in. */
-const groupMetadataBytesMax = 64 * 1024 * 1024
+/** Memory of one group's members, far more than a record of the group could hold: beyond it nobody is let in. */
+const groupBytesMax = 64 * 1024 * 1024
 
-const bytesOf = (protocols: readonly ClassicProtocol[]): number =>
-  protocols.reduce((sum, { metadata }) => sum + metadata.byteLength, 0)
+/** What a new member's id begins with, so that operators know it; of absurdly long ones the beginning. */
+const idPrefix = (instanceId: string | null, clientId: string): string => (instanceId ?? clientId).slice(0, 255)
 
 /** JoinGroup. */
 export class Joins {
@@ -77,15 +77,17 @@ export class Joins {
    * Whether the group may have this member. While a rebalance is prepared those count that have joined, so that of a group that
    * became too large the first to join again stay.
    */
-  private hasRoomFor(group: ClassicGroup, { memberId, protocols }: Join): boolean {
+  private hasRoomFor(group: ClassicGroup, { memberId, instanceId, client, protocols }: Join): boolean {
     if (group.isEmpty) return true
     const member = group.members.get(memberId)
     const { maxSize } = this.context.settings
     if (group.stateName === 'PreparingRebalance') {
       if (member?.joining === undefined && group.members.joining >= maxSize) return false
     } else if (member === undefined && group.members.size >= maxSize) return false
-    const others = group.members.metadataBytes - bytesOf(member?.protocols ?? [])
-    return others + bytesOf(protocols) <= groupMetadataBytesMax
+    const others = group.members.bytes - (member === undefined ? 0 : sizeOfMember(member))
+    const { clientId } = client
+    const id = memberId || idPrefix(instanceId, clientId)
+    return others + sizeOfMember({ memberId: id, instanceId, clientId, protocols }) <= groupBytesMax
   }
 
   private refuseForSize(group: ClassicGroup, { memberId, asker }: Join, turn: Turn): void {
@@ -100,7 +102,7 @@ export class Joins {
 
   private joinNew(group: ClassicGroup, join: Join, turn: Turn): void {
     const { instanceId, client } = join
-    const memberId = this.context.newMemberId(instanceId ?? client.clientId)
+    const memberId = this.context.newMemberId(idPrefix(instanceId, client.clientId))
     const owner = instanceId === null ? undefined : group.members.staticMemberId(instanceId)
     if (owner !== undefined) this.staticMembers.replace(group, owner, memberId, join, turn)
     else if (instanceId === null && client.apiVersion >= memberIdRequiredSince) this.giveId(group, memberId, join, turn)

@@ -1,6 +1,17 @@
 import { assert } from '../../../base/assert.ts'
-import type { ClassicProtocol } from '../migration/migration.ts'
+import type { ClassicMemberState, ClassicProtocol } from '../migration/migration.ts'
 import type { ClassicMember, JoinAsker } from './classic-member.ts'
+
+/** What a member takes beside its strings and bytes, roughly. */
+const memberBytes = 512
+
+type Measured = Pick<ClassicMemberState, 'memberId' | 'instanceId' | 'clientId' | 'protocols'>
+
+/** About how much memory a member holds that its client chose the size of. */
+export function sizeOfMember({ memberId, instanceId, clientId, protocols }: Measured): number {
+  const ids = memberId.length + (instanceId?.length ?? 0) + clientId.length
+  return protocols.reduce((sum, { name, metadata }) => sum + name.length + metadata.byteLength, memberBytes + ids)
+}
 
 /** The members of one classic group, in the order in which they came, with what is counted over them. */
 export class Members {
@@ -9,7 +20,7 @@ export class Members {
   /** How many members support a protocol. */
   private readonly support = new Map<string, number>()
   private joiningCount = 0
-  private bytes = 0
+  private total = 0
 
   get size(): number {
     return this.byId.size
@@ -18,9 +29,9 @@ export class Members {
   get joining(): number {
     return this.joiningCount
   }
-  /** All members' metadata of all their protocols. */
-  get metadataBytes(): number {
-    return this.bytes
+  /** By `sizeOfMember`, of all of them. */
+  get bytes(): number {
+    return this.total
   }
   get staticCount(): number {
     return this.staticIds.size
@@ -48,6 +59,7 @@ export class Members {
     this.byId.set(memberId, member)
     if (instanceId !== null) this.staticIds.set(instanceId, memberId)
     if (member.joining !== undefined) this.joiningCount++
+    this.total += sizeOfMember(member)
     this.count(member.protocols, 1)
   }
 
@@ -57,6 +69,7 @@ export class Members {
     this.byId.delete(memberId)
     if (member.instanceId !== null) this.staticIds.delete(member.instanceId)
     if (member.joining !== undefined) this.joiningCount--
+    this.total -= sizeOfMember(member)
     this.count(member.protocols, -1)
     return member
   }
@@ -68,9 +81,11 @@ export class Members {
   }
 
   setProtocols(member: ClassicMember, protocols: readonly ClassicProtocol[]): void {
+    this.total -= sizeOfMember(member)
     this.count(member.protocols, -1)
     member.protocols = protocols
     this.count(protocols, 1)
+    this.total += sizeOfMember(member)
   }
 
   /** Whether every member supports at least one and the same of these. */
@@ -91,8 +106,7 @@ export class Members {
   }
 
   private count(protocols: readonly ClassicProtocol[], by: 1 | -1): void {
-    for (const { name, metadata } of protocols) {
-      this.bytes += by * metadata.byteLength
+    for (const { name } of protocols) {
       const supporters = (this.support.get(name) ?? 0) + by
       if (supporters === 0) this.support.delete(name)
       else this.support.set(name, supporters)

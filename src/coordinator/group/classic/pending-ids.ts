@@ -1,4 +1,4 @@
-/** Characters of the ids that one group has given out: a thousand ids, whatever client ids they begin with, and far more of usual ones. */
+/** Characters of the ids that one group has given out: some thousand ids, whatever client ids they begin with. */
 const charsMax = 1024 * 1024
 
 /** Ids that were given to members which have not joined with them yet, in the order in which they were given. */

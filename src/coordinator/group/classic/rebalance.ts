@@ -7,8 +7,8 @@ import { type ClassicMember, noAssignment } from './classic-member.ts'
 import { groupRecord } from './group-record.ts'
 import type { Sessions } from './sessions.ts'
 
-const joinKey = (group: ClassicGroup): string => `${group.id}/classic-join`
-const syncKey = (group: ClassicGroup): string => `${group.id}/classic-sync`
+/** How long at least until absent static members are looked for again, whatever rebalance timeout they gave. */
+const nobodyJoinedMs = 1_000
 
 /**
  * How a group gets from one generation to the next. Preparing: members join (again), until all have or the longest of their
@@ -54,11 +54,11 @@ export class Rebalance {
 
   /** The preparation is over, whoever has joined. */
   complete(group: ClassicGroup, turn: Turn): void {
-    turn.cancel(joinKey(group))
+    turn.cancel(this.sessions.timerKey(group, 'join'))
     this.removeAbsent(group, turn)
     if (!this.electLeader(group)) {
       // Only static members are left and none of them is here: they have until their sessions end.
-      this.completeLater(group, turn)
+      this.completeLater(group, turn, nobodyJoinedMs)
       return
     }
     group.beginGeneration(turn.wallMs)
@@ -71,8 +71,8 @@ export class Rebalance {
 
   /** The group is about to be forgotten, or another kind of group: none of its timers rings again. */
   cancelTimers(group: ClassicGroup, turn: Turn): void {
-    turn.cancel(joinKey(group))
-    turn.cancel(syncKey(group))
+    turn.cancel(this.sessions.timerKey(group, 'join'))
+    turn.cancel(this.sessions.timerKey(group, 'sync'))
     for (const memberId of group.pendingJoins) this.sessions.end(group, memberId, turn)
     for (const { memberId } of group.members) this.sessions.end(group, memberId, turn)
   }
@@ -80,7 +80,7 @@ export class Rebalance {
   /** The member has asked for its assignment. */
   synced(group: ClassicGroup, memberId: string, turn: Turn): void {
     group.pendingSyncs.delete(memberId)
-    if (group.pendingSyncs.size === 0) turn.cancel(syncKey(group))
+    if (group.pendingSyncs.size === 0) turn.cancel(this.sessions.timerKey(group, 'sync'))
   }
 
   /** No member has an assignment, and whoever waits for one is told why. */
@@ -102,12 +102,13 @@ export class Rebalance {
     })
   }
 
-  private completeLater(group: ClassicGroup, turn: Turn): void {
-    this.afterJoinDelay(group, group.rebalanceTimeoutMs, turn, later => this.complete(group, later))
+  private completeLater(group: ClassicGroup, turn: Turn, atLeastMs = 0): void {
+    const delayMs = Math.max(group.rebalanceTimeoutMs, atLeastMs)
+    this.afterJoinDelay(group, delayMs, turn, later => this.complete(group, later))
   }
 
   private afterJoinDelay(group: ClassicGroup, delayMs: number, turn: Turn, work: (turn: Turn) => void): void {
-    turn.after(joinKey(group), delayMs, later => {
+    turn.after(this.sessions.timerKey(group, 'join'), delayMs, later => {
       if (this.sessions.isCurrent(group) && group.stateName === 'PreparingRebalance') work(later)
     })
   }
@@ -155,7 +156,7 @@ export class Rebalance {
       this.sessions.start(group, member, turn)
       group.pendingSyncs.add(member.memberId)
     }
-    turn.after(syncKey(group), group.rebalanceTimeoutMs, later => {
+    turn.after(this.sessions.timerKey(group, 'sync'), group.rebalanceTimeoutMs, later => {
       if (this.sessions.isCurrent(group)) this.endUnsynced(group, later)
     })
   }
@@ -177,6 +178,6 @@ export class Rebalance {
 
   private endSyncPhase(group: ClassicGroup, turn: Turn): void {
     group.pendingSyncs.clear()
-    turn.cancel(syncKey(group))
+    turn.cancel(this.sessions.timerKey(group, 'sync'))
   }
 }

@@ -42,8 +42,11 @@ export class Syncs {
   }
 
   private assign(group: ClassicGroup, assignments: SyncRequest['assignments'], turn: Turn): void {
-    const byMember = new Map(assignments.map(({ memberId, assignment }) => [memberId, assignment]))
-    for (const member of group.members) member.assignment = byMember.get(member.memberId) ?? noAssignment
+    for (const member of group.members) member.assignment = noAssignment
+    for (const { memberId, assignment } of assignments) {
+      const member = group.members.get(memberId)
+      if (member !== undefined) member.assignment = assignment
+    }
     const record = groupRecord(group.facts, turn.wallMs)
     if (!turn.fits(record)) {
       this.context.logger.warn(

@@ -77,8 +77,8 @@ test('ids that are given out and never used take a bounded amount of memory', ()
   const shard = new ClassicShard()
   const clientId = 'c'.repeat(30_000)
   const first = shard.join({ clientId }).answer.memberId
-  for (let at = 0; at < 200; at++) shard.join({ clientId })
-  assert.ok(shard.group().pendingJoins.size < 40)
+  for (let at = 0; at < 5_000; at++) shard.join({ clientId })
+  assert.ok(shard.group().pendingJoins.size < 4_500)
   assert.equal(shard.turns.timers.length, shard.group().pendingJoins.size)
   assert.equal(shard.join({ memberId: first }).answer.errorCode, ErrorCode.UNKNOWN_MEMBER_ID, 'the oldest go first')
 })
@@ -215,6 +215,39 @@ test('of a group that became too large those stay that join again first', () => 
     'nobody else is waited for',
   )
   assert.deepEqual([...started.group().members].map(({ memberId }) => memberId).sort(), [first, third].sort())
+})
+
+test('ids that are very long and alike do not make a group slow', () => {
+  const shard = new ClassicShard({ initialRebalanceDelayMs: 100 })
+  const groupId = 'g'.repeat(30_000)
+  const clientId = 'c'.repeat(30_000)
+  const join = (): unknown => shard.join({ version: 3, groupId, clientId })
+  for (let at = 0; at < 1_500; at++) join()
+  assert.ok([...shard.group(groupId).members].every(({ memberId }) => memberId.length < 300))
+  assert.ok(
+    shard.turns.timers.every(key => key.length < 400),
+    'longer strings have their length for a hash',
+  )
+})
+
+test('protocols that are too many or too long to be any are refused', () => {
+  const shard = new ClassicShard()
+  const named = (...names: string[]) => ({ protocols: names.map(name => ({ name, metadata: subscription('topic') })) })
+  const many = Array.from({ length: 65 }, (_, at) => `p${at}`)
+  for (const fields of [named(...many), named('p'.repeat(256))]) {
+    assert.equal(shard.join(fields).answer.errorCode, ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
+  }
+  assert.equal(shard.join(named(...many.slice(1))).answer.errorCode, ErrorCode.MEMBER_ID_REQUIRED)
+})
+
+test('members with little to say and long names count as well', () => {
+  const shard = new ClassicShard()
+  const clientId = 'c'.repeat(32_000)
+  const outcomes = Array.from({ length: 2_100 }, () => shard.join({ version: 3, clientId }))
+  const refused = outcomes.filter(({ done }) => done)
+  assert.ok(refused.length > 0 && refused.length < 300)
+  assert.equal(refused[0]!.answer.errorCode, ErrorCode.GROUP_MAX_SIZE_REACHED)
+  assert.ok(shard.group().members.bytes < 65 * 1024 * 1024)
 })
 
 test('members whose metadata no record could hold are not let in', () => {

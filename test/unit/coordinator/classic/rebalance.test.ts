@@ -129,3 +129,18 @@ test('a group that nobody joined in time is empty, and says so in the log', () =
   const value = shard.turns.log.at(-1)!.value as unknown as { members: unknown[]; protocol: null; leader: null }
   assert.deepEqual([value.members, value.protocol, value.leader], [[], null, null])
 })
+
+test('static members that are away and gave no rebalance timeout do not keep the coordinator busy', () => {
+  const shard = new ClassicShard()
+  shard.stable([{ groupInstanceId: 'a' }, { groupInstanceId: 'b' }])
+  for (const groupInstanceId of ['a', 'b']) shard.join({ groupInstanceId, rebalanceTimeoutMs: 0 })
+  let turns = 0
+  const run = shard.turns.run.bind(shard.turns)
+  shard.turns.run = work => {
+    assert.ok(++turns < 15)
+    return run(work)
+  }
+  shard.leave({ members: [{ memberId: '', groupInstanceId: 'a', reason: null }] })
+  shard.turns.advance(9_000)
+  assert.equal(shard.group().stateName, 'PreparingRebalance')
+})
