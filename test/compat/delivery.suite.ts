@@ -96,18 +96,25 @@ test('exactly once: an offset that is stored with its result goes on after it, w
   assert.deepEqual(results, records)
 })
 
-for (const protocol of ['classic', 'consumer'])
-  test(`auto-commit of the Java consumer (${protocol}): poll N commits what poll N-1 gave`, { timeout }, async () => {
-    const where = await prepared()
-    assert.deepEqual(await javaConsumer(protocol, where, 3), [
-      'took 0 committed 0',
-      'took 1 committed 1',
-      'took 2 committed 2',
-    ])
-    // Killed while it held the record at 2, which is given again.
-    const [again] = await javaConsumer(protocol, where, 1)
-    assert.equal(again, 'took 2 committed 2')
-  })
+test('auto-commit of the Java consumer: poll N commits what poll N-1 gave', { timeout }, async () => {
+  const where = await prepared()
+  const taken = await javaConsumer('classic', where, 3)
+  assert.deepEqual(taken, ['took 0 committed 0', 'took 1 committed 1', 'took 2 committed 2'])
+  // Killed while it held the record at 2, which is given again.
+  assert.deepEqual(await javaConsumer('classic', where, 1), ['took 2 committed 2'])
+})
+
+test('auto-commit of the Java consumer in a KIP-848 group: poll N may commit what it gives itself, too', {
+  timeout,
+}, async () => {
+  const where = await prepared()
+  const taken = await javaConsumer('consumer', where, 3)
+  // Up to kafka-clients 4.3 its background thread may read the position after poll has moved it.
+  assert.match(taken.join(), /^took 0 committed [01],took 1 committed [12],took 2 committed [23]$/)
+  const committed = await committedIn(where.group, where.topic)
+  const [next] = await javaConsumer('consumer', where, 1)
+  assert.equal(next?.split(' ')[1], committed)
+})
 
 test('auto-commit of librdkafka counts what it hands out as done', { timeout }, async () => {
   const where = await prepared()

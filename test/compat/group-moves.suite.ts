@@ -1,6 +1,6 @@
 /**
- * A live group moves from the classic protocol to the new one and back, member by member, with Java's clients; and the
- * calls of Java's Admin for groups, on groups of both protocols.
+ * A live group moves from the classic protocol to the new one and back, member by member, with Java's clients; members
+ * that stop polling; and the calls of Java's Admin for groups, on groups of both protocols.
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
@@ -172,6 +172,25 @@ for (const way of [classic, consumer]) {
     assert.deepEqual(own(await list()), [])
     await assert.rejects(describe(group), refusal(groupIdNotFound))
     await assert.rejects(call('deleteGroup', { group }), refusal(groupIdNotFound))
+  })
+}
+
+for (const { protocol, assignor } of [classic, consumer]) {
+  const title = `a member that stops polling loses its partitions, and comes back: ${protocol}`
+  test(title, { timeout }, async () => {
+    const stalling = await scenario({ protocol, assignor, maxPollIntervalMs: 2_000 }, `stalls-${protocol}`)
+    const members = [stalling.join(host, 0), stalling.join(host, 1)] as const
+    const { history } = stalling
+    await stalling.settled(members)
+    host.stall(members[0])
+    await stalling.produce()
+    const takenOver = () => history.owners().get(members[1])?.length === history.ends().size && history.caughtUp()
+    await history.until('the other takes over', takenOver, timeout)
+    host.resume(members[0])
+    await stalling.produce()
+    await stalling.settled(members)
+    history.check()
+    for (const member of members) await stalling.leave(member)
   })
 }
 

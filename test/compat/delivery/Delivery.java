@@ -33,8 +33,8 @@ public class Delivery {
     consumer.subscribe(Set.of(args[3]));
     for (int polls = 0; polls < Integer.parseInt(args[4]); polls++) {
       ConsumerRecord<String, String> record = next(consumer);
-      // Of this poll's record nothing is committed yet: the commit that the poll began is that of the records before.
-      long committed = record.offset() == 0 ? 0 : awaitCommitted(consumer, partition, record.offset());
+      // The commit that the poll began is to reach the records before this one.
+      long committed = awaitCommitted(consumer, partition, record.offset());
       System.out.println("took " + record.offset() + " committed " + committed);
     }
     System.out.flush();
@@ -54,8 +54,8 @@ public class Delivery {
     long end = System.nanoTime() + LIMIT.toNanos();
     while (System.nanoTime() < end) {
       Map<TopicPartition, OffsetAndMetadata> committed = consumer.committed(Set.of(partition));
-      if (committed.get(partition) != null && committed.get(partition).offset() >= offset)
-        return committed.get(partition).offset();
+      long now = committed.get(partition) == null ? 0 : committed.get(partition).offset();
+      if (now >= offset) return now;
       Thread.sleep(10);
     }
     throw new IllegalStateException("nothing was committed");

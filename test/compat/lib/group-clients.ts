@@ -16,6 +16,8 @@ export interface GroupWay {
   readonly regex?: true
   /** Each member has a `group.instance.id`, and comes back within its session. */
   readonly static?: true
+  /** How long a member may go without polling; the client's default where there is none. Java's only. */
+  readonly maxPollIntervalMs?: number
 }
 
 export interface GroupClient {

@@ -93,6 +93,7 @@ export class GroupScenario {
         assignor: way.assignor,
         ...(way.static ? { instanceId: `instance-${slot}` } : {}),
         sessionTimeoutMs,
+        ...(way.maxPollIntervalMs === undefined ? {} : { maxPollIntervalMs: way.maxPollIntervalMs }),
       },
       this.history,
     )

@@ -15,6 +15,8 @@ export interface JoinArgs {
   readonly assignor: string
   readonly instanceId?: string
   readonly sessionTimeoutMs: number
+  /** Of Java's members only. */
+  readonly maxPollIntervalMs?: number
 }
 
 const startLimitMs = 60_000
@@ -52,6 +54,15 @@ export class MemberHost {
 
   leave(member: string): void {
     this.tell({ op: 'leave', member })
+  }
+
+  /** The member stops polling, and starts again: Java's only. */
+  stall(member: string): void {
+    this.tell({ op: 'stall', member })
+  }
+
+  resume(member: string): void {
+    this.tell({ op: 'resume', member })
   }
 
   /** All that it had written by then is heard before this returns. */

@@ -43,6 +43,7 @@ public class Members {
     /** Next offsets of what was processed and whose commit is not acknowledged yet. */
     final Map<TopicPartition, OffsetAndMetadata> pending = new HashMap<>();
     volatile boolean leaving = false;
+    private boolean stalled = false;
 
     Member(JsonNode args) {
       super(args.get("member").asText());
@@ -57,6 +58,7 @@ public class Members {
       config.put("max.poll.records", 20);
       config.put("metadata.max.age.ms", 1_000);
       config.put("reconnect.backoff.max.ms", 200);
+      if (args.has("maxPollIntervalMs")) config.put("max.poll.interval.ms", args.get("maxPollIntervalMs").asInt());
       if (args.has("instanceId")) config.put("group.instance.id", args.get("instanceId").asText());
       String assignor = args.get("assignor").asText();
       if (args.get("protocol").asText().equals("consumer")) {
@@ -77,6 +79,15 @@ public class Members {
       } else {
         consumer.subscribe(List.of(args.get("topic").asText()), this);
       }
+    }
+
+    synchronized void stall(boolean now) {
+      stalled = now;
+      notifyAll();
+    }
+
+    synchronized void whileStalled() throws InterruptedException {
+      while (stalled) wait();
     }
 
     int generation() { return consumer.groupMetadata().generationId(); }
@@ -112,6 +123,7 @@ public class Members {
     @Override public void run() {
       try (consumer) {
         while (!leaving) {
+          whileStalled();
           var records = consumer.poll(Duration.ofMillis(100));
           for (var partition : records.partitions()) {
             var processed = new ArrayList<Object>();
@@ -141,8 +153,10 @@ public class Members {
         var member = new Member(command);
         members.put(member.id, member);
         member.start();
-      } else {
+      } else if (command.get("op").asText().equals("leave")) {
         members.remove(command.get("member").asText()).leaving = true;
+      } else {
+        members.get(command.get("member").asText()).stall(command.get("op").asText().equals("stall"));
       }
     }
     System.exit(0);
