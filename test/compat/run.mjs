@@ -28,6 +28,7 @@ const suites = [
   { name: 'kafkajs', file: 'test/compat/kafkajs.suite.ts', limitMs: 120_000 },
   { name: 'java', file: 'test/compat/java.suite.ts', limitMs: 120_000 },
   { name: 'confluent', file: 'test/compat/confluent.suite.ts', limitMs: 180_000 },
+  { name: 'admin-surface', file: 'test/compat/admin-surface.suite.ts', limitMs: 120_000 },
   { name: 'tools', file: 'test/compat/tools.suite.ts', limitMs: 120_000 },
   { name: 'dump-log', file: 'test/compat/dump-log.suite.ts', limitMs: 180_000 },
   { name: 'kill-producers', file: 'test/crash/kill-producers.suite.ts', limitMs: 180_000 },
