@@ -81,6 +81,8 @@ export function groupValues(text: ConfigText): LiveGroupValues {
 /** Why these broker configs may not stand together, in Kafka's words. */
 export function refuseGroupValues(text: ConfigText): string | undefined {
   const number = (name: string): number => Number(text(name))
+  if (!parseList(text('group.coordinator.rebalance.protocols')).includes('classic'))
+    return "Disabling the 'classic' protocol is not supported"
   for (const what of ['heartbeat.interval.ms', 'session.timeout.ms', 'assignment.interval.ms']) {
     const [own, min, max] = [`group.consumer.${what}`, `group.consumer.min.${what}`, `group.consumer.max.${what}`]
     if (number(max) < number(min)) return `${max} must be greater than or equal to ${min}`
