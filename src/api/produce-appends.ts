@@ -18,6 +18,8 @@ const codecAt = 22
 export const firstTopicIdVersion = 13
 const firstLeaderVersion = 10
 const firstZstdVersion = 7
+/** How Kafka's tools call themselves that mend a coordinator's topic. */
+const adminClientId = '__admin_client'
 
 /** Partitions of one request in one turn: about half a millisecond. */
 const partitionsPerTurn = 128
@@ -116,7 +118,7 @@ export class ProduceAppends {
     return this.byId ? this.table.topicById(topic.topicId) : this.table.topic(topic.name)
   }
 
-  /** In Kafka's order: is it known, is it one batch, are the acks such, can they be had. */
+  /** In Kafka's order: is it known, is it one batch, are the acks such, may it be written, can they be had. */
   private refusal(known: KnownTopic, partition: Partition | undefined, data: PartitionData): AppendFailure | undefined {
     if (partition === undefined)
       return failureAs(
@@ -128,6 +130,9 @@ export class ProduceAppends {
     if (this.context.apiVersion < firstZstdVersion && this.codecOf(data) === Codec.zstd)
       return appendFailure(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, 'zstd needs Produce version 7 or later.')
     if (!this.validAcks) return failureAs(ErrorCode.INVALID_REQUIRED_ACKS)
+    // What a coordinator reads there decides what it tells its clients; as in Kafka, only tools may write to it.
+    if (known?.internal === true && this.context.clientId !== adminClientId)
+      return appendFailure(ErrorCode.INVALID_TOPIC_EXCEPTION, `Cannot append to internal topic ${known.name}.`)
     if (this.request.acks === -1 && partition.belowMinIsr) return failureAs(ErrorCode.NOT_ENOUGH_REPLICAS)
     return undefined
   }

@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts'
+import { isInternalTopic } from '../metadata/image.ts'
 import type { Uuid } from '../protocol/index.ts'
 import type { Partition } from './partition.ts'
 
@@ -6,6 +7,8 @@ export interface TopicPartitions {
   readonly name: string
   readonly id: Uuid
   readonly partitions: readonly Partition[]
+  /** A coordinator's own. */
+  readonly internal: boolean
 }
 
 /** The partitions this broker leads, by topic name and by topic id. */
@@ -14,7 +17,7 @@ export class PartitionTable {
   private readonly byId = new Map<Uuid, TopicPartitions>()
 
   add(name: string, id: Uuid, partitions: readonly Partition[]): void {
-    const topic = { name, id, partitions }
+    const topic = { name, id, partitions, internal: isInternalTopic(name) }
     this.byName.set(name, topic)
     this.byId.set(id, topic)
   }
