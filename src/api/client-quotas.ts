@@ -77,12 +77,17 @@ export const serveAlterClientQuotas = (): ApiHandler =>
 
 type Alteration = RequestOf<typeof alterClientQuotas>['entries'][number]
 
+/** An entity is judged in one turn; Kafka has three types of them and five quotas. */
+const maxOfOne = 100
+
 const notEnforced: Refusal = {
   code: ErrorCode.UNSUPPORTED_VERSION,
   message: 'This broker enforces no client quotas: none can be set.',
 }
 
 function refuseAlteration(entity: Alteration['entity'], ops: Alteration['ops']): Refusal | undefined {
+  if (entity.length > maxOfOne || ops.length > maxOfOne)
+    return invalid(`An entity and its changes may have ${maxOfOne} parts each at most.`)
   const keys = new Set(ops.map(({ key }) => key))
   if (keys.size < ops.length) return invalid(`Ignoring duplicate entity ${entityText(entity)}`)
   const badEntity = refuseEntity(entity)

@@ -18,12 +18,20 @@ const states = new Set([
 
 /** ListTransactions v0-2: there are none, as nothing coordinates them; filters are checked as Kafka checks them. */
 export const serveListTransactions = (): ApiHandler =>
-  serve(listTransactions, { min: 0, max: 2 }, ({ stateFilters, transactionalIdPattern }) => {
+  serve(listTransactions, { min: 0, max: 2, wide: true }, async (request, context) => {
+    const { stateFilters, transactionalIdPattern } = request
     const valid = transactionalIdPattern === null || isRegularExpression(transactionalIdPattern)
+    const share = new TurnShare(context)
+    const unknownStateFilters: string[] = []
+    for (const state of valid ? stateFilters : []) {
+      if (!states.has(state)) unknownStateFilters.push(state)
+      const due = share.spend()
+      if (due !== undefined) await due
+    }
     return {
       throttleTimeMs: 0,
       errorCode: valid ? ErrorCode.NONE : ErrorCode.INVALID_REGULAR_EXPRESSION,
-      unknownStateFilters: valid ? stateFilters.filter(state => !states.has(state)) : [],
+      unknownStateFilters,
       transactionStates: [],
     }
   })

@@ -12,6 +12,8 @@ import { type ApiHandler, serve } from './serve.ts'
  */
 export function serveUpdateFeatures(features: FeatureLevels, nodeId: number, logger: Logger): ApiHandler {
   return serve(updateFeatures, { min: 0, max: 2 }, async ({ featureUpdates, validateOnly }, { apiVersion }) => {
+    if (featureUpdates.length > maxUpdates)
+      return refused(ErrorCode.INVALID_REQUEST, `One request may update ${maxUpdates} features at most.`)
     const updates = featureUpdates.map(update => asUpdate(update, apiVersion))
     try {
       const changed = await features.change(updates, nodeId, validateOnly)
@@ -36,6 +38,8 @@ export function serveUpdateFeatures(features: FeatureLevels, nodeId: number, log
 }
 
 const lastVersionOfResults = 1
+/** All are decided on in one turn; Kafka has a tenth of that. */
+const maxUpdates = 100
 
 function asUpdate(
   update: RequestOf<typeof updateFeatures>['featureUpdates'][number],

@@ -4,9 +4,8 @@ import { ErrorCode, type Uuid, uuidToBytes } from '../../protocol/index.ts'
 import { extendCrc32c } from '../../records/crc32c.ts'
 import type { ClientAttributes, Subscriptions, Wanted } from './subscriptions.ts'
 
-/** A client that was told what to push. Its software and address are those of its first request. */
+/** A client that was told what to push. What subscriptions match it by is asked again when they change, not kept. */
 interface ClientInstance {
-  readonly attributes: ClientAttributes
   readonly wanted: Wanted
   readonly subscriptionId: number
   readonly subscriptionVersion: number
@@ -20,6 +19,8 @@ interface ClientInstance {
   lastError: ErrorCode
   pushes: number
 }
+
+type WantedMetrics = Pick<Subscriptions, 'version' | 'wantedOf'>
 
 /** Clients remembered at once, as in Kafka; who was heard of longest ago is forgotten first. */
 const maxInstances = 16_384
@@ -47,7 +48,7 @@ export interface TelemetryTotals {
 /** What clients were told to push, who they are, and what came of it (KIP-714). */
 export class ClientTelemetry {
   readonly maxBytes: number
-  private readonly subscriptions: Subscriptions
+  private readonly subscriptions: WantedMetrics
   private readonly clock: Clock
   private readonly logger: Logger
   /** Whoever was heard of last comes last. */
@@ -56,7 +57,7 @@ export class ClientTelemetry {
   private bytes = 0
   private refused = 0
 
-  constructor(subscriptions: Subscriptions, maxBytes: number, clock: Clock, logger: Logger) {
+  constructor(subscriptions: WantedMetrics, maxBytes: number, clock: Clock, logger: Logger) {
     this.subscriptions = subscriptions
     this.maxBytes = maxBytes
     this.clock = clock
@@ -96,7 +97,7 @@ export class ClientTelemetry {
     const code = this.judge(instance, push, nowMs)
     instance.lastError = code
     instance.terminating = push.terminating
-    if (code === ErrorCode.NONE) this.received(instance, push)
+    if (code === ErrorCode.NONE) this.received(instance, attributes, push)
     else this.refused++
     return code
   }
@@ -116,20 +117,24 @@ export class ClientTelemetry {
     return push.bytes > this.maxBytes ? ErrorCode.TELEMETRY_TOO_LARGE : ErrorCode.NONE
   }
 
-  private received(instance: ClientInstance, { bytes, compressionType }: Push): void {
+  private received(
+    instance: ClientInstance,
+    attributes: () => ClientAttributes,
+    { bytes, compressionType }: Push,
+  ): void {
     if (bytes === 0) return
     this.pushes++
     this.bytes += bytes
     instance.pushes++
     if (instance.pushes > 1) return
-    this.logger.info({ ...instance.attributes, bytes, compressionType }, 'a client began to push its metrics')
+    this.logger.info({ ...attributes(), bytes, compressionType }, 'a client began to push its metrics')
   }
 
   /** The instance, under the subscriptions of this moment. */
   private seen(id: Uuid, attributes: () => ClientAttributes, nowMs: number): ClientInstance {
     const known = this.instances.get(id)
     const current = known?.subscriptionVersion === this.subscriptions.version && !expired(known, nowMs)
-    const instance = current ? known : this.subscribed(id, known?.attributes ?? attributes())
+    const instance = current ? known : this.subscribed(id, attributes())
     instance.lastSeenMs = nowMs
     this.instances.delete(id)
     this.instances.set(id, instance)
@@ -140,7 +145,6 @@ export class ClientTelemetry {
   private subscribed(id: Uuid, attributes: ClientAttributes): ClientInstance {
     const wanted = this.subscriptions.wantedOf(attributes)
     return {
-      attributes,
       wanted,
       subscriptionId: subscriptionIdOf(id, wanted),
       subscriptionVersion: this.subscriptions.version,

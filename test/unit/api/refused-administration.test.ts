@@ -30,6 +30,14 @@ test('a quota that is well-formed is refused, as nothing would hold it', async t
   }
 })
 
+test('an entity with more changes than there are quotas is not looked at', async t => {
+  const client = (await testBroker(t)).connect()
+  const ops = Array.from({ length: 101 }, (_, i) => ({ key: `k${i}`, value: 1, remove: true }))
+  const entity = [{ entityType: 'user', entityName: 'a' }]
+  const { entries } = await client.call(alterClientQuotas, 1, { entries: [{ entity, ops }], validateOnly: false })
+  assert.equal(entries[0]!.errorCode, ErrorCode.INVALID_REQUEST)
+})
+
 test('credentials that are well-formed are refused, as nothing would check them', async t => {
   const client = (await testBroker(t)).connect()
   const upsertion = (name: string) => {

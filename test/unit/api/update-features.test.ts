@@ -79,3 +79,10 @@ test('levels that cannot be written are FEATURE_UPDATE_FAILED', async t => {
   assert.equal((await update(client, [[name, 33]])).errorCode, ErrorCode.FEATURE_UPDATE_FAILED)
   assert.equal((await told(client)).level, 29)
 })
+
+test('more features than there could be are not looked at', async t => {
+  const client = (await testBroker(t)).connect()
+  const many = Array.from({ length: 101 }, (): Update => [name, 33])
+  assert.equal((await update(client, many)).errorCode, ErrorCode.INVALID_REQUEST)
+  assert.equal((await told(client)).level, 29)
+})
