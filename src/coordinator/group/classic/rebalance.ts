@@ -64,7 +64,8 @@ export class Rebalance {
     group.beginGeneration(turn.wallMs)
     group.newMemberAdded = false
     const { id, generation, members } = group
-    this.context.logger.info({ group: id, generation, members: members.size }, 'The group has a new generation.')
+    const news = group.isEmpty ? 'The group is empty.' : 'The group has a new generation.'
+    this.context.logger.info({ group: id, generation, members: members.size }, news)
     if (group.isEmpty) this.storeEmpty(group, turn)
     else this.beginSyncPhase(group, turn)
   }
@@ -173,7 +174,7 @@ export class Rebalance {
     const absent = [...group.pendingSyncs]
     if (absent.length === 0) return
     for (const memberId of absent) this.removeSilently(group, memberId, turn)
-    this.begin(group, `${absent.length} members did not ask for their assignment in time`, turn)
+    this.begin(group, `members that did not ask for their assignment in time: ${absent.length}`, turn)
   }
 
   private endSyncPhase(group: ClassicGroup, turn: Turn): void {
