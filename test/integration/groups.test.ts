@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict'
 import { after, afterEach, before, test } from 'node:test'
-import { decodeAssignment } from '../../src/coordinator/group/consumer-protocol.ts'
 import { ErrorCode } from '../../src/protocol/index.ts'
 import { createTopics } from '../../src/protocol/schema/create-topics.ts'
 import { deleteGroups } from '../../src/protocol/schema/delete-groups.ts'
@@ -66,18 +65,32 @@ after(async () => {
   await broker?.destroy()
 })
 
-/** Joins them together, and syncs: the leader gives partition i to member i. */
+/** Lives as clients do until they share one generation, in which the leader gave partition i to its i-th member. */
 async function rebalance(members: readonly RawMember[]): Promise<void> {
-  const answers = await Promise.all(members.map(each => each.join()))
-  const ids = members.map(each => each.memberId)
-  const leader = members.find((_, at) => answers[at]!.leader === answers[at]!.memberId)!
-  const assignments = await Promise.all(members.map(each => each.sync(each === leader ? ids : [])))
+  const owned = new Map<RawMember, { generation: number; partitions: readonly number[] }>()
+  const together = (): boolean =>
+    owned.size === members.length && new Set([...owned.values()].map(each => each.generation)).size === 1
+  const live = async (each: RawMember): Promise<void> => {
+    while (!together()) {
+      if (owned.has(each)) {
+        const errorCode = await each.heartbeat()
+        if (errorCode !== ErrorCode.NONE) owned.delete(each)
+        if (errorCode === ErrorCode.UNKNOWN_MEMBER_ID) each.memberId = ''
+        continue
+      }
+      const joined = await each.join()
+      const assigned = await each.sync(joined.leader === each.memberId ? joined.members : [])
+      if (assigned === undefined) continue
+      assert.ok(assigned.every(share => share.topic === topic))
+      const partitions = assigned.flatMap(share => share.partitions)
+      owned.set(each, { generation: each.generation, partitions })
+    }
+  }
+  await Promise.all(members.map(live))
+  const all = [...owned.values()].flatMap(each => each.partitions)
   assert.deepEqual(
-    assignments.map(bytes => {
-      const decoded = decodeAssignment(bytes)
-      return decoded.ok ? decoded.value.assignedPartitions : decoded.error
-    }),
-    members.map((_, partition) => [{ topic, partitions: [partition] }]),
+    all.sort(),
+    members.map((_, partition) => partition),
   )
 }
 
@@ -104,6 +117,43 @@ test('clients of three ages share a group, commit, and go on from it after kill 
   await broker.stop()
   await broker.startAgain()
   assert.deepEqual(await (await member('ages')).committed(partitions), [20, 11, 12])
+})
+
+test('no acknowledged commit is lost, however often the broker is killed', { timeout }, async () => {
+  if (!broker.restartable) return
+  const acknowledged = new Map<string, number>()
+  const sent = new Map<string, number>()
+  for (let round = 0; round < 3; round++) {
+    const committers = await Promise.all(Array.from({ length: 20 }, (_, at) => member(`kill-${at}`)))
+    let commits = 0
+    let enough: () => void = () => {}
+    const killed = new Promise<void>(resolve => {
+      enough = resolve
+    }).then(() => broker.kill9())
+    const lives = committers.map(async each => {
+      const { groupId } = each
+      if (round > 0) {
+        const [found] = await each.committed(1)
+        assert.ok(
+          found! >= acknowledged.get(groupId)!,
+          `${groupId}: ${found}, ${acknowledged.get(groupId)} acknowledged`,
+        )
+        assert.ok(found! <= sent.get(groupId)!, `${groupId}: ${found}, and only ${sent.get(groupId)} was sent`)
+      }
+      for (let offset = (sent.get(groupId) ?? 0) + 1; ; offset++) {
+        sent.set(groupId, offset)
+        const errorCode = await each.commit(0, offset)
+        assert.equal(errorCode, ErrorCode.NONE)
+        acknowledged.set(groupId, offset)
+        if (++commits === 400) enough()
+      }
+    })
+    const ends = await Promise.allSettled(lives)
+    for (const end of ends)
+      assert.match(String(end.status === 'rejected' && end.reason), /closed the connection|ECONNRESET/)
+    await killed
+    await broker.startAgain()
+  }
 })
 
 test('groups are listed, described and deleted with their offsets', { timeout }, async () => {

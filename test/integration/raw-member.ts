@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict'
-import { encodeAssignment, encodeSubscription } from '../../src/coordinator/group/consumer-protocol.ts'
+import {
+  decodeAssignment,
+  encodeAssignment,
+  encodeSubscription,
+  type TopicPartitionsByName,
+} from '../../src/coordinator/group/consumer-protocol.ts'
 import { ErrorCode, type RequestInput, type ResponseOf } from '../../src/protocol/index.ts'
 import { heartbeat } from '../../src/protocol/schema/heartbeat.ts'
 import { joinGroup } from '../../src/protocol/schema/join-group.ts'
@@ -68,28 +73,32 @@ export class RawMember {
     })
   }
 
-  /** Joins, with the id that it is told to come back with. */
+  /** Joins, with the id that it is told to come back with, or a new one where its own is not known any more. */
   async join(): Promise<JoinAnswer> {
-    let answer = await this.tryJoin()
-    if (answer.errorCode === ErrorCode.MEMBER_ID_REQUIRED) {
-      this.memberId = answer.memberId
-      answer = await this.tryJoin()
+    for (;;) {
+      const answer = await this.tryJoin()
+      this.memberId = answer.errorCode === ErrorCode.UNKNOWN_MEMBER_ID ? '' : answer.memberId
+      if (answer.errorCode === ErrorCode.MEMBER_ID_REQUIRED || this.memberId === '') continue
+      assert.equal(answer.errorCode, ErrorCode.NONE)
+      this.generation = answer.generationId
+      return answer
     }
-    assert.equal(answer.errorCode, ErrorCode.NONE)
-    this.memberId = answer.memberId
-    this.generation = answer.generationId
-    return answer
   }
 
-  /** As the leader: partition i goes to member i of `members`. */
-  async sync(members: readonly string[] = []): Promise<Uint8Array> {
-    const assignments = members.map((memberId, partition) => ({
+  /**
+   * What it is assigned; undefined when it has to join again. As the leader of `members` it gives partition i to the i-th.
+   */
+  async sync(members: readonly { memberId: string }[]): Promise<readonly TopicPartitionsByName[] | undefined> {
+    const assignments = members.map(({ memberId }, partition) => ({
       memberId,
       assignment: encodeAssignment(0, [{ topic: this.topic, partitions: [partition] }]),
     }))
     const { errorCode, assignment } = await this.trySync(assignments)
+    if (errorCode === ErrorCode.REBALANCE_IN_PROGRESS || errorCode === ErrorCode.UNKNOWN_MEMBER_ID) return undefined
     assert.equal(errorCode, ErrorCode.NONE)
-    return assignment
+    const decoded = decodeAssignment(assignment)
+    assert.ok(decoded.ok)
+    return decoded.value.assignedPartitions
   }
 
   trySync(assignments: RequestInput<typeof syncGroup>['assignments'] = []): Promise<ResponseOf<typeof syncGroup>> {
