@@ -1,15 +1,24 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Api, ErrorCode, type RequestInput, type ResponseOf } from '../../../src/protocol/index.ts'
+import { alterClientQuotas } from '../../../src/protocol/schema/alter-client-quotas.ts'
+import { alterPartitionReassignments } from '../../../src/protocol/schema/alter-partition-reassignments.ts'
+import { alterReplicaLogDirs } from '../../../src/protocol/schema/alter-replica-log-dirs.ts'
+import { alterUserScramCredentials } from '../../../src/protocol/schema/alter-user-scram-credentials.ts'
 import { apiVersions } from '../../../src/protocol/schema/api-versions.ts'
 import { createPartitions } from '../../../src/protocol/schema/create-partitions.ts'
 import { createTopics } from '../../../src/protocol/schema/create-topics.ts'
+import { deleteAcls } from '../../../src/protocol/schema/delete-acls.ts'
 import { deleteRecords } from '../../../src/protocol/schema/delete-records.ts'
 import { deleteTopics } from '../../../src/protocol/schema/delete-topics.ts'
+import { describeProducers } from '../../../src/protocol/schema/describe-producers.ts'
+import { describeQuorum } from '../../../src/protocol/schema/describe-quorum.ts'
 import { describeTopicPartitions } from '../../../src/protocol/schema/describe-topic-partitions.ts'
+import { describeTransactions } from '../../../src/protocol/schema/describe-transactions.ts'
+import { electLeaders } from '../../../src/protocol/schema/elect-leaders.ts'
 import { metadata } from '../../../src/protocol/schema/metadata.ts'
 import { offsetForLeaderEpoch } from '../../../src/protocol/schema/offset-for-leader-epoch.ts'
-import { testBroker } from '../../support/test-broker.ts'
+import { dataDirectory, testBroker } from '../../support/test-broker.ts'
 
 const count = 30_000
 /** What a handler does in one turn, at most: see TurnShare. */
@@ -26,7 +35,8 @@ interface Wide<A extends Api> {
 }
 
 const wide = <A extends Api>(each: Wide<A>): Wide<Api> => each as unknown as Wide<Api>
-const { UNKNOWN_TOPIC_OR_PARTITION, POLICY_VIOLATION } = ErrorCode
+const { UNKNOWN_TOPIC_OR_PARTITION, POLICY_VIOLATION, UNSUPPORTED_VERSION } = ErrorCode
+const { RESOURCE_NOT_FOUND, SECURITY_DISABLED, TRANSACTIONAL_ID_NOT_FOUND } = ErrorCode
 
 const requests: Wide<Api>[] = [
   wide({
@@ -83,6 +93,89 @@ const requests: Wide<Api>[] = [
     wide: { topics: names.map(name => ({ name })) },
     codes: ({ topics }) => topics.map(({ errorCode }) => errorCode),
     expected: UNKNOWN_TOPIC_OR_PARTITION,
+  }),
+  wide({
+    api: electLeaders,
+    version: 2,
+    wide: { electionType: 0, topicPartitions: names.map(topic => ({ topic, partitions: [0] })), timeoutMs },
+    codes: ({ replicaElectionResults }) =>
+      replicaElectionResults.map(({ partitionResult }) => partitionResult[0]!.errorCode),
+    expected: UNKNOWN_TOPIC_OR_PARTITION,
+  }),
+  wide({
+    api: alterPartitionReassignments,
+    version: 1,
+    wide: {
+      timeoutMs,
+      topics: [{ name: 't', partitions: names.map((_, partitionIndex) => ({ partitionIndex, replicas: [1] })) }],
+    },
+    codes: ({ responses }) => responses[0]!.partitions.slice(1).map(({ errorCode }) => errorCode),
+    expected: UNKNOWN_TOPIC_OR_PARTITION,
+  }),
+  wide({
+    api: alterReplicaLogDirs,
+    version: 2,
+    wide: { dirs: [{ path: dataDirectory, topics: names.map(name => ({ name, partitions: [0] })) }] },
+    codes: ({ results }) => results.map(({ partitions }) => partitions[0]!.errorCode),
+    expected: UNKNOWN_TOPIC_OR_PARTITION,
+  }),
+  wide({
+    api: describeProducers,
+    version: 0,
+    wide: { topics: [{ name: 't', partitionIndexes: names.map((_, index) => index) }] },
+    codes: ({ topics }) => topics[0]!.partitions.slice(1).map(({ errorCode }) => errorCode),
+    expected: UNKNOWN_TOPIC_OR_PARTITION,
+  }),
+  wide({
+    api: describeQuorum,
+    version: 2,
+    wide: { topics: names.map(topicName => ({ topicName, partitions: [{ partitionIndex: 0 }] })) },
+    codes: ({ topics }) => topics.map(({ partitions }) => partitions[0]!.errorCode),
+    expected: UNKNOWN_TOPIC_OR_PARTITION,
+  }),
+  wide({
+    api: deleteAcls,
+    version: 3,
+    wide: {
+      filters: names.map(resourceNameFilter => ({
+        resourceTypeFilter: 2,
+        resourceNameFilter,
+        patternTypeFilter: 3,
+        principalFilter: null,
+        hostFilter: null,
+        operation: 1,
+        permissionType: 1,
+      })),
+    },
+    codes: ({ filterResults }) => filterResults.map(({ errorCode }) => errorCode),
+    expected: SECURITY_DISABLED,
+  }),
+  wide({
+    api: alterClientQuotas,
+    version: 1,
+    wide: {
+      entries: names.map(entityName => ({
+        entity: [{ entityType: 'user', entityName }],
+        ops: [{ key: 'producer_byte_rate', value: 1, remove: false }],
+      })),
+      validateOnly: false,
+    },
+    codes: ({ entries }) => entries.map(({ errorCode }) => errorCode),
+    expected: UNSUPPORTED_VERSION,
+  }),
+  wide({
+    api: alterUserScramCredentials,
+    version: 0,
+    wide: { deletions: names.map(name => ({ name, mechanism: 1 })), upsertions: [] },
+    codes: ({ results }) => results.map(({ errorCode }) => errorCode),
+    expected: RESOURCE_NOT_FOUND,
+  }),
+  wide({
+    api: describeTransactions,
+    version: 0,
+    wide: { transactionalIds: names },
+    codes: ({ transactionStates }) => transactionStates.map(({ errorCode }) => errorCode),
+    expected: TRANSACTIONAL_ID_NOT_FOUND,
   }),
 ]
 
