@@ -41,8 +41,7 @@ after(async () => {
 })
 
 /** A topic of one partition that holds `records`, and a group that has not been there before. */
-async function prepared(): Promise<{ topic: string; group: string }> {
-  const topic = `delivery-${++made}`
+async function prepared(topic = `delivery-${++made}`): Promise<{ topic: string; group: string }> {
   const admin = kafka.admin()
   await admin.connect()
   await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true })
@@ -182,6 +181,18 @@ test('manual commits of kafkajs: the next member goes on from the last of them',
   assert.deepEqual(await take(3, 2), ['zero', 'one', 'two'])
   assert.equal(await committedIn(group, topic), '2')
   assert.deepEqual(await take(2, 2), ['two', 'three'])
+})
+
+test('a topic that is made again is read from its beginning', { timeout }, async () => {
+  const where = await prepared()
+  await librdkafka('process-and-commit', where)
+  const admin = kafka.admin()
+  await admin.connect()
+  await admin.deleteTopics({ topics: [where.topic] })
+  await admin.disconnect()
+  await prepared(where.topic)
+  assert.equal(await committedIn(where.group, where.topic), '-1')
+  assert.deepEqual(await librdkafka('process-first', where), ['took 0', 'did 0'])
 })
 
 test('what was committed survives a kill of the broker', { timeout }, async t => {
