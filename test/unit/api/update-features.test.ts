@@ -53,6 +53,18 @@ test('a level is kept across a restart', async () => {
   await second.stop()
 })
 
+test('a start names the features that are below what a new cluster has', async () => {
+  const machine = new Machine()
+  const first = await TestBroker.start({}, machine)
+  assert.equal(first.logger.has('kafka-features upgrade'), false)
+  assert.equal((await update(first.connect(), [['group.version', 0, 2]])).errorCode, ErrorCode.NONE)
+  await first.stop()
+  const second = await TestBroker.start({}, machine)
+  const line = second.logger.lines.find(({ message }) => message.includes('kafka-features upgrade'))
+  assert.deepEqual(line?.fields, { feature: 'group.version', level: 0 })
+  await second.stop()
+})
+
 test('what is only to be checked, and what is as it is, changes nothing', async t => {
   const client = (await testBroker(t)).connect()
   const before = await told(client)
