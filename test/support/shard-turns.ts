@@ -112,7 +112,7 @@ export class ShardTurns {
       wallMs: this.wallStartMs + this.nowMs,
       append: (...records) => append(records, true),
       appendApplied: (...records) => append(records, false),
-      fits: record => bytes + this.sizeOf(record) <= this.maxRecordBytes,
+      fits: (...records) => records.reduce((sum, record) => sum + this.sizeOf(record), bytes) <= this.maxRecordBytes,
       answer: (asker, response) => {
         if (this.holdCommits) this.held.push(() => asker.answered(response))
         else asker.answered(response)

@@ -477,9 +477,11 @@ class HostTurn<S extends Shard> implements Turn {
     for (const record of records) this.parts.records.add(record)
   }
 
-  fits(record: CoordinatorRecord): boolean {
+  fits(...more: readonly CoordinatorRecord[]): boolean {
     const { records } = this.parts
-    return records.bytes + records.batchBytesOf(record) <= this.maxBatchBytes
+    let bytes = records.bytes
+    for (const record of more) bytes += records.batchBytesOf(record)
+    return bytes <= this.maxBatchBytes
   }
 
   answer<Response>(asker: Asker<Response>, response: Response): void {

@@ -24,10 +24,10 @@ export interface Turn {
   /** The same for records that tell what the shard has done already, and that it must not replay on itself. */
   appendApplied(...records: readonly CoordinatorRecord[]): void
   /**
-   * Whether the topic takes this record in one batch with what this turn has appended; appending what it does not take is a
+   * Whether the topic takes these records in one batch with what this turn has appended; appending what it does not take is a
    * mistake of the caller.
    */
-  fits(record: CoordinatorRecord): boolean
+  fits(...records: readonly CoordinatorRecord[]): boolean
   /** Answers a request, of this turn or an earlier one, as soon as all that was appended until now is committed. */
   answer<Response>(asker: Asker<Response>, response: Response): void
   /** Runs `work` in a turn of its own, `delayMs` from now; takes the place of what waited under the same key. */

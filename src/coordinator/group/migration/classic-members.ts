@@ -2,13 +2,9 @@ import { ErrorCode, type RequestOf, type ResponseInput } from '../../../protocol
 import type { joinGroup } from '../../../protocol/schema/join-group.ts'
 import type { syncGroup } from '../../../protocol/schema/sync-group.ts'
 import type { Asker, Turn } from '../../runtime/shard.ts'
-import {
-  consumerProtocolType,
-  consumerProtocolVersion,
-  decodeSubscription,
-  encodeAssignment,
-} from '../consumer-protocol.ts'
+import { consumerProtocolType, consumerProtocolVersion, encodeAssignment } from '../consumer-protocol.ts'
 import type { ClientInfo, GroupContext } from '../group.ts'
+import { readJoin } from './join-reading.ts'
 import type {
   ClassicApis,
   ClassicJoin,
@@ -18,15 +14,13 @@ import type {
   MixedGroup,
   MixedMember,
 } from './migration.ts'
-import { partitionsById, partitionsByName } from './partitions.ts'
+import { partitionsByName } from './partitions.ts'
 import { Rejoins } from './rejoins.ts'
 
 type JoinRequest = RequestOf<typeof joinGroup>
 type SyncRequest = RequestOf<typeof syncGroup>
 type JoinAsker = Asker<ResponseInput<typeof joinGroup>>
 
-/** From this version on a dynamic member learns its id first and joins with it. */
-const memberIdRequiredSince = 4
 /** From this version on SyncGroup has to name the protocol. */
 const syncNamesProtocolSince = 5
 /** From this version on LeaveGroup takes out several members, each with its own code. */
@@ -60,7 +54,7 @@ export class ClassicMembers {
   }
 
   join(group: MixedGroup, request: JoinRequest, client: ClientInfo, asker: JoinAsker, turn: Turn): void {
-    const made = this.readJoin(group, request, client)
+    const made = readJoin(this.context, this.consumer(), group, request, client, turn)
     if (made.join === undefined) {
       const protocolName = client.apiVersion >= nullProtocolSince ? null : ''
       const { errorCode, memberId } = made
@@ -132,50 +126,6 @@ export class ClassicMembers {
     this.rejoins.forget(groupId, memberId, turn)
   }
 
-  /** Reads a JoinGroup; the member id that an error goes to is the one asked with, or the one to ask with next. */
-  private readJoin(group: MixedGroup, request: JoinRequest, client: ClientInfo): JoinRead {
-    const { groupInstanceId: instanceId, sessionTimeoutMs, protocolType } = request
-    const refused = (errorCode: ErrorCode, memberId = request.memberId): JoinRead => ({
-      join: undefined,
-      errorCode,
-      memberId,
-    })
-    const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.context.settings
-    if (sessionTimeoutMs < minSessionTimeoutMs || sessionTimeoutMs > maxSessionTimeoutMs) {
-      return refused(ErrorCode.INVALID_SESSION_TIMEOUT)
-    }
-    const isUnknown = request.memberId === ''
-    const memberId = isUnknown ? this.context.newMemberId(instanceId ?? client.clientId) : request.memberId
-    const replacesStatic = isUnknown && instanceId !== null
-    const noRoom = this.consumer().refuseClassicJoin(group, { memberId, instanceId, replacesStatic })
-    if (noRoom !== ErrorCode.NONE) return refused(noRoom)
-    const protocols = withEachNameOnce(request.protocols)
-    const subscription = protocols[0] && decodeSubscription(protocols[0].metadata)
-    if (!subscription?.ok || !fits(group, protocolType, protocols))
-      return refused(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
-    if (isUnknown && instanceId === null && client.apiVersion >= memberIdRequiredSince) {
-      return refused(ErrorCode.MEMBER_ID_REQUIRED, memberId)
-    }
-    const { topics, ownedPartitions, rackId } = subscription.value
-    const owned = partitionsById(ownedPartitions, this.context.topics)
-    // It was removed and does not know: what it owns is others' by now, and this is how it hears of that.
-    if (!isUnknown && owned.size > 0 && !group.members.has(memberId)) return refused(ErrorCode.UNKNOWN_MEMBER_ID)
-    return {
-      join: {
-        memberId,
-        instanceId,
-        replacesStatic,
-        rackId,
-        rebalanceTimeoutMs: client.apiVersion === 0 ? sessionTimeoutMs : Math.max(request.rebalanceTimeoutMs, 0),
-        clientId: client.clientId,
-        clientHost: client.clientHost,
-        subscribedTopicNames: topics,
-        classic: { sessionTimeoutMs, supportedProtocols: protocols },
-        owned,
-      },
-    }
-  }
-
   /** The member that the join goes on from, if any. */
   private placeOf(group: MixedGroup, { memberId, instanceId, replacesStatic }: ClassicJoin): MixedMember | undefined {
     const id = replacesStatic && instanceId !== null ? group.staticMemberId(instanceId) : memberId
@@ -238,29 +188,9 @@ type HeartbeatCall = [
   asker: Parameters<ClassicApis['heartbeat']>[2],
   turn: Turn,
 ]
-type JoinRead =
-  | { readonly join: ClassicJoin }
-  | { readonly join: undefined; readonly errorCode: ErrorCode; readonly memberId: string }
 type Found =
   | { readonly member: MixedMember; readonly classic: ClassicMemberMetadata }
   | { readonly member: undefined; readonly errorCode: ErrorCode }
 
 /** The protocol that its JoinGroup was answered with: there is no leader whose protocol would matter. */
 const chosenOf = ({ supportedProtocols }: ClassicMemberMetadata): ClassicProtocol => supportedProtocols[0]!
-
-function withEachNameOnce(protocols: readonly ClassicProtocol[]): ClassicProtocol[] {
-  const byName = new Map<string, ClassicProtocol>()
-  for (const { name, metadata } of protocols) if (!byName.has(name)) byName.set(name, { name, metadata })
-  return [...byName.values()]
-}
-
-/** Whether one of the protocols is one that all members of the classic protocol know: the group may have to go back to it. */
-function fits(group: MixedGroup, protocolType: string, protocols: readonly ClassicProtocol[]): boolean {
-  if (protocolType !== consumerProtocolType) return false
-  let common = new Set(protocols.map(({ name }) => name))
-  for (const { classic } of group.members.values()) {
-    if (classic !== null)
-      common = new Set(classic.supportedProtocols.map(({ name }) => name).filter(name => common.has(name)))
-  }
-  return common.size > 0
-}

@@ -80,7 +80,7 @@ export class GroupMigration implements Migration, ClassicApis {
       return ErrorCode.GROUP_ID_NOT_FOUND
     }
     const records = consumerGroupRecords(groupId, state.generation, members.value)
-    if (!records.every(record => turn.fits(record))) {
+    if (!turn.fits(...tombstones, ...records)) {
       this.context.logger.warn({ group: groupId }, 'a classic group is too large to become a KIP-848 group')
       return ErrorCode.GROUP_ID_NOT_FOUND
     }
@@ -98,7 +98,7 @@ export class GroupMigration implements Migration, ClassicApis {
   }
 
   downgradeIfDue(group: MixedGroup, leavingMemberIds: readonly string[], turn: Turn): boolean {
-    const state = this.classicStateIfDue(group, new Set(leavingMemberIds))
+    const state = this.classicStateIfDue(group, new Set(leavingMemberIds), turn)
     if (state === undefined) return false
     this.downgrade(group, state, turn)
     return true
@@ -118,14 +118,19 @@ export class GroupMigration implements Migration, ClassicApis {
   }
 
   /** The group as a classic one, if it has to be one without those members. */
-  private classicStateIfDue(group: MixedGroup, leaving: ReadonlySet<string>): ClassicGroupState | undefined {
+  private classicStateIfDue(
+    group: MixedGroup,
+    leaving: ReadonlySet<string>,
+    turn: Turn,
+  ): ClassicGroupState | undefined {
     for (const [memberId, { classic }] of group.members) {
       if (classic === null && !leaving.has(memberId)) return undefined
     }
     const { consumerMigration, maxSize } = this.context.settings
     if (!downgrades.has(consumerMigration)) return undefined
     const state = classicStateOf(group, leaving, this.context.topics)
-    return state !== undefined && state.members.length > 0 && state.members.length <= maxSize ? state : undefined
+    if (state === undefined || state.members.length === 0 || state.members.length > maxSize) return undefined
+    return turn.fits(...group.tombstones()) ? state : undefined
   }
 
   private downgrade(group: MixedGroup, state: ClassicGroupState, turn: Turn): void {
@@ -145,7 +150,7 @@ export class GroupMigration implements Migration, ClassicApis {
    */
   private rejoinAsClassic(group: MixedGroup, ...request: Parameters<Join>): boolean {
     const turn = request[3]
-    const state = this.classicStateIfDue(group, new Set())
+    const state = this.classicStateIfDue(group, new Set(), turn)
     if (state === undefined) return false
     this.downgrade(group, state, turn)
     this.classic.join(...request)

@@ -58,6 +58,17 @@ test('a join that the group cannot take is refused without a trace', () => {
   assert.equal(refused({}), 'NONE', 'who is in it may join again')
 })
 
+test('a member that tells more of itself than a record holds is refused, and the group lives on', () => {
+  const shard = groupWith(['a'])
+  const bytes = ({ value }: { readonly value: unknown }): number => JSON.stringify(value)?.length ?? 0
+  shard.turns.sizeOf = record => bytes(record)
+  shard.turns.maxRecordBytes = 20_000
+  const metadata = Buffer.concat([protocols()[0]!.metadata, new Uint8Array(20_000)])
+  const refused = shard.join({ memberId: 'a', protocols: [{ name: 'range', metadata }] }).answer
+  assert.equal(named(refused.errorCode), 'UNKNOWN_SERVER_ERROR')
+  assert.equal(named(shard.heartbeat('a', epochOf(shard, 'a'))), 'NONE')
+})
+
 test('a member that was removed and says that it owns something is told so before it commits anything', () => {
   const shard = groupWith([])
   const zombie = shard.join({ memberId: 'z', protocols: protocols([0, 1]) }).answer

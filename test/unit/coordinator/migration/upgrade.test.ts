@@ -110,6 +110,19 @@ test('members whose bytes are no subscription, or that were given no assignment,
   assert.equal(other.group()?.type, 'classic')
 })
 
+test('a group that is larger than a batch stays classic, and one that is about to be stays KIP-848', () => {
+  const shard = shardOf()
+  stableClassic(shard, [[0, 1, 2, 3]])
+  shard.turns.sizeOf = () => 100
+  shard.turns.maxRecordBytes = 500
+  assert.equal(named(shard.consumerJoin('k').errorCode), 'GROUP_ID_NOT_FOUND')
+  shard.turns.maxRecordBytes = 2_000
+  assert.equal(named(shard.consumerJoin('k').errorCode), 'NONE')
+  shard.turns.maxRecordBytes = 700
+  shard.consumerHeartbeat({ memberId: 'k', memberEpoch: -1 })
+  assert.equal(shard.group()?.type, 'consumer')
+})
+
 test('what a leader gave to two members, or is not there, is owned by one at most', () => {
   const shard = shardOf()
   const [one, two] = stableClassic(shard, [
