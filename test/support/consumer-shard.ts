@@ -150,3 +150,10 @@ export class ConsumerShard implements Shard {
     return this.consumers.groupOf(groupId)!
   }
 }
+
+/** Makes a batch so small that some of what a group decides does not fit into one: `bytes` of JSON. */
+export function limitBatches(shard: ConsumerShard, bytes: number): void {
+  const plain = (_: string, value: unknown) => (typeof value === 'bigint' ? String(value) : value)
+  shard.turns.sizeOf = ({ value }) => JSON.stringify(value, plain).length
+  shard.turns.maxRecordBytes = bytes
+}

@@ -5,7 +5,7 @@ import type { ConsumerGroup } from '../../../src/coordinator/group/consumer/cons
 import { preferredAssignor } from '../../../src/coordinator/group/consumer/target-assignment.ts'
 import type { CoordinatorRecord } from '../../../src/coordinator/runtime/record.ts'
 import { ErrorCode, type Uuid } from '../../../src/protocol/index.ts'
-import { ConsumerShard } from '../../support/consumer-shard.ts'
+import { ConsumerShard, limitBatches } from '../../support/consumer-shard.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 import { ShardTurns } from '../../support/shard-turns.ts'
 import { ConsumerClient, type Subscription } from './consumer-client.ts'
@@ -37,6 +37,8 @@ class Life {
   /** Static members that left for a while. */
   private away: ConsumerClient[] = []
   private joined = 0
+  /** Some lives have batches that large assignments do not fit into. */
+  private readonly batchBytes: number
   private epochs = { group: 0, assignment: 0 }
 
   constructor(seed: number) {
@@ -46,6 +48,8 @@ class Life {
       settings: { consumerMaxSize: this.random.pick([3, 1_000]), consumerRegexRefreshMs: 600_000 },
       group: { assignmentIntervalMs, sessionTimeoutMs: 20_000 },
     })
+    this.batchBytes = this.random.pick([Number.POSITIVE_INFINITY, 3_000, 2_500])
+    if (Number.isFinite(this.batchBytes)) limitBatches(this.shard, this.batchBytes)
     for (const name of topicNames) if (this.random.chance(0.6)) this.shard.topics.put(name, this.random.between(1, 6))
   }
 
@@ -159,6 +163,7 @@ class Life {
     const log = this.random.chance(0.5) ? turns.log : compacted(turns.log, this.random.between(0, turns.log.length))
     const next = new ConsumerShard(this.shard.options, this.shard.topics)
     next.turns = ShardTurns.replaying(next, log, turns.nowMs)
+    if (Number.isFinite(this.batchBytes)) limitBatches(next, this.batchBytes)
     assert.deepEqual(
       snapshot(next.group()),
       snapshot(this.shard.group()),

@@ -114,6 +114,9 @@ export class ConsumerGroups implements ConsumerSide {
     const { updated, refusal } = this.update(found.member ?? newMember(memberId), request, client, turn, group)
     if (refusal !== undefined) return refusal
     if (group !== undefined && found.replaced !== undefined && found.member !== undefined) {
+      const replacing = this.rebalancing.replacing(group, found.replaced, found.member)
+      const record = memberRecord(groupId, updated)
+      if (!turn.fits(...replacing, record, record)) return tooLarge()
       this.forget(group, found.replaced.memberId, turn)
       this.rebalancing.replace(group, found.replaced, found.member, turn)
     }
@@ -199,7 +202,9 @@ export class ConsumerGroups implements ConsumerSide {
       const compiled = compileTopicRegex(regex)
       if (!compiled.ok) return { updated, refusal: invalidRegex(regex, compiled.error) }
     }
-    return turn.fits(memberRecord(request.groupId, updated)) ? { updated } : { updated, refusal: tooLarge() }
+    // A third of a batch: a turn may write it twice, and what else it decides.
+    const record = memberRecord(request.groupId, updated)
+    return turn.fits(record, record, record) ? { updated } : { updated, refusal: tooLarge() }
   }
 
   private leave(request: HeartbeatRequest, turn: Turn): HeartbeatResponse | Refusal {
@@ -284,7 +289,17 @@ export class ConsumerGroups implements ConsumerSide {
   removeMembers(group: ConsumerGroup, memberIds: readonly string[], turn: Turn): void {
     if (memberIds.length === 0 || this.migration.downgradeIfDue(group, memberIds, turn)) return
     for (const memberId of memberIds) this.forget(group, memberId, turn)
-    this.rebalancing.remove(group, memberIds, turn)
+    const others = this.rebalancing.remove(group, memberIds, turn)
+    if (others.length === 0) return
+    turn.after(`${group.id}/leaving/${group.id.length}/${others[0]}`, 0, later => {
+      const now = this.groupOf(group.id)
+      if (now !== undefined)
+        this.removeMembers(
+          now,
+          others.filter(memberId => now.members.has(memberId)),
+          later,
+        )
+    })
   }
 
   startSession(group: ConsumerGroup, memberId: string, timeoutMs: number, turn: Turn): void {

@@ -1,6 +1,8 @@
+import type { CoordinatorRecord } from '../../runtime/record.ts'
 import type { Turn } from '../../runtime/shard.ts'
 import type { TopicPartitionsById } from '../assignor/assignment.ts'
 import type { GroupContext } from '../group.ts'
+import { Assigning } from './assigning.ts'
 import { ConsumerGroup } from './consumer-group.ts'
 import { type ConsumerGroupMember, newMember, sameMetadata, samePosition, sameSet } from './member.ts'
 import { metadataHash } from './metadata-hash.ts'
@@ -16,7 +18,7 @@ import {
   targetRecord,
 } from './records.ts'
 import { RegexResolution } from './regex-resolution.ts'
-import { assignorOf, mayAssign, newTarget, preferredAssignor } from './target-assignment.ts'
+import { preferredAssignor } from './target-assignment.ts'
 
 /**
  * What membership does to a group: the group epoch that rises with each change, the target assignment made for it, and the
@@ -26,9 +28,11 @@ import { assignorOf, mayAssign, newTarget, preferredAssignor } from './target-as
 export class Rebalancing {
   private readonly context: GroupContext
   private readonly regexes: RegexResolution
+  private readonly assigning: Assigning
 
   constructor(context: GroupContext) {
     this.context = context
+    this.assigning = new Assigning(context)
     this.regexes = new RegexResolution(context, (group, turn) => this.changeEpoch(group, true, turn))
   }
 
@@ -55,27 +59,42 @@ export class Rebalancing {
     this.forgetUnusedRegexes(group, turn)
     this.regexes.refresh(group, turn)
     this.changeEpoch(group, changed, turn)
-    this.assign(group, turn)
+    this.assigning.assign(group, group.members.get(updated.memberId)!, turn)
     return this.step(group, group.members.get(updated.memberId)!, owned, turn)
   }
 
-  /** A static member takes the place of the one that had its instance id: with its subscription, its target and its partitions. */
-  replace(group: ConsumerGroup, leaving: ConsumerGroupMember, joining: ConsumerGroupMember, turn: Turn): void {
-    const target = group.targetOf(leaving.memberId)
-    turn.append(
+  /**
+   * How a static member takes the place of the one that had its instance id: with its subscription, its target and its
+   * partitions.
+   */
+  replacing(group: ConsumerGroup, leaving: ConsumerGroupMember, joining: ConsumerGroupMember): CoordinatorRecord[] {
+    return [
       ...memberTombstones(group.id, leaving.memberId),
       memberRecord(group.id, joining),
-      targetRecord(group.id, joining.memberId, target),
+      targetRecord(group.id, joining.memberId, group.targetOf(leaving.memberId)),
       currentAssignmentRecord(group.id, joining),
-    )
+    ]
   }
 
-  remove(group: ConsumerGroup, memberIds: readonly string[], turn: Turn): void {
-    for (const memberId of memberIds) turn.append(...memberTombstones(group.id, memberId))
+  replace(group: ConsumerGroup, leaving: ConsumerGroupMember, joining: ConsumerGroupMember, turn: Turn): void {
+    turn.append(...this.replacing(group, leaving, joining))
+    this.assigning.void(group)
+  }
+
+  /** As many of them as a batch takes, from the first on; returns the others, which are for another turn. */
+  remove(group: ConsumerGroup, memberIds: readonly string[], turn: Turn): readonly string[] {
+    let removed = 0
+    for (const memberId of memberIds) {
+      const tombstones = memberTombstones(group.id, memberId)
+      if (!turn.fits(...tombstones, ...epochRecords(group))) break
+      turn.append(...tombstones)
+      removed++
+    }
     this.forgetUnusedRegexes(group, turn)
     this.changeEpoch(group, true, turn)
     // Nobody is left to assign to. The stamp says from when the group's offsets age.
     if (group.isEmpty) turn.append(targetEpochRecord(group.id, group.groupEpoch, turn.wallMs))
+    return memberIds.slice(removed)
   }
 
   /** Bumps the group epoch if something changed, `changed` or what is known of its topics. */
@@ -88,17 +107,6 @@ export class Rebalancing {
       this.context.logger.info({ group: group.id, epoch: group.groupEpoch }, 'a consumer group has a new epoch')
     }
     if (group.hasPartitionMetadata) turn.append(partitionMetadataTombstone(group.id))
-  }
-
-  private assign(group: ConsumerGroup, turn: Turn): void {
-    const { settings, topics, logger } = this.context
-    if (group.groupEpoch <= group.assignmentEpoch) return
-    if (!mayAssign(group, settings.consumer(group.id).assignmentIntervalMs, turn.wallMs)) return
-    const records = newTarget(group, assignorOf(preferredAssignor(group, settings)), topics, turn.wallMs)
-    const oversize = records.find(record => !turn.fits(record))
-    if (oversize === undefined) turn.append(...records)
-    else
-      logger.error({ group: group.id, member: oversize.key }, 'a member would be assigned more than a record can hold')
   }
 
   private step(
@@ -129,7 +137,13 @@ export class Rebalancing {
 
   private forgetUnusedRegexes(group: ConsumerGroup, turn: Turn): void {
     const { regexes, resolved } = group.subscriptions
-    for (const regex of resolved.keys()) if (!regexes.has(regex)) turn.append(regexTombstone(group.id, regex))
+    for (const regex of resolved.keys()) {
+      if (regexes.has(regex)) continue
+      const tombstone = regexTombstone(group.id, regex)
+      // The next change of the group tries again.
+      if (!turn.fits(tombstone, ...epochRecords(group))) return
+      turn.append(tombstone)
+    }
   }
 
   private groupOf(groupId: string): ConsumerGroup {
@@ -145,4 +159,9 @@ function subscriptionChanged(group: ConsumerGroup, before: ConsumerGroupMember, 
   const regex = after.subscribedTopicRegex
   if (regex === before.subscribedTopicRegex) return false
   return regex === '' || group.subscriptions.resolved.has(regex)
+}
+
+/** As large as what is written of the group itself after a change of its members. */
+function epochRecords({ id, groupEpoch, metadataHash: hash }: ConsumerGroup): CoordinatorRecord[] {
+  return [groupEpochRecord(id, groupEpoch, hash), partitionMetadataTombstone(id), targetEpochRecord(id, groupEpoch, 0)]
 }

@@ -3,7 +3,7 @@ import type { GroupContext } from '../group.ts'
 import { compileTopicRegex, type TopicRegex } from '../regex/topic-regex.ts'
 import { ConsumerGroup } from './consumer-group.ts'
 import { sameSet } from './member.ts'
-import { regexRecord } from './records.ts'
+import { groupEpochRecord, regexRecord } from './records.ts'
 
 /** All expressions of a group are looked at again no sooner than this, whatever happens to topics. */
 const refreshMinIntervalMs = 10_000
@@ -94,31 +94,46 @@ export class RegexResolution {
     })
   }
 
+  /** Writes what was found: as much of it as a batch takes, the rest in turns of their own. */
   private finish(group: ConsumerGroup, run: Run, turn: Turn): void {
-    this.runs.delete(group.id)
     let changed = false
+    let written = false
     for (const [text, topics] of run.topics) {
       const { regexes, resolved } = group.subscriptions
-      if (!regexes.has(text)) continue
       const record = regexRecord(group.id, text, { topics, version: run.version, timestampMs: turn.wallMs })
-      if (!turn.fits(record)) {
-        group.regexesTooLarge.add(text)
-        this.context.logger.warn(
-          { group: group.id, regex: text, topics: topics.size },
-          'a regular expression stands for more topics than a record can name: it keeps those that it stood for before',
-        )
-        continue
+      const epochRecord = groupEpochRecord(group.id, group.groupEpoch, group.metadataHash)
+      if (!regexes.has(text)) run.topics.delete(text)
+      else if (turn.fits(record, epochRecord, epochRecord)) {
+        // The first answer counts even when it is nothing: members may still be meant to own what an earlier expression
+        // stood for, and the change of theirs did not bump the epoch.
+        const before = resolved.get(text)?.topics
+        changed ||= before === undefined || !sameSet(topics, before)
+        turn.append(record)
+        written = true
+        run.topics.delete(text)
+      } else if (written) break
+      else {
+        this.giveUp(group, text, topics.size)
+        run.topics.delete(text)
       }
-      // The first answer counts even when it is nothing: members may still be meant to own what an earlier expression stood
-      // for, and the change of theirs did not bump the epoch.
-      const before = resolved.get(text)?.topics
-      changed ||= before === undefined || !sameSet(topics, before)
-      turn.append(record)
     }
-    if (run.whole) group.regexesResolvedAt = run.version
     if (changed) this.changed(group, turn)
+    if (run.topics.size > 0) {
+      this.later(group.id, run, turn)
+      return
+    }
+    this.runs.delete(group.id)
+    if (run.whole) group.regexesResolvedAt = run.version
     // For expressions that came meanwhile.
     this.refresh(group, turn)
+  }
+
+  private giveUp(group: ConsumerGroup, regex: string, topics: number): void {
+    group.regexesTooLarge.add(regex)
+    this.context.logger.warn(
+      { group: group.id, regex, topics },
+      'a regular expression stands for more topics than a record can name: it keeps those that it stood for before',
+    )
   }
 }
 

@@ -6,7 +6,7 @@ import type { GroupSettings } from '../group-settings.ts'
 import type { TopicsView } from '../topics-view.ts'
 import type { ConsumerGroup } from './consumer-group.ts'
 import type { ConsumerGroupMember } from './member.ts'
-import { targetEpochRecord, targetRecord } from './records.ts'
+import { targetRecord } from './records.ts'
 
 /** The assignor that most members ask for; the first of the broker's where nobody asks, or where as many ask for another. */
 export function preferredAssignor(group: ConsumerGroup, settings: GroupSettings): string {
@@ -30,13 +30,8 @@ export function mayAssign(group: ConsumerGroup, intervalMs: number, wallMs: numb
   return !group.hasTargets || sinceMs < 0 || sinceMs >= intervalMs
 }
 
-/** The records of the target assignment for the group's epoch: of each member that is meant to own something else than before. */
-export function newTarget(
-  group: ConsumerGroup,
-  assignor: Assignor,
-  topics: TopicsView,
-  wallMs: number,
-): CoordinatorRecord[] {
+/** The records of the members that are meant to own something else than before, at the group's epoch. */
+export function newTargets(group: ConsumerGroup, assignor: Assignor, topics: TopicsView): CoordinatorRecord[] {
   const idsOf = subscribedTopicIds(group, topics)
   const members = new Map<string, AssignmentMember>()
   const subscriptions = new Set<ReadonlySet<Uuid>>()
@@ -60,7 +55,7 @@ export function newTarget(
     if (group.hasTarget(memberId) && samePartitions(target, group.targetOf(memberId))) continue
     records.push(targetRecord(group.id, memberId, target))
   }
-  return [...records, targetEpochRecord(group.id, group.groupEpoch, wallMs)]
+  return records
 }
 
 export function assignorOf(name: string): Assignor {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { CoordinatorRecord } from '../../../../src/coordinator/runtime/record.ts'
 import { ErrorCode } from '../../../../src/protocol/index.ts'
-import { ConsumerShard } from '../../../support/consumer-shard.ts'
+import { ConsumerShard, limitBatches } from '../../../support/consumer-shard.ts'
 
 const names = (records: readonly CoordinatorRecord[]) =>
   records.map(({ schema, value }) => `${schema.name.replace('ConsumerGroup', '')}${value === null ? ' gone' : ''}`)
@@ -180,8 +180,7 @@ test('a full group takes nobody but its own members and those that take a static
 test('a member that tells more than a record holds is refused and harms nobody', () => {
   const shard = new ConsumerShard()
   shard.topics.put('t', 2)
-  shard.turns.sizeOf = ({ value }) => JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? String(v) : v)).length
-  shard.turns.maxRecordBytes = 1_000
+  limitBatches(shard, 2_000)
   const huge = Array.from({ length: 500 }, (_, at) => `topic-${at}`)
   assert.equal(shard.join('m', { subscribedTopicNames: huge }).errorCode, ErrorCode.UNKNOWN_SERVER_ERROR)
   assert.equal(shard.group(), undefined)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ErrorCode } from '../../../../src/protocol/index.ts'
-import { ConsumerShard } from '../../../support/consumer-shard.ts'
+import { ConsumerShard, limitBatches } from '../../../support/consumer-shard.ts'
 
 test('a partition is assigned only when the one that has it says that it gave it up', () => {
   const shard = new ConsumerShard()
@@ -142,4 +142,50 @@ test('topics that come, grow, go and come back under another id are the next hea
   shard.topicsChanged('t')
   shard.heartbeat({ memberId: 'a', memberEpoch: groupEpoch })
   assert.equal(shard.group().groupEpoch, groupEpoch, 'news of nothing changes nothing')
+})
+
+test('a target assignment that is too large for one batch is written over several turns, and counts with the last', () => {
+  const shard = new ConsumerShard()
+  shard.topics.put('t', 200)
+  limitBatches(shard, 1_500)
+  const first = shard.join('m0')
+  assert.deepEqual([first.errorCode, first.memberEpoch, first.assignment], [0, 1, { topicPartitions: [] }])
+  for (let at = 1; at < 20; at++) assert.equal(shard.join(`m${at}`).errorCode, ErrorCode.NONE)
+  assert.equal(shard.group().stateName, 'Assigning')
+  shard.turns.advance(0)
+  const { groupEpoch, assignmentEpoch } = shard.group()
+  assert.equal(assignmentEpoch, groupEpoch)
+  for (let at = 0; at < 20; at++) {
+    const { memberEpoch } = shard.group().members.get(`m${at}`)!
+    const told = shard.heartbeat({ memberId: `m${at}`, memberEpoch, topicPartitions: [] })
+    assert.deepEqual([told.memberEpoch, told.assignment!.topicPartitions[0]!.partitions.length], [groupEpoch, 10])
+  }
+  assert.equal(shard.group().stateName, 'Stable')
+})
+
+test('a target assignment in writing is void when a member takes the place of another', () => {
+  const shard = new ConsumerShard()
+  shard.topics.put('t', 200)
+  limitBatches(shard, 2_500)
+  shard.join('m0', { instanceId: 'i' })
+  for (let at = 1; at < 10; at++) shard.join(`m${at}`)
+  shard.heartbeat({ memberId: 'm0', instanceId: 'i', memberEpoch: -2 })
+  shard.join('n0', { instanceId: 'i' })
+  shard.turns.advance(0)
+  assert.equal(shard.group().hasTarget('m0'), false)
+  assert.equal(shard.group().hasTarget('n0'), true)
+})
+
+test('more members than one batch has tombstones for go over several turns', () => {
+  const shard = new ConsumerShard()
+  shard.topics.put('t', 10)
+  for (let at = 0; at < 50; at++) shard.join(`m${at}`)
+  const { turns } = shard
+  turns.sizeOf = () => 100
+  turns.maxRecordBytes = 1_500
+  const all = [...shard.group().members.keys()]
+  turns.run(turn => shard.consumers.removeMembers(shard.group(), all, turn))
+  assert.equal(shard.group().isEmpty, false)
+  turns.advance(0)
+  assert.deepEqual([shard.group().stateName, turns.timers], ['Empty', []])
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ErrorCode } from '../../../../src/protocol/index.ts'
-import { ConsumerShard } from '../../../support/consumer-shard.ts'
+import { ConsumerShard, limitBatches } from '../../../support/consumer-shard.ts'
 
 const byRegex = (subscribedTopicRegex: string) => ({ subscribedTopicNames: null, subscribedTopicRegex })
 
@@ -63,6 +63,29 @@ test('an expression that comes while all were looked at a moment ago does not wa
   assert.deepEqual(assignedTo(shard, 'b'), ['u1'])
 })
 
+test('an expression that comes while others are being looked at is looked at after them', () => {
+  const shard = new ConsumerShard()
+  for (const name of ['t1', 'u1']) shard.topics.put(name, 1)
+  shard.join('a', byRegex('t.*'))
+  shard.join('b', byRegex('u.*'))
+  shard.turns.advance(0)
+  assert.deepEqual([...shard.group().subscriptions.resolved.keys()].sort(), ['t.*', 'u.*'])
+})
+
+test('what many expressions stand for is written in as many turns as it takes', () => {
+  const shard = new ConsumerShard()
+  for (let at = 0; at < 100; at++) shard.topics.put(`t${at}`, 1)
+  const regexes = ['t.*', 't1.*', 't2.*', 't[0-9]+', 't\\d\\d?']
+  const first = shard.restarted()
+  for (const [at, regex] of regexes.entries()) first.join(`m${at}`, byRegex(regex))
+  const next = first.restarted()
+  limitBatches(next, 2_000)
+  next.heartbeat({ memberId: 'm0', memberEpoch: 1 })
+  next.turns.advance(0)
+  assert.deepEqual([...next.group().subscriptions.resolved.keys()].sort(), regexes.sort())
+  assert.equal(next.group().subscriptions.hasUnresolved, false)
+})
+
 test('the topics of a last expression go with its last member', () => {
   const shard = new ConsumerShard()
   for (const name of ['t1', 'u1']) shard.topics.put(name, 1)
@@ -118,9 +141,8 @@ test('many topics are looked at some in a turn, and other requests come in betwe
 
 test('an expression of more topics than a record can name keeps what it stood for, and is not tried in vain', () => {
   const shard = new ConsumerShard()
-  for (let at = 0; at < 100; at++) shard.topics.put(`t${at}`, 1)
-  shard.turns.sizeOf = ({ value }) => JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? String(v) : v)).length
-  shard.turns.maxRecordBytes = 500
+  for (let at = 0; at < 1_000; at++) shard.topics.put(`t${at}`, 1)
+  limitBatches(shard, 2_000)
   shard.join('m', byRegex('t.*'))
   shard.turns.advance(0)
   assert.equal(shard.group().subscriptions.resolved.size, 0)
