@@ -30,8 +30,8 @@ export function newClient(random: SeededRandom, at: number): SimClient {
   return {
     instance,
     version: instance === null ? versions[random.below(versions.length)]! : [5, 8, 9][random.below(3)]!,
-    session: 6_000 + random.below(20_000),
-    rebalance: random.below(12) === 0 ? 350_000 + random.below(50_000) : 1 + random.below(4) * random.below(10_000),
+    session: (random.below(8) === 0 ? 400_000 : 6_000) + random.below(20_000),
+    rebalance: random.below(8) === 0 ? 350_000 + random.below(50_000) : 1 + random.below(4) * random.below(10_000),
     protocols: drawProtocols(random),
     memberId: '',
     generation: -1,

@@ -21,7 +21,7 @@ export interface SyncAsk extends Ask {
 }
 
 /** Nobody waits longer: the longest rebalance, session and delay that are drawn, twice where all static members were away. */
-const longestWaitMs = 2 * (400_000 + 26_000 + 3_000)
+const longestWaitMs = 2 * (400_000 + 420_000 + 3_000)
 const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString()
 
 const metadataOf = new Map<string, Uint8Array>()

@@ -26,7 +26,8 @@ export class Departures {
   leave(group: ClassicGroup, leaving: readonly Leaving[], turn: Turn): ErrorCode[] {
     const codes = leaving.map(member => this.leaveOne(group, member, turn))
     const left = codes.filter(code => code === ErrorCode.NONE).length
-    if (left > 0 && !group.isEmpty) this.rebalance.beginOrComplete(group, left === 1 ? 'a member left' : `${left} members left`, turn)
+    if (left > 0 && !group.isEmpty)
+      this.rebalance.beginOrComplete(group, left === 1 ? 'a member left' : `${left} members left`, turn)
     return codes
   }
 
