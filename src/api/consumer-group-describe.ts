@@ -3,6 +3,7 @@ import { ErrorCode } from '../protocol/index.ts'
 import { consumerGroupDescribe } from '../protocol/schema/consumer-group-describe.ts'
 import { groupOperations } from './authorized-operations.ts'
 import { type ApiHandler, serve } from './serve.ts'
+import { TurnShare } from './turn-share.ts'
 
 /** ConsumerGroupDescribe v0-1: KIP-848 groups, from v1 with the protocol that each member talks. */
 export function serveConsumerGroupDescribe(groups: GroupCoordinator, isEnabled: () => boolean): ApiHandler {
@@ -10,7 +11,7 @@ export function serveConsumerGroupDescribe(groups: GroupCoordinator, isEnabled: 
     context.releaseFrame()
     const { groupIds, includeAuthorizedOperations } = request
     if (!isEnabled()) return { throttleTimeMs: 0, groups: groupIds.map(unsupported) }
-    const described = await groups.describeConsumerGroups(groupIds)
+    const described = await groups.describeConsumerGroups(groupIds, new TurnShare(context))
     const authorizedOperations = groupOperations
     return {
       throttleTimeMs: 0,

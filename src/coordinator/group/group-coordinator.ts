@@ -18,6 +18,7 @@ import type { ClientInfo } from './group.ts'
 import type { GroupSettings } from './group-settings.ts'
 import type { GroupShard } from './group-shard.ts'
 import type { FetchedGroup, FetchedGroupAnswer } from './offsets/group-offsets.ts'
+import { askInSlices, joinTopics, type Share } from './request-slices.ts'
 
 type ShardWork<T> = (shard: GroupShard, turn: Turn, asker: Asker<T>) => void
 
@@ -28,10 +29,14 @@ type DescribedGroup = ResponseInput<typeof describeGroups>['groups'][number]
 type DescribedConsumerGroup = ResponseInput<typeof consumerGroupDescribe>['groups'][number]
 type DeletedGroup = ResponseInput<typeof deleteGroups>['results'][number]
 type ListedGroup = ResponseInput<typeof listGroups>['groups'][number]
-type CommitAnswer = ResponseInput<typeof offsetCommit>
 
 /** Groups that one turn of a shard describes or deletes: a turn is to be short, and a request may name any number. */
 const groupsPerTurn = 32
+/** About what it takes to describe or delete one, in microseconds. */
+const unitsPerGroup = 10
+const askedAtOnce = 16
+/** An answer holds everything at once. */
+const maxAnswerBytes = 48 << 20
 const nothing = new Uint8Array(0)
 
 /**
@@ -105,36 +110,85 @@ export class GroupCoordinator {
   }
 
   /** The empty group id is as good as any: old clients commit without a group. */
-  async commitOffsets(request: RequestOf<typeof offsetCommit>, client: ClientInfo): Promise<CommitAnswer> {
-    return await this.ask(
-      request.groupId,
-      (shard, turn, asker) => shard.commitOffsets(request, client, asker, turn),
-      code => commitFailure(request, code),
+  async commitOffsets(
+    request: RequestOf<typeof offsetCommit>,
+    client: ClientInfo,
+    share: Share,
+  ): Promise<ResponseInput<typeof offsetCommit>> {
+    const answers = await askInSlices(
+      request.topics,
+      ({ partitions }) => partitions,
+      (topic, partitions) => ({ ...topic, partitions: [...partitions] }),
+      share,
+      topics =>
+        this.ask<ResponseInput<typeof offsetCommit>>(
+          request.groupId,
+          (shard, turn, asker) => shard.commitOffsets({ ...request, topics: [...topics] }, client, asker, turn),
+          code => commitFailure(topics, code),
+        ).then(answer => answer.topics),
     )
+    return { topics: joinTopics(answers) }
   }
 
-  async fetchOffsets(group: FetchedGroup, requireStable: boolean, client: ClientInfo): Promise<FetchedGroupAnswer> {
-    return await this.ask(
-      group.groupId,
-      (shard, turn, asker) => shard.fetchOffsets(group, requireStable, client, asker, turn),
-      // Consumers before Kafka 3.9 know only the latter here, and it sends them to look for the coordinator.
-      code => ({
-        groupId: group.groupId,
-        topics: [],
-        errorCode: code === ErrorCode.COORDINATOR_NOT_AVAILABLE ? ErrorCode.NOT_COORDINATOR : code,
-      }),
+  async fetchOffsets(
+    group: FetchedGroup,
+    requireStable: boolean,
+    client: ClientInfo,
+    share: Share,
+  ): Promise<FetchedGroupAnswer> {
+    const { groupId } = group
+    const ask = (topics: FetchedGroup['topics']): Promise<FetchedGroupAnswer> =>
+      this.ask(
+        groupId,
+        (shard, turn, asker) => shard.fetchOffsets({ ...group, topics }, requireStable, client, asker, turn),
+        // Consumers before Kafka 3.9 know only the latter here, and it sends them to look for the coordinator.
+        code => ({
+          groupId,
+          topics: [],
+          errorCode: code === ErrorCode.COORDINATOR_NOT_AVAILABLE ? ErrorCode.NOT_COORDINATOR : code,
+        }),
+      )
+    if (group.topics === null) return await ask(null)
+    const answers = await askInSlices(
+      group.topics,
+      ({ partitionIndexes }) => partitionIndexes,
+      (topic, partitionIndexes) => ({ ...topic, partitionIndexes: [...partitionIndexes] }),
+      share,
+      topics => ask([...topics]),
     )
+    const failed = answers.find(({ answer }) => answer.errorCode !== ErrorCode.NONE)
+    if (failed !== undefined) return { ...failed.answer, topics: [] }
+    const topics = answers.map(({ answer, continues }) => ({ answer: answer.topics ?? [], continues }))
+    return { groupId, topics: joinTopics(topics), errorCode: ErrorCode.NONE }
   }
 
-  async deleteOffsets(request: RequestOf<typeof offsetDelete>): Promise<ResponseInput<typeof offsetDelete>> {
+  async deleteOffsets(
+    request: RequestOf<typeof offsetDelete>,
+    share: Share,
+  ): Promise<ResponseInput<typeof offsetDelete>> {
     const failure = (errorCode: ErrorCode) => ({ errorCode, throttleTimeMs: 0, topics: [] })
     const { groupId } = request
     if (groupId === '') return failure(ErrorCode.INVALID_GROUP_ID)
-    return await this.ask(groupId, (shard, turn, asker) => shard.deleteOffsets(request, asker, turn), failure)
+    const answers = await askInSlices(
+      request.topics,
+      ({ partitions }) => partitions,
+      (topic, partitions) => ({ ...topic, partitions: [...partitions] }),
+      share,
+      topics =>
+        this.ask(
+          groupId,
+          (shard, turn, asker) => shard.deleteOffsets({ groupId, topics: [...topics] }, asker, turn),
+          failure,
+        ),
+    )
+    const failed = answers.find(({ answer }) => answer.errorCode !== ErrorCode.NONE)
+    if (failed !== undefined) return failure(failed.answer.errorCode)
+    const topics = answers.map(({ answer, continues }) => ({ answer: answer.topics, continues }))
+    return { errorCode: ErrorCode.NONE, throttleTimeMs: 0, topics: joinTopics(topics) }
   }
 
   /** The groups in the order of `groupIds`. */
-  async describeGroups(groupIds: readonly string[], client: ClientInfo): Promise<DescribedGroup[]> {
+  async describeGroups(groupIds: readonly string[], client: ClientInfo, share: Share): Promise<DescribedGroup[]> {
     return await this.forEach<DescribedGroup>(
       groupIds,
       (shard, some, turn, asker) => shard.describe(some, client, asker, turn),
@@ -146,10 +200,12 @@ export class GroupCoordinator {
         protocolData: '',
         members: [],
       }),
+      share,
+      bytesOfClassic,
     )
   }
 
-  async describeConsumerGroups(groupIds: readonly string[]): Promise<DescribedConsumerGroup[]> {
+  async describeConsumerGroups(groupIds: readonly string[], share: Share): Promise<DescribedConsumerGroup[]> {
     const failure = (groupId: string, errorCode: ErrorCode): DescribedConsumerGroup => ({
       errorCode,
       groupId,
@@ -163,16 +219,20 @@ export class GroupCoordinator {
       groupIds.filter(groupId => groupId !== ''),
       (shard, some, turn, asker) => shard.describeConsumer(some, asker, turn),
       failure,
+      share,
+      bytesOfConsumer,
     )
     const nameless = groupIds.filter(groupId => groupId === '')
     return [...nameless.map(groupId => failure(groupId, ErrorCode.INVALID_GROUP_ID)), ...described]
   }
 
-  async deleteGroups(groupIds: readonly string[]): Promise<DeletedGroup[]> {
+  async deleteGroups(groupIds: readonly string[], share: Share): Promise<DeletedGroup[]> {
     return await this.forEach<DeletedGroup>(
       [...new Set(groupIds)],
       (shard, some, turn, asker) => shard.deleteGroups(some, asker, turn),
       (groupId, errorCode) => ({ groupId, errorCode }),
+      share,
+      () => 0,
     )
   }
 
@@ -209,34 +269,60 @@ export class GroupCoordinator {
     }
   }
 
-  /** Asks each shard for its groups among `groupIds`, a few a turn; answers in the order of `groupIds`. */
+  /**
+   * Asks each shard for its groups among `groupIds`, a few a turn; answers in the order of `groupIds`. Groups that would make
+   * the answer larger than anyone should get are refused: a request may name one group a hundred thousand times.
+   */
   private async forEach<T>(
     groupIds: readonly string[],
     work: (shard: GroupShard, groupIds: readonly string[], turn: Turn, asker: Asker<readonly T[]>) => void,
     failed: (groupId: string, code: ErrorCode) => T,
+    share: Share,
+    bytesOf: (answer: T) => number,
   ): Promise<T[]> {
+    const answers: T[] = new Array(groupIds.length)
+    let room = maxAnswerBytes
+    const ask = async (partition: number, places: readonly number[]): Promise<void> => {
+      const names = places.map(at => groupIds[at]!)
+      const refused = (code: ErrorCode): T[] => names.map(groupId => failed(groupId, code))
+      const answered =
+        room > 0
+          ? await this.shards
+              .ask<readonly T[]>(partition, (shard, turn, asker) => work(shard, names, turn, asker))
+              .catch((error: unknown) => refused(codeOf(error)))
+          : refused(ErrorCode.INVALID_REQUEST)
+      places.forEach((at, index) => {
+        answers[at] = answered[index]!
+        room -= bytesOf(answers[at])
+      })
+    }
+    let asked: Promise<void>[] = []
+    for (const [partition, places] of await this.byPartition(groupIds, share))
+      for (let from = 0; from < places.length; from += groupsPerTurn) {
+        const some = places.slice(from, from + groupsPerTurn)
+        asked.push(ask(partition, some))
+        const due = share.spend(some.length * unitsPerGroup)
+        if (due !== undefined) await due
+        if (asked.length < askedAtOnce) continue
+        await Promise.all(asked)
+        asked = []
+      }
+    await Promise.all(asked)
+    return answers
+  }
+
+  /** Where in `groupIds` the groups of each partition are. */
+  private async byPartition(groupIds: readonly string[], share: Share): Promise<Map<number, number[]>> {
     const byPartition = new Map<number, number[]>()
-    groupIds.forEach((groupId, at) => {
+    for (const [at, groupId] of groupIds.entries()) {
       const partition = this.shards.partitionFor(groupId)
       const places = byPartition.get(partition)
       if (places === undefined) byPartition.set(partition, [at])
       else places.push(at)
-    })
-    const answers: T[] = new Array(groupIds.length)
-    const asked = [...byPartition].map(async ([partition, places]) => {
-      for (let from = 0; from < places.length; from += groupsPerTurn) {
-        const some = places.slice(from, from + groupsPerTurn)
-        const names = some.map(at => groupIds[at]!)
-        const answered = await this.shards
-          .ask<readonly T[]>(partition, (shard, turn, asker) => work(shard, names, turn, asker))
-          .catch((error: unknown) => names.map(groupId => failed(groupId, codeOf(error))))
-        some.forEach((at, index) => {
-          answers[at] = answered[index]!
-        })
-      }
-    })
-    await Promise.all(asked)
-    return answers
+      const due = share.spend(1)
+      if (due !== undefined) await due
+    }
+    return byPartition
   }
 }
 
@@ -256,12 +342,40 @@ function syncFailure(errorCode: ErrorCode): ResponseInput<typeof syncGroup> {
   return { errorCode, assignment: nothing }
 }
 
-function commitFailure(request: RequestOf<typeof offsetCommit>, errorCode: ErrorCode): CommitAnswer {
+function commitFailure(
+  topics: readonly RequestOf<typeof offsetCommit>['topics'][number][],
+  errorCode: ErrorCode,
+): ResponseInput<typeof offsetCommit> {
   return {
-    topics: request.topics.map(({ name, topicId, partitions }) => ({
+    topics: topics.map(({ name, topicId, partitions }) => ({
       name,
       topicId,
       partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })),
     })),
   }
 }
+
+/** About what a description takes in an answer. */
+function bytesOfClassic({ members }: DescribedGroup): number {
+  return members.reduce(
+    (sum, each) => sum + bytesPerMember + each.memberMetadata.length + each.memberAssignment.length,
+    0,
+  )
+}
+
+function bytesOfConsumer({ members }: DescribedConsumerGroup): number {
+  const ofTopics = (topics: readonly { readonly partitions: readonly number[] }[]): number =>
+    topics.reduce((sum, { partitions }) => sum + bytesPerTopic + 4 * partitions.length, 0)
+  return members.reduce(
+    (sum, { assignment, targetAssignment, subscribedTopicNames }) =>
+      sum +
+      bytesPerMember +
+      ofTopics(assignment.topicPartitions) +
+      ofTopics(targetAssignment.topicPartitions) +
+      bytesPerTopic * subscribedTopicNames.length,
+    0,
+  )
+}
+
+const bytesPerMember = 200
+const bytesPerTopic = 64
