@@ -8,7 +8,14 @@ import type { ClassicJoin, ConsumerSide, Migration } from '../migration/migratio
 import { compileTopicRegex } from '../regex/topic-regex.ts'
 import { ConsumerGroup } from './consumer-group.ts'
 import { type DescribedConsumerGroup, describeConsumerGroup } from './describe.ts'
-import { type ConsumerGroupMember, leaveEpoch, newMember, samePosition, staticLeaveEpoch } from './member.ts'
+import {
+  type ConsumerGroupMember,
+  leaveEpoch,
+  newMember,
+  sameMetadata,
+  samePosition,
+  staticLeaveEpoch,
+} from './member.ts'
 import { Rebalancing } from './rebalancing.ts'
 import { currentAssignmentRecord, memberRecord } from './records.ts'
 import {
@@ -202,6 +209,7 @@ export class ConsumerGroups implements ConsumerSide {
       const compiled = compileTopicRegex(regex)
       if (!compiled.ok) return { updated, refusal: invalidRegex(regex, compiled.error) }
     }
+    if (sameMetadata(member, updated)) return { updated }
     // A third of a batch: a turn may write it twice, and what else it decides.
     const record = memberRecord(request.groupId, updated)
     return turn.fits(record, record, record) ? { updated } : { updated, refusal: tooLarge() }

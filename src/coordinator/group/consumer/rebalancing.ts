@@ -47,20 +47,33 @@ export class Rebalancing {
     owned: TopicPartitionsById | undefined,
     turn: Turn,
   ): ConsumerGroupMember {
-    const known = this.context.groups.get(groupId)
-    const preferredBefore = known instanceof ConsumerGroup ? preferredAssignor(known, this.context.settings) : undefined
-    // The first record of a group makes it.
-    if (before === undefined || !sameMetadata(before, updated)) turn.append(memberRecord(groupId, updated))
+    const told = before === undefined || !sameMetadata(before, updated)
+    const changed = told && this.tell(groupId, before, updated, turn)
     const group = this.groupOf(groupId)
-    const changed =
-      group.groupEpoch === 0 ||
-      subscriptionChanged(group, before ?? newMember(updated.memberId), updated) ||
-      preferredAssignor(group, this.context.settings) !== preferredBefore
     this.forgetUnusedRegexes(group, turn)
     this.regexes.refresh(group, turn)
     this.changeEpoch(group, changed, turn)
     this.assigning.assign(group, group.members.get(updated.memberId)!, turn)
     return this.step(group, group.members.get(updated.memberId)!, owned, turn)
+  }
+
+  /** Writes down what a member tells of itself, and whether that changes what its group has to do. */
+  private tell(
+    groupId: string,
+    before: ConsumerGroupMember | undefined,
+    updated: ConsumerGroupMember,
+    turn: Turn,
+  ): boolean {
+    const known = this.context.groups.get(groupId)
+    const preferred = known instanceof ConsumerGroup ? preferredAssignor(known, this.context.settings) : undefined
+    // The first record of a group makes it.
+    turn.append(memberRecord(groupId, updated))
+    const group = this.groupOf(groupId)
+    return (
+      group.groupEpoch === 0 ||
+      subscriptionChanged(group, before ?? newMember(updated.memberId), updated) ||
+      preferredAssignor(group, this.context.settings) !== preferred
+    )
   }
 
   /**
