@@ -6,17 +6,23 @@ import { alterPartitionReassignments } from '../../../src/protocol/schema/alter-
 import { alterReplicaLogDirs } from '../../../src/protocol/schema/alter-replica-log-dirs.ts'
 import { alterUserScramCredentials } from '../../../src/protocol/schema/alter-user-scram-credentials.ts'
 import { apiVersions } from '../../../src/protocol/schema/api-versions.ts'
+import { consumerGroupDescribe } from '../../../src/protocol/schema/consumer-group-describe.ts'
 import { createPartitions } from '../../../src/protocol/schema/create-partitions.ts'
 import { createTopics } from '../../../src/protocol/schema/create-topics.ts'
 import { deleteAcls } from '../../../src/protocol/schema/delete-acls.ts'
+import { deleteGroups } from '../../../src/protocol/schema/delete-groups.ts'
 import { deleteRecords } from '../../../src/protocol/schema/delete-records.ts'
 import { deleteTopics } from '../../../src/protocol/schema/delete-topics.ts'
+import { describeGroups } from '../../../src/protocol/schema/describe-groups.ts'
 import { describeProducers } from '../../../src/protocol/schema/describe-producers.ts'
 import { describeQuorum } from '../../../src/protocol/schema/describe-quorum.ts'
 import { describeTopicPartitions } from '../../../src/protocol/schema/describe-topic-partitions.ts'
 import { describeTransactions } from '../../../src/protocol/schema/describe-transactions.ts'
 import { electLeaders } from '../../../src/protocol/schema/elect-leaders.ts'
+import { findCoordinator } from '../../../src/protocol/schema/find-coordinator.ts'
 import { metadata } from '../../../src/protocol/schema/metadata.ts'
+import { offsetCommit } from '../../../src/protocol/schema/offset-commit.ts'
+import { offsetFetch } from '../../../src/protocol/schema/offset-fetch.ts'
 import { offsetForLeaderEpoch } from '../../../src/protocol/schema/offset-for-leader-epoch.ts'
 import { dataDirectory, testBroker } from '../../support/test-broker.ts'
 
@@ -34,8 +40,10 @@ interface Wide<A extends Api> {
   readonly expected: ErrorCode
 }
 
+const committed = names.map((_, partitionIndex) => ({ partitionIndex, committedOffset: 1, committedMetadata: null }))
+
 const wide = <A extends Api>(each: Wide<A>): Wide<Api> => each as unknown as Wide<Api>
-const { UNKNOWN_TOPIC_OR_PARTITION, POLICY_VIOLATION, UNSUPPORTED_VERSION } = ErrorCode
+const { GROUP_ID_NOT_FOUND, NONE, UNKNOWN_TOPIC_OR_PARTITION, POLICY_VIOLATION, UNSUPPORTED_VERSION } = ErrorCode
 const { RESOURCE_NOT_FOUND, SECURITY_DISABLED, TRANSACTIONAL_ID_NOT_FOUND } = ErrorCode
 
 const requests: Wide<Api>[] = [
@@ -177,12 +185,65 @@ const requests: Wide<Api>[] = [
     codes: ({ transactionStates }) => transactionStates.map(({ errorCode }) => errorCode),
     expected: TRANSACTIONAL_ID_NOT_FOUND,
   }),
+  wide({
+    api: findCoordinator,
+    version: 6,
+    wide: { keyType: 0, coordinatorKeys: names },
+    codes: ({ coordinators }) => coordinators.map(({ errorCode }) => errorCode),
+    expected: NONE,
+  }),
+  wide({
+    api: describeGroups,
+    version: 6,
+    wide: { groups: names },
+    codes: ({ groups }) => groups.map(({ errorCode }) => errorCode),
+    expected: GROUP_ID_NOT_FOUND,
+  }),
+  wide({
+    api: consumerGroupDescribe,
+    version: 1,
+    wide: { groupIds: names, includeAuthorizedOperations: true },
+    codes: ({ groups }) => groups.map(({ errorCode }) => errorCode),
+    expected: GROUP_ID_NOT_FOUND,
+  }),
+  wide({
+    api: deleteGroups,
+    version: 2,
+    wide: { groupsNames: names },
+    codes: ({ results }) => results.map(({ errorCode }) => errorCode),
+    expected: GROUP_ID_NOT_FOUND,
+  }),
+  wide({
+    api: offsetCommit,
+    version: 9,
+    wide: { groupId: 'g', topics: [{ name: 'absent', partitions: committed }] },
+    codes: ({ topics }) => topics.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode)),
+    expected: UNKNOWN_TOPIC_OR_PARTITION,
+  }),
+  wide({
+    api: offsetFetch,
+    version: 8,
+    wide: { groups: names.map(groupId => ({ groupId, topics: null })) },
+    codes: ({ groups }) => groups.map(({ errorCode }) => errorCode),
+    expected: NONE,
+  }),
+  wide({
+    api: offsetFetch,
+    version: 7,
+    wide: { groupId: 'g', topics: [{ name: 't', partitionIndexes: committed.map(each => each.partitionIndex) }] },
+    codes: ({ topics }) => topics.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode)),
+    expected: NONE,
+  }),
 ]
 
 for (const { api, version, wide: request, codes, expected } of requests)
-  test(`${api.name} of 30,000 is answered in full, and others are answered meanwhile`, async t => {
+  test(`${api.name} v${version} of 30,000 is answered in full, and others are answered meanwhile`, async t => {
     const broker = await testBroker(t)
     await broker.createTopic('t')
+    // Whoever asks for groups has asked where they are.
+    const locator = broker.connect()
+    await broker.during(locator.call(findCoordinator, 4, { keyType: 0, coordinatorKeys: ['g'] }))
+    locator.hangUp()
     const [client, other] = [broker.connect(), broker.connect()]
     let turns = 0
     const { world } = broker
