@@ -163,17 +163,26 @@ test('a target assignment that is too large for one batch is written over severa
   assert.equal(shard.group().stateName, 'Stable')
 })
 
-test('a target assignment in writing is void when a member takes the place of another', () => {
-  const shard = new ConsumerShard()
-  shard.topics.put('t', 200)
-  limitBatches(shard, 2_500)
-  shard.join('m0', { instanceId: 'i' })
-  for (let at = 1; at < 10; at++) shard.join(`m${at}`)
-  shard.heartbeat({ memberId: 'm0', instanceId: 'i', memberEpoch: -2 })
-  shard.join('n0', { instanceId: 'i' })
-  shard.turns.advance(0)
-  assert.equal(shard.group().hasTarget('m0'), false)
-  assert.equal(shard.group().hasTarget('n0'), true)
+test('a target assignment in writing is void when its members change: nothing is meant for who is gone', () => {
+  for (const goes of ['replaced', 'leaves']) {
+    const shard = new ConsumerShard()
+    shard.topics.put('t', 400)
+    limitBatches(shard, 2_500)
+    shard.join('m0', { instanceId: 'i' })
+    for (let at = 1; at < 10; at++) shard.join(`m${at}`)
+    assert.equal(shard.group().stateName, 'Assigning')
+    if (goes === 'leaves') shard.heartbeat({ memberId: 'm0', instanceId: 'i', memberEpoch: -1 })
+    else {
+      shard.heartbeat({ memberId: 'm0', instanceId: 'i', memberEpoch: -2 })
+      assert.equal(shard.join('n0', { instanceId: 'i' }).errorCode, ErrorCode.NONE)
+    }
+    shard.turns.advance(0)
+    assert.equal(shard.group().hasTarget('m0'), false, goes)
+    shard.heartbeat({ memberId: 'm1', memberEpoch: shard.group().members.get('m1')!.memberEpoch })
+    shard.turns.advance(0)
+    assert.equal(shard.group().assignmentEpoch, shard.group().groupEpoch)
+    assert.equal(shard.group().hasTarget('n0'), goes === 'replaced')
+  }
 })
 
 test('more members than one batch has tombstones for go over several turns', () => {
