@@ -57,9 +57,10 @@ export class MigrationShard {
     this.turns = ShardTurns.replaying(this.shard, log, nowMs)
   }
 
-  /** What a start makes of the log; no id is given out again. */
-  restarted(): MigrationShard {
-    return new MigrationShard(this.topics, this.settings, this.turns.log, this.turns.nowMs, this.starts + 1)
+  /** What a start makes of the log, or of its first `records`; no id is given out again. */
+  restarted(records = this.turns.log.length): MigrationShard {
+    const log = this.turns.log.slice(0, records)
+    return new MigrationShard(this.topics, this.settings, log, this.turns.nowMs, this.starts + 1)
   }
 
   group(): Group | undefined {

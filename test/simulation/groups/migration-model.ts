@@ -70,7 +70,8 @@ class Life {
     else if (action < 83) this.disconnect(one)
     else if (action < 86) this.subscribe(one)
     else if (action < 88) this.growTopic()
-    else if (action < 92) this.restart()
+    else if (action < 91) this.restart()
+    else if (action < 93) this.crash()
     else this.shard.turns.advance(random.pick([0, 1, 100, 1_000, beatMs, beatMs, 11_000, 46_000]))
   }
 
@@ -228,8 +229,23 @@ class Life {
     this.shard.turns.run(turn => this.shard.shard.topicsChanged({ changed: new Set([topic.name]), deleted: [] }, turn))
   }
 
-  private restart(): void {
-    this.shard = this.shard.restarted()
+  /** The coordinator goes down with what it did last: not committed, so never answered. */
+  private crash(): void {
+    const { turns } = this.shard
+    const committed = turns.log.length
+    turns.holdCommits = true
+    for (const { kind, client } of this.clients) {
+      if (this.random.chance(0.5)) continue
+      if (kind === 'consumer') {
+        assert.throws(() => this.shard.consumerHeartbeat(client.request()), /no answer yet/)
+        client.lost()
+      } else if (client.phase !== 'stable') client.act(this.shard)
+    }
+    this.restart(committed)
+  }
+
+  private restart(records?: number): void {
+    this.shard = this.shard.restarted(records)
     // A classic group's generation that got no assignments is not in the log.
     this.generation = 0
     for (const each of this.clients) if (each.kind === 'classic') each.client.disconnect()
