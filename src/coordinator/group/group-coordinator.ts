@@ -1,8 +1,6 @@
 import { ErrorCode, type RequestOf, type ResponseInput } from '../../protocol/index.ts'
-import type { consumerGroupDescribe } from '../../protocol/schema/consumer-group-describe.ts'
 import type { consumerGroupHeartbeat } from '../../protocol/schema/consumer-group-heartbeat.ts'
 import type { deleteGroups } from '../../protocol/schema/delete-groups.ts'
-import type { describeGroups } from '../../protocol/schema/describe-groups.ts'
 import type { heartbeat } from '../../protocol/schema/heartbeat.ts'
 import type { joinGroup } from '../../protocol/schema/join-group.ts'
 import type { leaveGroup } from '../../protocol/schema/leave-group.ts'
@@ -13,6 +11,7 @@ import type { syncGroup } from '../../protocol/schema/sync-group.ts'
 import { CoordinatorError } from '../runtime/coordinator-error.ts'
 import type { CoordinatorRuntime } from '../runtime/coordinator-runtime.ts'
 import type { Asker, Turn } from '../runtime/shard.ts'
+import { bytesOfClassic, bytesOfConsumer, type DescribedConsumerGroup, type DescribedGroup } from './answer-sizes.ts'
 import type { TopicNews } from './cluster-topics.ts'
 import type { ClientInfo } from './group.ts'
 import type { GroupSettings } from './group-settings.ts'
@@ -25,9 +24,8 @@ type ShardWork<T> = (shard: GroupShard, turn: Turn, asker: Asker<T>) => void
 /** What the coordinator needs of the runtime that holds its shards. */
 export type GroupShards = Pick<CoordinatorRuntime<GroupShard>, 'partitions' | 'partitionFor' | 'ask' | 'tell'>
 
-type DescribedGroup = ResponseInput<typeof describeGroups>['groups'][number]
-type DescribedConsumerGroup = ResponseInput<typeof consumerGroupDescribe>['groups'][number]
 type DeletedGroup = ResponseInput<typeof deleteGroups>['results'][number]
+type LeftMember = NonNullable<ResponseInput<typeof leaveGroup>['members']>[number]
 type ListedGroup = ResponseInput<typeof listGroups>['groups'][number]
 
 /** Groups that one turn of a shard describes or deletes: a turn is to be short, and a request may name any number. */
@@ -35,6 +33,10 @@ const groupsPerTurn = 32
 /** About what it takes to describe or delete one, in microseconds. */
 const unitsPerGroup = 10
 const askedAtOnce = 16
+const shardsListedAtOnce = 4
+/** The same of members that leave together. */
+const membersPerTurn = 250
+const unitsPerMember = 4
 /** An answer holds everything at once. */
 const maxAnswerBytes = 48 << 20
 const nothing = new Uint8Array(0)
@@ -88,14 +90,24 @@ export class GroupCoordinator {
   async leaveGroup(
     request: RequestOf<typeof leaveGroup>,
     client: ClientInfo,
+    share: Share,
   ): Promise<ResponseInput<typeof leaveGroup>> {
-    const { groupId } = request
+    const { groupId, members } = request
     if (groupId === '') return { errorCode: ErrorCode.INVALID_GROUP_ID }
-    return await this.ask(
-      groupId,
-      (shard, turn, asker) => shard.leave(request, client, asker, turn),
-      errorCode => ({ errorCode }),
-    )
+    const left: LeftMember[] = []
+    for (let from = 0; from === 0 || from < members.length; from += membersPerTurn) {
+      const some = members.slice(from, from + membersPerTurn)
+      const answer = await this.ask<ResponseInput<typeof leaveGroup>>(
+        groupId,
+        (shard, turn, asker) => shard.leave({ ...request, members: some }, client, asker, turn),
+        errorCode => ({ errorCode }),
+      )
+      if (answer.errorCode !== ErrorCode.NONE || members.length <= membersPerTurn) return answer
+      left.push(...(answer.members ?? []))
+      const due = share.spend(some.length * unitsPerMember)
+      if (due !== undefined) await due
+    }
+    return { errorCode: ErrorCode.NONE, members: left }
   }
 
   async consumerGroupHeartbeat(
@@ -237,11 +249,18 @@ export class GroupCoordinator {
   }
 
   /** The groups of all shards; a shard that another broker has counts for nothing, one that is loading for a failure. */
-  async listGroups(request: RequestOf<typeof listGroups>): Promise<ResponseInput<typeof listGroups>> {
+  async listGroups(request: RequestOf<typeof listGroups>, share: Share): Promise<ResponseInput<typeof listGroups>> {
     const partitions = Array.from({ length: this.shards.partitions }, (_, partition) => partition)
+    const groups: ListedGroup[] = []
     try {
-      const lists = await Promise.all(partitions.map(partition => this.listShard(partition, request)))
-      return { errorCode: ErrorCode.NONE, groups: lists.flat() }
+      for (let from = 0; from < partitions.length; from += shardsListedAtOnce) {
+        const some = partitions.slice(from, from + shardsListedAtOnce)
+        const lists = await Promise.all(some.map(partition => this.listShard(partition, request)))
+        for (const list of lists) for (const group of list) groups.push(group)
+        const due = share.spend(lists.reduce((sum, list) => sum + list.length, unitsPerGroup))
+        if (due !== undefined) await due
+      }
+      return { errorCode: ErrorCode.NONE, groups }
     } catch (error) {
       return { errorCode: codeOf(error), groups: [] }
     }
@@ -354,28 +373,3 @@ function commitFailure(
     })),
   }
 }
-
-/** About what a description takes in an answer. */
-function bytesOfClassic({ members }: DescribedGroup): number {
-  return members.reduce(
-    (sum, each) => sum + bytesPerMember + each.memberMetadata.length + each.memberAssignment.length,
-    0,
-  )
-}
-
-function bytesOfConsumer({ members }: DescribedConsumerGroup): number {
-  const ofTopics = (topics: readonly { readonly partitions: readonly number[] }[]): number =>
-    topics.reduce((sum, { partitions }) => sum + bytesPerTopic + 4 * partitions.length, 0)
-  return members.reduce(
-    (sum, { assignment, targetAssignment, subscribedTopicNames }) =>
-      sum +
-      bytesPerMember +
-      ofTopics(assignment.topicPartitions) +
-      ofTopics(targetAssignment.topicPartitions) +
-      bytesPerTopic * subscribedTopicNames.length,
-    0,
-  )
-}
-
-const bytesPerMember = 200
-const bytesPerTopic = 64

@@ -20,6 +20,7 @@ import { describeTopicPartitions } from '../../../src/protocol/schema/describe-t
 import { describeTransactions } from '../../../src/protocol/schema/describe-transactions.ts'
 import { electLeaders } from '../../../src/protocol/schema/elect-leaders.ts'
 import { findCoordinator } from '../../../src/protocol/schema/find-coordinator.ts'
+import { leaveGroup } from '../../../src/protocol/schema/leave-group.ts'
 import { metadata } from '../../../src/protocol/schema/metadata.ts'
 import { offsetCommit } from '../../../src/protocol/schema/offset-commit.ts'
 import { offsetFetch } from '../../../src/protocol/schema/offset-fetch.ts'
@@ -43,7 +44,14 @@ interface Wide<A extends Api> {
 const committed = names.map((_, partitionIndex) => ({ partitionIndex, committedOffset: 1, committedMetadata: null }))
 
 const wide = <A extends Api>(each: Wide<A>): Wide<Api> => each as unknown as Wide<Api>
-const { GROUP_ID_NOT_FOUND, NONE, UNKNOWN_TOPIC_OR_PARTITION, POLICY_VIOLATION, UNSUPPORTED_VERSION } = ErrorCode
+const {
+  GROUP_ID_NOT_FOUND,
+  NONE,
+  UNKNOWN_TOPIC_OR_PARTITION,
+  POLICY_VIOLATION,
+  UNKNOWN_MEMBER_ID,
+  UNSUPPORTED_VERSION,
+} = ErrorCode
 const { RESOURCE_NOT_FOUND, SECURITY_DISABLED, TRANSACTIONAL_ID_NOT_FOUND } = ErrorCode
 
 const requests: Wide<Api>[] = [
@@ -219,6 +227,13 @@ const requests: Wide<Api>[] = [
     wide: { groupId: 'g', topics: [{ name: 'absent', partitions: committed }] },
     codes: ({ topics }) => topics.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode)),
     expected: UNKNOWN_TOPIC_OR_PARTITION,
+  }),
+  wide({
+    api: leaveGroup,
+    version: 5,
+    wide: { groupId: 'g', members: names.map(memberId => ({ memberId })) },
+    codes: ({ members }) => members.map(({ errorCode }) => errorCode),
+    expected: UNKNOWN_MEMBER_ID,
   }),
   wide({
     api: offsetFetch,

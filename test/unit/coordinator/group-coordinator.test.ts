@@ -112,7 +112,7 @@ test('what a shard need not be asked is answered without one', async () => {
   const claim = { groupId: '', generationId: 1, memberId: 'me', groupInstanceId: null }
   assert.equal((await groups.heartbeat(claim, client(4))).errorCode, INVALID_GROUP_ID)
   const leaving = { groupId: '', memberId: '', members: [] }
-  assert.equal((await groups.leaveGroup(leaving, client(4))).errorCode, INVALID_GROUP_ID)
+  assert.equal((await groups.leaveGroup(leaving, client(4), share)).errorCode, INVALID_GROUP_ID)
   assert.equal((await groups.deleteOffsets({ groupId: '', topics: [] }, share)).errorCode, INVALID_GROUP_ID)
 })
 
@@ -156,7 +156,7 @@ test('groups are described and deleted shard by shard, and answered in the order
     names.map(name => [name, expected(name)]),
   )
   shards.refused.clear()
-  const { groups: left } = await groups.listGroups({ statesFilter: [], typesFilter: [] })
+  const { groups: left } = await groups.listGroups({ statesFilter: [], typesFilter: [] }, share)
   assert.deepEqual(
     new Set(left.map(({ groupId }) => groupId)),
     new Set(names.filter(name => expected(name) === NOT_COORDINATOR)),
@@ -177,10 +177,10 @@ test('groups are listed where shards are, and not at all while one of them is lo
   for (const name of ['a', 'b', 'c']) await groups.commit(name)
   const request = { statesFilter: [], typesFilter: [] }
   shards.refused.set(shards.partitionFor('a'), NOT_COORDINATOR)
-  const some = await groups.listGroups(request)
+  const some = await groups.listGroups(request, share)
   assert.deepEqual([some.errorCode, some.groups.map(({ groupId }) => groupId).sort()], [NONE, ['b', 'c']])
   shards.refused.set(shards.partitionFor('b'), COORDINATOR_LOAD_IN_PROGRESS)
-  const none = await groups.listGroups(request)
+  const none = await groups.listGroups(request, share)
   assert.deepEqual([none.errorCode, none.groups], [COORDINATOR_LOAD_IN_PROGRESS, []])
 })
 
@@ -198,7 +198,7 @@ test('a nameless KIP-848 group is refused, the others are described', async () =
 test('a mistake in a shard is no answer', async () => {
   const shards = new Shards()
   shards.ask = () => Promise.reject(new TypeError('oops'))
-  await assert.rejects(new Coordinator(shards).listGroups({ statesFilter: [], typesFilter: [] }), TypeError)
+  await assert.rejects(new Coordinator(shards).listGroups({ statesFilter: [], typesFilter: [] }, share), TypeError)
   await assert.rejects(new Coordinator(shards).describeGroups(['g'], client(6), share), TypeError)
 })
 
