@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { lazily, type ServedApi } from '../api/lazy.ts'
 import type { ClientTelemetry } from '../api/telemetry/client-telemetry.ts'
 import type { Logger } from '../base/logger.ts'
@@ -32,7 +33,9 @@ export interface AdminParts {
 export function adminHandlers(parts: AdminParts): ServedApi[] {
   const { table, image, store, features, directory, room, placement, clock, logger } = parts
   const { nodeId } = placement
-  const { path, directoryId } = directory
+  const { directoryId } = directory
+  // Tools are elsewhere: a directory that was given relative to this process's own would tell them nothing.
+  const path = resolve(directory.path)
   let telemetry: Promise<ClientTelemetry> | undefined
   /** Both APIs share one. */
   const loadTelemetry = (): Promise<ClientTelemetry> => {

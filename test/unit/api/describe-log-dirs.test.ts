@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { resolve } from 'node:path'
 import { test } from 'node:test'
 import { ErrorCode, type RequestInput } from '../../../src/protocol/index.ts'
 import { alterReplicaLogDirs } from '../../../src/protocol/schema/alter-replica-log-dirs.ts'
@@ -52,6 +53,11 @@ test('only what is asked for is told, once, and what does not exist is left out'
     [['t', [2, 0]]],
   )
   assert.deepEqual((await describe(client, [])).topics, [])
+})
+
+test('a directory that was given as a relative path is told by its absolute one', async t => {
+  const client = (await testBroker(t, { 'log.dirs': 'some/data' })).connect()
+  assert.equal((await describe(client, null)).logDir, resolve('some/data'))
 })
 
 test('a disk that cannot be asked is KAFKA_STORAGE_ERROR for its directory', async t => {
