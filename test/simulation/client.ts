@@ -4,12 +4,16 @@ import { createPartitions } from '../../src/protocol/schema/create-partitions.ts
 import { createTopics } from '../../src/protocol/schema/create-topics.ts'
 import { deleteRecords } from '../../src/protocol/schema/delete-records.ts'
 import { deleteTopics } from '../../src/protocol/schema/delete-topics.ts'
+import { findCoordinator } from '../../src/protocol/schema/find-coordinator.ts'
 import { incrementalAlterConfigs } from '../../src/protocol/schema/incremental-alter-configs.ts'
 import { initProducerId } from '../../src/protocol/schema/init-producer-id.ts'
+import { offsetCommit } from '../../src/protocol/schema/offset-commit.ts'
+import { offsetFetch } from '../../src/protocol/schema/offset-fetch.ts'
 import { produce } from '../../src/protocol/schema/produce.ts'
 import {
   bytesOf,
   cachesWrites,
+  groupOf,
   type LogLife,
   latest,
   type Model,
@@ -21,6 +25,9 @@ import {
 import type { SimProcess } from './sim-process.ts'
 
 const timeoutMs = 30_000
+/** Groups are loaded within a second, and sooner where their log is small. */
+const loadTries = 50
+const loadRetryMs = 20
 
 /**
  * Clients of the broker that write down what they asked for before they ask, and what they were told. Each returns
@@ -50,6 +57,7 @@ export class Client {
       expires: false,
       cached: false,
       logs: Array.from({ length: partitions }, newLog),
+      commits: { told: 0, asked: 0, busy: false },
     }
     for (const [config, value] of Object.entries(configs)) noteConfig(life, config, value)
     lives.push(life)
@@ -215,6 +223,45 @@ export class Client {
     assert.ok(lowWatermark >= offset, `DeleteRecords to ${offset} answered ${lowWatermark}`)
     log.startPromised = Math.max(log.startPromised, lowWatermark)
     return true
+  }
+
+  /** Commits the next offset of the topic's own group. */
+  async commit(name: string): Promise<boolean> {
+    const life = this.there(name)
+    if (life === undefined || life.commits.busy) return false
+    const { commits } = life
+    commits.busy = true
+    try {
+      const groupId = groupOf(life)
+      const { coordinators } = await this.process.call(findCoordinator, 4, { keyType: 0, coordinatorKeys: [groupId] })
+      if (coordinators[0]!.errorCode !== ErrorCode.NONE) return false
+      const committedOffset = ++commits.asked
+      const { topics } = await this.process.call(offsetCommit, 8, {
+        groupId,
+        generationIdOrMemberEpoch: -1,
+        memberId: '',
+        topics: [{ name, partitions: [{ partitionIndex: 0, committedOffset, committedMetadata: '' }] }],
+      })
+      if (topics[0]!.partitions[0]!.errorCode !== ErrorCode.NONE) return false
+      commits.told = committedOffset
+      return true
+    } finally {
+      commits.busy = false
+    }
+  }
+
+  /** What the topic's own group has committed, 0 when nothing; undefined when that cannot be known now. */
+  async committed(life: TopicLife): Promise<number | undefined> {
+    for (let tries = 0; tries < loadTries; tries++) {
+      const { groups } = await this.process.call(offsetFetch, 8, {
+        groups: [{ groupId: groupOf(life), topics: null }],
+        requireStable: true,
+      })
+      const { errorCode, topics } = groups[0]!
+      if (errorCode === ErrorCode.NONE) return topics[0]?.partitions[0]?.committedOffset ?? 0
+      await new Promise<void>(resume => this.process.world.timers.after(loadRetryMs, resume))
+    }
+    return undefined
   }
 
   /** The latest offset that was told of a partition. */

@@ -14,6 +14,12 @@ export async function followUp(client: Client): Promise<void> {
       assert.ok(await client.produce(name, partition, { records: 1 }), `${name}-${partition} takes nothing more`)
     }
   }
+  const [name] = [...client.model.topics.keys()].filter(each => latest(client.model, each)?.presence === 'there')
+  if (name !== undefined) {
+    // The group may still be loaded.
+    const committed = await client.committed(latest(client.model, name)!)
+    assert.ok(committed === undefined || (await client.commit(name)), `the group of ${name} commits nothing more`)
+  }
   const producerId = await client.initProducer()
   assert.ok(producerId !== undefined, 'no producer id is given')
   await remake(client)

@@ -29,6 +29,16 @@ export interface TopicLife {
   /** It was enough for an acknowledgement to be written, now or once: consumers may see what a crash still takes. */
   cached: boolean
   readonly logs: LogLife[]
+  readonly commits: CommitLife
+}
+
+/** The offsets that a group of the topic's own has committed: 1, 2, 3, … */
+export interface CommitLife {
+  /** The last one that was answered well, or seen: it survives every crash. 0: none. */
+  told: number
+  asked: number
+  /** One is under way, or was when the broker went. */
+  busy: boolean
 }
 
 export interface LogLife {
@@ -71,6 +81,8 @@ export const newLog = (): LogLife => ({
   sequences: new Map(),
   unsure: false,
 })
+
+export const groupOf = ({ name, number }: TopicLife): string => `group of ${name} ${number}`
 
 /** The topic of this name that may be there. */
 export const latest = (model: Model, name: string): TopicLife | undefined => {

@@ -113,7 +113,11 @@ async function act(client: Client, name: string, random: SeededRandom): Promise<
   }
   const partition = random.below(life.logs.length)
   const end = client.endOf(name, partition)
-  switch (random.below(16)) {
+  switch (random.below(18)) {
+    case 16:
+    case 17:
+      await client.commit(name)
+      return
     case 0:
       await client.deleteTopic(name)
       return

@@ -21,6 +21,7 @@ const brokerConfigs = {
   'log.dirs': dataDirectory,
   'log.retention.check.interval.ms': '5000',
   'log.cleaner.enable': 'false',
+  'offsets.topic.num.partitions': '1',
 }
 /** Virtual time within which everything is answered, whatever the disk does. */
 const patienceMs = 120_000

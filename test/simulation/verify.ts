@@ -24,8 +24,11 @@ interface Found {
 export async function verify(client: Client, survivors: Survivors): Promise<void> {
   const { topics } = await client.process.call(metadata, 12, { topics: null })
   const found = new Map(topics.map(topic => [topic.name!, topic]))
-  for (const name of found.keys())
-    assert.ok(latest(client.model, name) !== undefined, `${name} is there, and nobody made it or it was deleted`)
+  for (const [name, { isInternal }] of found)
+    assert.ok(
+      isInternal || latest(client.model, name) !== undefined,
+      `${name} is there, and nobody made it or it was deleted`,
+    )
   for (const name of client.model.topics.keys()) {
     const life = latest(client.model, name)
     if (life === undefined) continue
@@ -49,8 +52,21 @@ export async function verify(client: Client, survivors: Survivors): Promise<void
     for (const { partitionIndex, errorCode } of topic.partitions)
       assert.equal(errorCode, ErrorCode.NONE, `${name}-${partitionIndex} is not served`)
     await verifyConfigs(client, life)
+    await verifyCommits(client, life)
     for (const [partition, log] of life.logs.entries()) await verifyLog(client, life, log, partition, survivors)
   }
+}
+
+/** What was committed is there; and what is seen is durable, whoever was told of it. */
+async function verifyCommits(client: Client, life: TopicLife): Promise<void> {
+  const { commits } = life
+  commits.busy = false // Whoever was at it was cut off.
+  if (commits.asked === 0) return
+  const found = await client.committed(life)
+  assert.ok(found !== undefined, `the group of ${life.name} is not served`)
+  assert.ok(found >= commits.told, `the group of ${life.name} has ${found}, and ${commits.told} was committed`)
+  assert.ok(found <= commits.asked, `the group of ${life.name} has ${found}, which nobody committed`)
+  commits.told = found
 }
 
 async function verifyConfigs(client: Client, life: TopicLife): Promise<void> {

@@ -130,6 +130,7 @@ export async function recordedWorkload(run: Run): Promise<void> {
     await client.produce('orders', 0, { records: 2, valueBytes: 1500, producerId: first })
     await client.produce('orders', 0, { records: 2, acks: 1 })
   })
+  await run.do(client => client.commit('orders'))
   await run.advance(1_200) // A checkpoint.
   await run.do(client =>
     Promise.all([
@@ -148,6 +149,7 @@ export async function recordedWorkload(run: Run): Promise<void> {
       client.produce('brief', 0, { records: 1, producerId: first }), // Rolls.
       client.produce('cached', 0, { records: 2, valueBytes: 900, producerId: first }),
       client.alterConfig('orders', 'max.message.bytes', '200000'),
+      client.commit('orders'),
     ]),
   )
   await run.do(client => client.deleteRecords('orders', 0, Math.max(0, client.endOf('orders', 0) - 1)))
@@ -168,7 +170,9 @@ export async function recordedWorkload(run: Run): Promise<void> {
     await client.produce('cached', 1, { records: 1, acks: 1 })
   })
   await run.advance(6_000) // Retention takes what is in `brief`.
-  await run.do(client => client.produce('brief', 0, { records: 2, producerId: first }))
+  await run.do(client =>
+    Promise.all([client.produce('brief', 0, { records: 2, producerId: first }), client.commit('orders')]),
+  )
   await run.kill()
   await run.start()
   await run.look('written')
