@@ -9,15 +9,21 @@ import { alterPartitionReassignments } from '../../src/protocol/schema/alter-par
 import { alterReplicaLogDirs } from '../../src/protocol/schema/alter-replica-log-dirs.ts'
 import { createPartitions } from '../../src/protocol/schema/create-partitions.ts'
 import { createTopics } from '../../src/protocol/schema/create-topics.ts'
+import { deleteGroups } from '../../src/protocol/schema/delete-groups.ts'
 import { deleteRecords } from '../../src/protocol/schema/delete-records.ts'
 import { describeConfigs } from '../../src/protocol/schema/describe-configs.ts'
+import { describeGroups } from '../../src/protocol/schema/describe-groups.ts'
 import { describeProducers } from '../../src/protocol/schema/describe-producers.ts'
 import { describeTransactions } from '../../src/protocol/schema/describe-transactions.ts'
 import { describeUserScramCredentials } from '../../src/protocol/schema/describe-user-scram-credentials.ts'
 import { electLeaders } from '../../src/protocol/schema/elect-leaders.ts'
 import { fetch } from '../../src/protocol/schema/fetch.ts'
+import { findCoordinator } from '../../src/protocol/schema/find-coordinator.ts'
+import { leaveGroup } from '../../src/protocol/schema/leave-group.ts'
 import { listOffsets } from '../../src/protocol/schema/list-offsets.ts'
 import { metadata } from '../../src/protocol/schema/metadata.ts'
+import { offsetCommit } from '../../src/protocol/schema/offset-commit.ts'
+import { offsetFetch } from '../../src/protocol/schema/offset-fetch.ts'
 import { offsetForLeaderEpoch } from '../../src/protocol/schema/offset-for-leader-epoch.ts'
 import { produce } from '../../src/protocol/schema/produce.ts'
 import { buildBatch } from '../../src/records/record-batch.ts'
@@ -31,7 +37,9 @@ const topic = 'wide'
 const indexes = Array.from({ length: count }, (_, index) => index)
 const names = indexes.map(index => `absent-${index}`)
 const { NONE, INVALID_PARTITIONS, POLICY_VIOLATION, UNKNOWN_TOPIC_OR_PARTITION } = ErrorCode
-const { LOG_DIR_NOT_FOUND, RESOURCE_NOT_FOUND, TRANSACTIONAL_ID_NOT_FOUND } = ErrorCode
+const { GROUP_ID_NOT_FOUND, LOG_DIR_NOT_FOUND, RESOURCE_NOT_FOUND } = ErrorCode
+const { TRANSACTIONAL_ID_NOT_FOUND, UNKNOWN_MEMBER_ID } = ErrorCode
+const committed = indexes.map(partitionIndex => ({ partitionIndex, committedOffset: 1, committedMetadata: null }))
 
 let broker: BrokerUnderTest
 let bystander: RawClient
@@ -48,6 +56,7 @@ before(async () => {
   bystander = await RawClient.open(broker)
   const topics = [{ name: topic, numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }]
   await bystander.request(createTopics, 7, { topics, timeoutMs })
+  await bystander.request(findCoordinator, 4, { keyType: 0, coordinatorKeys: ['g'] })
 })
 
 after(async () => {
@@ -137,6 +146,48 @@ const requests: Wide<Api>[] = [
     },
     codes: ({ results }) => results.map(({ errorCode }) => errorCode),
     expected: [UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_OR_PARTITION],
+  }),
+  wide({
+    api: findCoordinator,
+    version: 6,
+    request: { keyType: 0, coordinatorKeys: names },
+    codes: ({ coordinators }) => coordinators.map(({ errorCode }) => errorCode),
+    expected: [NONE, NONE],
+  }),
+  wide({
+    api: offsetCommit,
+    version: 9,
+    request: { groupId: 'g', topics: [{ name: topic, partitions: committed }] },
+    codes: ({ topics }) => topics.flatMap(each => each.partitions.map(({ errorCode }) => errorCode)),
+    expected: partly,
+  }),
+  wide({
+    api: offsetFetch,
+    version: 7,
+    request: { groupId: 'g', topics: [{ name: topic, partitionIndexes: indexes }] },
+    codes: ({ topics }) => topics.flatMap(each => each.partitions.map(({ errorCode }) => errorCode)),
+    expected: [NONE, NONE],
+  }),
+  wide({
+    api: describeGroups,
+    version: 6,
+    request: { groups: names },
+    codes: ({ groups }) => groups.map(({ errorCode }) => errorCode),
+    expected: [GROUP_ID_NOT_FOUND, GROUP_ID_NOT_FOUND],
+  }),
+  wide({
+    api: deleteGroups,
+    version: 2,
+    request: { groupsNames: names },
+    codes: ({ results }) => results.map(({ errorCode }) => errorCode),
+    expected: [GROUP_ID_NOT_FOUND, GROUP_ID_NOT_FOUND],
+  }),
+  wide({
+    api: leaveGroup,
+    version: 5,
+    request: { groupId: 'g', members: names.map(memberId => ({ memberId })) },
+    codes: ({ members }) => members.map(({ errorCode }) => errorCode),
+    expected: [UNKNOWN_MEMBER_ID, UNKNOWN_MEMBER_ID],
   }),
   wide({
     api: electLeaders,
@@ -238,8 +289,8 @@ test('topics of 100,000 partitions are refused, and none is begun', { timeout: 3
   const more = await bystander.request(createPartitions, 3, grown)
   assert.ok([POLICY_VIOLATION, INVALID_PARTITIONS].includes(more.results[0]!.errorCode as never))
   const { topics } = await bystander.request(metadata, 12, { topics: null, allowAutoTopicCreation: false })
-  assert.deepEqual(
-    topics.map(({ name, partitions }) => [name, partitions.length]),
-    [[topic, 1]],
-  )
+  assert.deepEqual(topics.map(({ name, partitions }) => [name, partitions.length]).sort(), [
+    ['__consumer_offsets', 50],
+    [topic, 1],
+  ])
 })
