@@ -96,27 +96,30 @@ export class ShardHost<S extends Shard> {
     this.index = index
     this.parts = parts
     this.partition = partition
-    this.attach(partition)
+    this.follow(partition)
   }
 
   get isLoaded(): boolean {
     return this.life !== undefined
   }
 
-  /** Follows the partition of this index: another one takes its place when the topic was deleted and made again. */
+  /** Another partition takes the place of one when its topic was deleted and made again. */
   attach(partition: Partition): void {
-    if (partition !== this.partition) {
-      this.partition.onOffline = () => {}
-      this.discard(ErrorCode.NOT_COORDINATOR)
-      this.retryTimer?.cancel()
-      this.retryTimer = undefined
-    }
+    if (partition === this.partition) return
+    this.gone(ErrorCode.NOT_COORDINATOR)
+    this.follow(partition)
+  }
+
+  private follow(partition: Partition): void {
+    this.partition.onOffline = () => {}
     this.partition = partition
-    partition.onOffline = code => {
-      this.discard(codeOfLogFailure(code))
-      this.retryTimer?.cancel()
-      this.retryTimer = undefined
-    }
+    partition.onOffline = code => this.gone(codeOfLogFailure(code))
+  }
+
+  private gone(code: ErrorCode): void {
+    this.discard(code)
+    this.retryTimer?.cancel()
+    this.retryTimer = undefined
   }
 
   ask<Response>(ask: Ask<Response>, work: (shard: S, turn: Turn, asker: Asker<Response>) => void): void {
@@ -130,7 +133,7 @@ export class ShardHost<S extends Shard> {
     const life = this.life
     assert(life !== undefined, 'a shard that is asked is loaded', { partition: this.index })
     life.open.add(ask as Ask<unknown>)
-    this.run(turn => work(life.shard, turn, ask))
+    this.run(turn => work(life.shard, turn, ask), ask as Ask<unknown>)
   }
 
   /** Work that nobody waits for: done now, or when the shard is loaded, or never if it is not to be. */
@@ -306,7 +309,7 @@ export class ShardHost<S extends Shard> {
     for (const work of waiting) this.tell(work)
   }
 
-  private run(work: TurnWork): void {
+  private run(work: TurnWork, ask?: Ask<unknown>): void {
     const { life, parts } = this
     assert(life !== undefined, 'a turn runs on a shard')
     assert(this.turn === undefined, 'turns do not nest', { partition: this.index })
@@ -317,6 +320,8 @@ export class ShardHost<S extends Shard> {
     } catch (error) {
       this.turn = undefined
       turn.end()
+      // Others are told to come back, but not who would only break it again.
+      if (ask !== undefined && life.open.delete(ask)) ask.refuse(ErrorCode.UNKNOWN_SERVER_ERROR)
       this.broken(error, turn)
       return
     }

@@ -181,13 +181,14 @@ test('appends that go on failing are tried less and less often', async () => {
 test('a shard that throws leaves no half turn, in its state or in the log', async () => {
   const under = await RuntimeUnderTest.start()
   const sound = under.set('a', 1)
-  const broken = under.ask<string>((_, turn, answer) => {
+  const parked = under.ask(() => {})
+  const broken = under.ask<string>((_, turn) => {
     turn.append(commit('a', 2))
-    answer('never')
     throw new Error('a mistake')
   })
   await under.flush()
   assert.deepEqual([sound.outcome, broken.outcome], ['a=1', 'UNKNOWN_SERVER_ERROR'])
+  assert.equal(parked.outcome, 'NOT_COORDINATOR')
   assert.ok(under.logger.has('a mistake'))
   assert.deepEqual(
     batches(under).map(records => records.length),
