@@ -97,25 +97,17 @@ export class RegexResolution {
   /** Writes what was found: as much of it as a batch takes, the rest in turns of their own. */
   private finish(group: ConsumerGroup, run: Run, turn: Turn): void {
     let changed = false
-    let written = false
     for (const [text, topics] of run.topics) {
-      const { regexes, resolved } = group.subscriptions
-      const record = regexRecord(group.id, text, { topics, version: run.version, timestampMs: turn.wallMs })
-      const epochRecord = groupEpochRecord(group.id, group.groupEpoch, group.metadataHash)
-      if (!regexes.has(text)) run.topics.delete(text)
-      else if (turn.fits(record, epochRecord, epochRecord)) {
-        // The first answer counts even when it is nothing: members may still be meant to own what an earlier expression
-        // stood for, and the change of theirs did not bump the epoch.
-        const before = resolved.get(text)?.topics
-        changed ||= before === undefined || !sameSet(topics, before)
-        turn.append(record)
-        written = true
-        run.topics.delete(text)
-      } else if (written) break
-      else {
-        this.giveUp(group, text, topics.size)
-        run.topics.delete(text)
+      if (isNews(group, text, topics)) {
+        const record = regexRecord(group.id, text, { topics, version: run.version, timestampMs: turn.wallMs })
+        const epochRecord = groupEpochRecord(group.id, group.groupEpoch, group.metadataHash)
+        if (turn.fits(record, epochRecord, epochRecord)) {
+          turn.append(record)
+          changed = true
+        } else if (changed) break
+        else this.giveUp(group, text, topics.size)
       }
+      run.topics.delete(text)
     }
     if (changed) this.changed(group, turn)
     if (run.topics.size > 0) {
@@ -135,6 +127,15 @@ export class RegexResolution {
       'a regular expression stands for more topics than a record can name: it keeps those that it stood for before',
     )
   }
+}
+
+/**
+ * The first answer counts even when it is nothing: members may still be meant to own what an earlier expression stood for,
+ * and the change of theirs did not bump the epoch.
+ */
+function isNews({ subscriptions }: ConsumerGroup, regex: string, topics: ReadonlySet<string>): boolean {
+  const before = subscriptions.resolved.get(regex)?.topics
+  return subscriptions.regexes.has(regex) && (before === undefined || !sameSet(topics, before))
 }
 
 function matchSome(run: Run): void {

@@ -51,6 +51,11 @@ test('topics that come are found at the next heartbeat, but all of them are look
   assignedTo(shard, 'm')
   shard.turns.advance(0)
   assert.equal(shard.turns.log.length, before, 'no topic changed since')
+  shard.topics.put('u1', 1)
+  assignedTo(shard, 'm')
+  shard.turns.advance(0)
+  assert.equal(shard.group().regexesResolvedAt, shard.topics.version)
+  assert.equal(shard.turns.log.length, before, 'what it stands for is known already')
 })
 
 test('an expression that comes while all were looked at a moment ago does not wait', () => {
