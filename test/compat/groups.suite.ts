@@ -52,13 +52,25 @@ class ClientRun {
     await Promise.all(all)
   }
 
-  private startHost(): Promise<MemberHost> {
-    return MemberHost.start(this.members, broker.bootstrap)
+  private async startHosts(count: number): Promise<MemberHost[]> {
+    const starts = Array.from({ length: count }, () => MemberHost.start(this.members, broker.bootstrap))
+    const outcomes = await Promise.allSettled(starts)
+    const started = outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+    this.hosts.push(...started)
+    const failed = outcomes.find(outcome => outcome.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+    return started
+  }
+
+  /** Goes through `steps`, which, where they throw, leave the other clients' groups alone. */
+  async through(steps: () => Promise<void>): Promise<void> {
+    await steps().catch((error: unknown) => {
+      for (const scenario of this.scenarios) scenario.failure ??= error
+    })
   }
 
   async threeMembers(): Promise<void> {
-    const hosts = await Promise.all([this.startHost(), this.startHost(), this.startHost()])
-    this.hosts.push(...hosts)
+    const hosts = await this.startHosts(3)
     await this.each('three members', async (scenario, members) => {
       await scenario.produce()
       for (const [slot, host] of hosts.entries()) members.push(scenario.join(host, slot))
@@ -71,8 +83,7 @@ class ClientRun {
   async oneKilledOneAdded(): Promise<void> {
     const [, victim] = this.hosts as [MemberHost, MemberHost]
     // It is up first: a member that is to come back within its session does not wait for a process to start.
-    const added = await this.startHost()
-    this.hosts.push(added)
+    const [added] = (await this.startHosts(1)) as [MemberHost]
     await this.each('a leave', async (scenario, [, member = '']) => {
       // A member of the new protocol that was killed keeps its instance until its session ends.
       if (scenario.way.static && scenario.way.protocol === 'consumer') await scenario.leave(member)
@@ -190,13 +201,15 @@ before(
     await admin.connect()
     await createTopics(scenarios.map(scenario => scenario.firstTopic()))
     await Promise.all(
-      runs.map(async run => {
-        await run.threeMembers()
-        await run.oneKilledOneAdded()
-      }),
+      runs.map(run =>
+        run.through(async () => {
+          await run.threeMembers()
+          await run.oneKilledOneAdded()
+        }),
+      ),
     )
     await restartBroker()
-    await Promise.all(runs.map(run => run.afterRestart()))
+    await Promise.all(runs.map(run => run.through(() => run.afterRestart())))
   },
   { timeout: limitMs },
 )

@@ -38,7 +38,10 @@ const client = (id: string, installMembers: () => Promise<DriverCommand>, ways: 
   return { kind, installMembers, ways }
 }
 
-const installPythonMembers = () => installPythonDriver('confluent_members', 'requirements')
+const installPythonMembers =
+  (members: string, requirements = 'requirements') =>
+  () =>
+    installPythonDriver(`${members}_members`, requirements)
 
 export const groupClients: readonly GroupClient[] = [
   client('java-4.4', () => installJavaDriver(...newestJava, 'Members'), [
@@ -67,11 +70,23 @@ export const groupClients: readonly GroupClient[] = [
     classic('sticky'),
   ]),
   client('kafkajs', () => installNodeDriver('kafkajs-members', 'kafkajs'), [classic('roundrobin')]),
-  client('confluent-python', installPythonMembers, [
+  client('confluent-python', installPythonMembers('confluent'), [
     classic('range'),
     classic('roundrobin'),
     classic('cooperative-sticky'),
     consumer('uniform'),
     { ...consumer('range'), regex: true },
   ]),
+  client('confluent-python-old', installPythonMembers('confluent', 'requirements.old'), [
+    classic('range'),
+    classic('cooperative-sticky'),
+  ]),
+  client('aiokafka', installPythonMembers('aiokafka'), [classic('range'), classic('roundrobin'), classic('sticky')]),
+  client('kafka-python', installPythonMembers('kafka_python'), [
+    classic('range'),
+    classic('roundrobin'),
+    classic('sticky'),
+    classic('cooperative-sticky'),
+  ]),
+  client('kafka-python-old', installPythonMembers('kafka_python', 'requirements.old'), [classic('range')]),
 ]

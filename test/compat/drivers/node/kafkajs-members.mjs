@@ -23,6 +23,9 @@ const start = async ({ member, group, topic, sessionTimeoutMs }) => {
     maxWaitTimeInMs: 500,
   })
   let owned = []
+  // Stopping does not call off a restart that a crash has planned: who leaves waits for it.
+  let restarted = Promise.resolve()
+  let joinedAgain = () => undefined
   const giveUp = event => {
     if (owned.length === 0) return
     emit(event, member, { partitions: owned })
@@ -30,6 +33,7 @@ const start = async ({ member, group, topic, sessionTimeoutMs }) => {
   }
   consumer.on(consumer.events.REBALANCING, () => giveUp('revoked'))
   consumer.on(consumer.events.GROUP_JOIN, ({ payload: { memberAssignment } }) => {
+    joinedAgain()
     giveUp('lost')
     owned = Object.entries(memberAssignment).flatMap(([name, partitions]) => partitions.map(p => `${name}/${p}`))
     owned.sort()
@@ -37,6 +41,11 @@ const start = async ({ member, group, topic, sessionTimeoutMs }) => {
   })
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     giveUp('lost')
+    if (payload.restart) {
+      restarted = new Promise(resolve => {
+        joinedAgain = resolve
+      })
+    }
     emit(payload.restart ? 'warned' : 'failed', member, { message: String(payload.error) })
   })
   await consumer.connect()
@@ -62,6 +71,7 @@ const start = async ({ member, group, topic, sessionTimeoutMs }) => {
     },
   })
   return async () => {
+    await restarted
     await consumer.stop()
     giveUp('revoked')
     await consumer.disconnect()

@@ -1,0 +1,64 @@
+"""Members of groups of kafka-python, told and heard by the lines of drivers/README.md."""
+
+import sys
+
+import kafka
+from kafka import KafkaConsumer, TopicPartition
+from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from kafka.structs import OffsetAndMetadata
+
+import members
+
+SINCE_3 = int(kafka.__version__.split(".")[0]) >= 3
+ASSIGNORS = {
+    "range": RangePartitionAssignor,
+    "roundrobin": RoundRobinPartitionAssignor,
+    "sticky": StickyPartitionAssignor,
+}
+if SINCE_3:
+    from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+
+    ASSIGNORS["cooperative-sticky"] = CooperativeStickyAssignor
+
+
+class Member(members.Member, kafka.ConsumerRebalanceListener):
+    def open(self):
+        self.consumer = KafkaConsumer(
+            bootstrap_servers=sys.argv[1],
+            client_id=self.id,
+            group_id=self.args["group"],
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            partition_assignment_strategy=[ASSIGNORS[self.args["assignor"]]],
+            session_timeout_ms=self.args["sessionTimeoutMs"],
+            heartbeat_interval_ms=500,
+            metadata_max_age_ms=1_000,
+            reconnect_backoff_max_ms=200,
+            max_poll_records=20,
+        )
+        self.consumer.subscribe([self.args["topic"]], listener=self)
+
+    def on_partitions_assigned(self, assigned):
+        self.assigned(assigned)
+
+    def on_partitions_revoked(self, revoked):
+        self.revoked(revoked)
+
+    def on_partitions_lost(self, lost):
+        self.gone("lost", lost)
+
+    def poll(self):
+        polled = self.consumer.poll(100)
+        return {tuple(one): [[record.offset, record.value.decode()] for record in read] for one, read in polled.items()}
+
+    def send_commit(self, pending):
+        last = ("", -1) if SINCE_3 else ("",)
+        self.consumer.commit({TopicPartition(*one): OffsetAndMetadata(at, *last) for one, at in pending.items()})
+
+    def close(self):
+        self.consumer.close()
+
+
+members.serve(Member)
