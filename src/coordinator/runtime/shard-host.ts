@@ -192,6 +192,8 @@ export class ShardHost<S extends Shard> {
       this.live(life)
     } catch (error) {
       this.loading = false
+      // They would gather for as long as the log cannot be read.
+      this.waiting = []
       life.timers.cancelAll()
       if (gone()) return
       parts.logger.error(
