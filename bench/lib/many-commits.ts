@@ -15,8 +15,8 @@ const groupName = (group: number): string => `loaded-${group}`
 
 /** Commits an offset of each of 1,000 partitions for so many groups. */
 export const commitMany = async (address: string, topic: string, groups: number): Promise<void> => {
-  await makeTopic(address, topic, partitions)
   await awaitCoordinator(address, groupName(0))
+  await makeTopic(address, topic, partitions)
   let next = 0
   const writer = async (): Promise<void> => {
     const connection = await GroupConnection.open(address)
@@ -75,4 +75,6 @@ const comesBack = new Set<ErrorCode>([
   ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
   ErrorCode.COORDINATOR_NOT_AVAILABLE,
   ErrorCode.NOT_COORDINATOR,
+  // A Kafka broker hears of a topic some time after it was made.
+  ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
 ])

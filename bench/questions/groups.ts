@@ -109,8 +109,8 @@ const since = (startedAt: number): number => (performance.now() - startedAt) / 1
 /** From one member's leave until the others have all partitions, in one generation. */
 const rebalanceClassic = async ({ address }: Started): Promise<Figures> => {
   const [groupId, topic] = ['classic', 'classic-topic']
-  await makeTopic(address, topic, rebalancedPartitions)
   await awaitCoordinator(address, groupId)
+  await makeTopic(address, topic, rebalancedPartitions)
   const connections = await open(address)
   const members = connections.map(each => new ClassicMember(each, groupId, topic, rebalancedPartitions))
   let startedAt = performance.now()
@@ -133,8 +133,8 @@ const rebalanceClassic = async ({ address }: Started): Promise<Figures> => {
 /** The same in a KIP-848 group: until each partition is owned again. */
 const rebalanceConsumer = async ({ address }: Started): Promise<Figures> => {
   const [groupId, name] = ['consumer', 'consumer-topic']
-  const id = await makeTopic(address, name, rebalancedPartitions)
   await awaitCoordinator(address, groupId)
+  const id = await makeTopic(address, name, rebalancedPartitions)
   const members = (await open(address)).map(each => new ConsumerMember(each, groupId, { name, id }))
   const untilAllOwned = async (some: readonly ConsumerMember[]): Promise<void> => {
     const fair = Math.ceil(rebalancedPartitions / some.length)

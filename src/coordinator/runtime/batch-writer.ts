@@ -128,3 +128,21 @@ export class BatchWriter {
     return batch
   }
 }
+
+/** Batches whose memory is used again: a runtime needs as many at a time as partitions are written in one turn of the loop. */
+export class BatchPool {
+  private readonly free: BatchWriter[] = []
+
+  take(): BatchWriter {
+    return this.free.pop() ?? new BatchWriter()
+  }
+
+  give(batch: BatchWriter): void {
+    if (this.free.length >= maxFree || batch.capacity > maxKeptBytes) return
+    batch.reset()
+    this.free.push(batch)
+  }
+}
+
+const maxFree = 64
+const maxKeptBytes = 64 << 10

@@ -2,12 +2,13 @@ import type { Logger } from '../../base/logger.ts'
 import type { Clock, Storage, Timers } from '../../base/world.ts'
 import { ErrorCode, type RecordSchema } from '../../protocol/index.ts'
 import type { PartitionTable } from '../../replication/partition-table.ts'
-import { TurnRecords } from './batch-writer.ts'
+import { Ask } from './asks.ts'
+import { BatchPool, TurnRecords } from './batch-writer.ts'
 import { CoordinatorError } from './coordinator-error.ts'
 import { partitionOfKey } from './key-hash.ts'
 import { RecordCodec } from './record-codec.ts'
 import type { Asker, Shard, Turn } from './shard.ts'
-import { Ask, BatchPool, type HostParts, ShardHost } from './shard-host.ts'
+import { type HostParts, ShardHost } from './shard-host.ts'
 
 export interface RuntimeParts<S extends Shard> {
   /** The coordinator's own topic. */

@@ -2,20 +2,20 @@ import { assert } from '../../base/assert.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Clock, Timer, Timers } from '../../base/world.ts'
 import { ErrorCode } from '../../protocol/index.ts'
-import type { CommitWaiter, Partition } from '../../replication/partition.ts'
-import { BatchWriter, type TurnRecords } from './batch-writer.ts'
-import { CoordinatorError, codeOfLogFailure } from './coordinator-error.ts'
-import type { CoordinatorRecord } from './record.ts'
+import type { Partition } from '../../replication/partition.ts'
+import { type Ask, type Held, InFlight, refuseAll } from './asks.ts'
+import type { BatchPool, BatchWriter } from './batch-writer.ts'
+import { codeOfLogFailure } from './coordinator-error.ts'
+import { HostTurn, Life, type TurnParts } from './host-turn.ts'
 import { type ReplayParts, replayLog } from './replay.ts'
-import type { Asker, ReplayedFrom, Shard, Turn } from './shard.ts'
+import type { Asker, Shard, Turn } from './shard.ts'
 import { ShardTimers, type TurnWork } from './shard-timers.ts'
 
 /** What the hosts of one runtime share. */
-export interface HostParts<S extends Shard> extends ReplayParts {
+export interface HostParts<S extends Shard> extends ReplayParts, TurnParts {
   readonly clock: Clock
   readonly timers: Timers
   readonly logger: Logger
-  readonly records: TurnRecords
   readonly batches: BatchPool
   newShard(partition: number): S
   /** How long an append may take to be committed before who waits for it is told so. */
@@ -26,49 +26,14 @@ export interface HostParts<S extends Shard> extends ReplayParts {
   loadSoon(host: ShardHost<S>, first: boolean): void
 }
 
-/** A request, until it is answered or refused. */
-export class Ask<Response> implements Asker<Response> {
-  readonly answered: (response: Response) => void
-  private readonly reject: (error: Error) => void
-
-  constructor(resolve: (response: Response) => void, reject: (error: Error) => void) {
-    this.answered = resolve
-    this.reject = reject
-  }
-
-  refuse(code: ErrorCode): void {
-    this.reject(new CoordinatorError(code))
-  }
-}
-
-/** An answer that waits for what it saw to be committed. */
-interface Held {
-  readonly asker: Asker<unknown>
-  readonly response: unknown
-}
-
 /** Records of some turns, not appended yet, and who is answered when they are committed. */
 interface Pending {
   readonly batch: BatchWriter
   readonly answers: Held[]
 }
 
-/** A shard and all that goes with it when it is thrown away. */
-class Life<S extends Shard> {
-  readonly shard: S
-  readonly timers: ShardTimers
-  /** Requests that it has not answered. */
-  readonly open = new Set<Ask<unknown>>()
-
-  constructor(shard: S, timers: ShardTimers) {
-    this.shard = shard
-    this.timers = timers
-  }
-}
-
 const firstRetryMs = 100
 const lastRetryMs = 30_000
-const thisTurn: ReplayedFrom = { offset: -1, producerId: -1n, producerEpoch: -1 }
 
 /**
  * The shard of one partition: loads it, runs its turns one at a time, appends what they wrote, answers when that is
@@ -394,120 +359,5 @@ export class ShardHost<S extends Shard> {
       this.beginLoad(false)
     })
     this.retryMs = Math.min(this.retryMs * 2, lastRetryMs)
-  }
-}
-
-/** Appended, and not committed yet. */
-class InFlight implements CommitWaiter {
-  readonly endOffset: number
-  readonly sinceMs: number
-  answers: Held[]
-  readonly onCommitted: (code: ErrorCode) => void
-
-  constructor(endOffset: number, answers: Held[], sinceMs: number, onCommitted: (code: ErrorCode) => void) {
-    this.endOffset = endOffset
-    this.answers = answers
-    this.sinceMs = sinceMs
-    this.onCommitted = onCommitted
-  }
-
-  get waitedFor(): boolean {
-    return this.answers.length > 0
-  }
-
-  answer(): void {
-    const { answers } = this
-    this.answers = []
-    for (const { asker, response } of answers) asker.answered(response)
-  }
-
-  refuse(code: ErrorCode): void {
-    const { answers } = this
-    this.answers = []
-    refuseAll(answers, code)
-  }
-}
-
-function refuseAll(answers: readonly Held[], code: ErrorCode): void {
-  for (const { asker } of answers) if (asker instanceof Ask) asker.refuse(code)
-}
-
-/** Batches whose memory is used again: a runtime needs as many at a time as partitions are written in one turn of the loop. */
-export class BatchPool {
-  private readonly free: BatchWriter[] = []
-
-  take(): BatchWriter {
-    return this.free.pop() ?? new BatchWriter()
-  }
-
-  give(batch: BatchWriter): void {
-    if (this.free.length >= maxFree || batch.capacity > maxKeptBytes) return
-    batch.reset()
-    this.free.push(batch)
-  }
-}
-
-const maxFree = 64
-const maxKeptBytes = 64 << 10
-
-class HostTurn<S extends Shard> implements Turn {
-  readonly nowMs: number
-  readonly wallMs: number
-  readonly answers: Held[] = []
-  private readonly parts: HostParts<S>
-  private readonly life: Life<S>
-  private readonly maxBatchBytes: number
-  private over = false
-
-  constructor(parts: HostParts<S>, life: Life<S>, maxBatchBytes: number) {
-    this.parts = parts
-    this.life = life
-    this.maxBatchBytes = maxBatchBytes
-    this.nowMs = parts.clock.monotonicMs()
-    this.wallMs = parts.clock.wallMs()
-  }
-
-  end(): void {
-    this.over = true
-  }
-
-  append(...records: readonly CoordinatorRecord[]): void {
-    this.check()
-    for (const record of records) {
-      this.parts.records.add(record)
-      this.life.shard.replay(record, thisTurn)
-    }
-  }
-
-  appendApplied(...records: readonly CoordinatorRecord[]): void {
-    this.check()
-    for (const record of records) this.parts.records.add(record)
-  }
-
-  fits(...more: readonly CoordinatorRecord[]): boolean {
-    const { records } = this.parts
-    let bytes = records.bytes
-    for (const record of more) bytes += records.batchBytesOf(record)
-    return bytes <= this.maxBatchBytes
-  }
-
-  answer<Response>(asker: Asker<Response>, response: Response): void {
-    this.check()
-    if (asker instanceof Ask) assert(this.life.open.delete(asker as Ask<unknown>), 'a request is answered once')
-    this.answers.push({ asker: asker as Asker<unknown>, response })
-  }
-
-  after(key: string, delayMs: number, work: TurnWork): void {
-    this.check()
-    this.life.timers.after(key, delayMs, work)
-  }
-
-  cancel(key: string): void {
-    this.check()
-    this.life.timers.cancel(key)
-  }
-
-  private check(): void {
-    assert(!this.over, 'a turn is used only while it runs')
   }
 }
