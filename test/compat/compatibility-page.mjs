@@ -153,10 +153,11 @@ Java's clients also move a live group from one protocol to the other and back, m
 
 ## Not tried yet
 
-- Groups of ${notInGroups.join(', ')}. @platformatic/kafka is read by its \`Consumer.fetch\`, which needs no group.
+- Groups of ${notInGroups.join('; ')}. @platformatic/kafka is read by its \`Consumer.fetch\`, which needs no group.
 - Transactions, which this broker does not coordinate yet.
 
 Beside this table, suites of their own look further into kcat (100 MB of text there and back), kafkajs, the Java clients,
-confluent-kafka (a restart in mid-produce), Kafka's command line tools, franz-go's own tests and Kafka's \`DumpLogSegments\` over our files: \`test/compat/README.md\`.
+confluent-kafka (a restart in mid-produce), Kafka's command line tools, franz-go's own tests and Kafka's
+\`DumpLogSegments\` over our files: \`test/compat/README.md\`.
 `
 }
