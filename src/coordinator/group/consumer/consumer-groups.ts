@@ -109,7 +109,7 @@ export class ConsumerGroups implements ConsumerSide {
     if (known?.type === 'classic') {
       const { refusal } = this.update(newMember(memberId), request, client, turn, undefined)
       if (refusal !== undefined) return refusal
-      const errorCode = this.migration.upgrade(groupId, turn)
+      const errorCode = this.migration.upgrade(groupId, { memberId, instanceId: request.instanceId }, turn)
       if (errorCode !== ErrorCode.NONE) return noSuchGroup(groupId, known, errorCode)
       known = this.context.groups.get(groupId)
     }

@@ -4,7 +4,15 @@ import { consumerProtocolType } from '../consumer-protocol.ts'
 import type { GroupContext } from '../group.ts'
 import { ClassicMembers } from './classic-members.ts'
 import { classicStateOf, consumerGroupRecords, consumerMembersOf } from './conversion.ts'
-import type { ClassicApis, ClassicGroupState, ClassicSide, ConsumerSide, Migration, MixedGroup } from './migration.ts'
+import type {
+  ClassicApis,
+  ClassicGroupState,
+  ClassicSide,
+  ConsumerSide,
+  JoiningMember,
+  Migration,
+  MixedGroup,
+} from './migration.ts'
 
 const upgrades: ReadonlySet<string> = new Set(['upgrade', 'bidirectional'])
 const downgrades: ReadonlySet<string> = new Set(['downgrade', 'bidirectional'])
@@ -59,7 +67,7 @@ export class GroupMigration implements Migration, ClassicApis {
     else this.classic.leave(request, client, asker, turn)
   }
 
-  upgrade(groupId: string, turn: Turn): ErrorCode {
+  upgrade(groupId: string, joining: JoiningMember, turn: Turn): ErrorCode {
     const state = this.classic.stateOf(groupId)
     const group = this.context.groups.get(groupId)
     if (state === undefined || group === undefined) return ErrorCode.NONE
@@ -69,7 +77,7 @@ export class GroupMigration implements Migration, ClassicApis {
       turn.append(...tombstones)
       return ErrorCode.NONE
     }
-    const refused = this.refuseUpgrade(state)
+    const refused = this.refuseUpgrade(state, joining)
     if (refused !== ErrorCode.NONE) return refused
     const members = consumerMembersOf(state, this.context.topics)
     if (!members.ok) {
@@ -108,13 +116,17 @@ export class GroupMigration implements Migration, ClassicApis {
     this.members.forget(groupId, memberId, turn)
   }
 
-  private refuseUpgrade(state: ClassicGroupState): ErrorCode {
+  private refuseUpgrade({ protocolType, members }: ClassicGroupState, joining: JoiningMember): ErrorCode {
     const { consumerMigration, consumerMaxSize } = this.context.settings
     // As Kafka: to the newer protocol, a group that cannot be converted is one that is not there.
     if (!upgrades.has(consumerMigration)) return ErrorCode.GROUP_ID_NOT_FOUND
-    if (state.protocolType !== consumerProtocolType) return ErrorCode.GROUP_ID_NOT_FOUND
-    if (state.members.length > consumerMaxSize) return ErrorCode.GROUP_ID_NOT_FOUND
-    return state.members.length === consumerMaxSize ? ErrorCode.GROUP_MAX_SIZE_REACHED : ErrorCode.NONE
+    if (protocolType !== consumerProtocolType) return ErrorCode.GROUP_ID_NOT_FOUND
+    if (members.length > consumerMaxSize) return ErrorCode.GROUP_ID_NOT_FOUND
+    const hasPlace = members.some(
+      ({ memberId, instanceId }) =>
+        memberId === joining.memberId || (instanceId !== null && instanceId === joining.instanceId),
+    )
+    return members.length < consumerMaxSize || hasPlace ? ErrorCode.NONE : ErrorCode.GROUP_MAX_SIZE_REACHED
   }
 
   /** The group as a classic one, if it has to be one without those members. */

@@ -141,6 +141,8 @@ export interface ConsumerSide {
   releaseTimers(group: MixedGroup, turn: Turn): void
 }
 
+export type JoiningMember = Pick<ClassicMemberState, 'memberId' | 'instanceId'>
+
 /** What ConsumerGroups asks of conversion. A session of a classic member lasts `classic.sessionTimeoutMs`, after loading too. */
 export interface Migration {
   /**
@@ -148,7 +150,7 @@ export interface Migration {
    * it had members there is a KIP-848 group of them, stable at their generation, else no group at all. Called when nothing but
    * the group is left that could refuse the heartbeat; with any other code nothing has changed, and that is the answer.
    */
-  upgrade(groupId: string, turn: Turn): ErrorCode
+  upgrade(groupId: string, joining: JoiningMember, turn: Turn): ErrorCode
   /**
    * These members are to go. True: those that stay all talk the classic protocol, and the group is a classic one now, without
    * the ones that went, rebalancing; there is nothing left to do for them.

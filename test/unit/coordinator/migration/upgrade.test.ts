@@ -123,6 +123,19 @@ test('a group that is larger than a batch stays classic, and one that is about t
   assert.equal(shard.group()?.type, 'consumer')
 })
 
+test('a full group of static members is upgraded by one of them that comes back with the newer protocol', () => {
+  const shard = shardOf({ consumerMaxSize: 1 })
+  const asked = shard.join({ groupInstanceId: 'i', protocols: protocols() })
+  shard.turns.advance(0)
+  const { memberId, generationId } = asked.answer
+  const assignments = [{ memberId, assignment: given([0, 1, 2, 3]) }]
+  shard.sync({ memberId, groupInstanceId: 'i', generationId: generationId!, assignments })
+  assert.equal(named(shard.consumerJoin('k').errorCode), 'GROUP_MAX_SIZE_REACHED')
+  const joined = shard.consumerJoin('k', { instanceId: 'i' })
+  assert.deepEqual([named(joined.errorCode), partitionsOf(joined)], ['NONE', [0, 1, 2, 3]])
+  assert.deepEqual([...shard.consumerGroup().members.keys()], ['k'])
+})
+
 test('what a leader gave to two members, or is not there, is owned by one at most', () => {
   const shard = shardOf()
   const [one, two] = stableClassic(shard, [
