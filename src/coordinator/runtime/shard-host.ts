@@ -316,8 +316,13 @@ export class ShardHost<S extends Shard> {
     }
     if (turn.answers.length === 0) return
     const waitsFor = this.pending.at(-1)?.answers ?? this.inFlight.at(-1)?.answers
-    if (waitsFor === undefined) for (const { asker, response } of turn.answers) asker.answered(response)
-    else for (const held of turn.answers) waitsFor.push(held)
+    if (waitsFor === undefined) {
+      for (const { asker, response } of turn.answers) asker.answered(response)
+      return
+    }
+    for (const held of turn.answers) waitsFor.push(held)
+    // What is in flight may have been given up already; who comes to wait for it is to be told as well.
+    if (this.inFlight.length > 0) this.watchCommits()
   }
 
   /** A mistake in the shard's code: half a turn may be in its state, and none of it goes to the log. */

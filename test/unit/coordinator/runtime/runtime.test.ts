@@ -218,6 +218,15 @@ test('a commit that takes too long is told so, and is there when it is done at l
   assert.equal(under.world.time.pending, 0)
 })
 
+test('reads of what takes too long to be committed are told so as well', async () => {
+  const under = await RuntimeUnderTest.start({ commitTimeoutMs: 1_000 })
+  const slow = under.set('a', 1)
+  await under.world.time.advance(1_100)
+  const read = under.get('a')
+  await under.world.time.advance(10)
+  assert.deepEqual([slow.outcome, read.outcome], ['COORDINATOR_NOT_AVAILABLE', 'COORDINATOR_NOT_AVAILABLE'])
+})
+
 test('a partition that goes offline takes its shard along, and whoever waits', async () => {
   const under = await RuntimeUnderTest.start()
   const parked = under.ask((_, turn) => turn.after('key', 10, () => assert.fail('its timers are gone')))
