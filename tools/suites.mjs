@@ -215,7 +215,7 @@ export const suites = {
   },
   'groups-sim': {
     title: 'Random lives of groups, at length',
-    run: typescriptTests({ folders: ['simulation/groups'], env: sequences('3000'), testTimeoutMs: 3_600_000 }),
+    run: typescriptTests({ folders: ['simulation/groups'], env: sequences('2500'), testTimeoutMs: 3_600_000 }),
   },
   disk: { title: 'Full and bad disks', run: typescriptTests({ folders: ['disk'] }) },
   hostile: {
