@@ -82,11 +82,6 @@ export const groupClients: readonly GroupClient[] = [
     classic('cooperative-sticky'),
   ]),
   client('aiokafka', installPythonMembers('aiokafka'), [classic('range'), classic('roundrobin'), classic('sticky')]),
-  client('kafka-python', installPythonMembers('kafka_python'), [
-    classic('range'),
-    classic('roundrobin'),
-    classic('sticky'),
-    classic('cooperative-sticky'),
-  ]),
+  // A member of 3.0 may stop in the middle of a join, with Kafka as well: README.md.
   client('kafka-python-old', installPythonMembers('kafka_python', 'requirements.old'), [classic('range')]),
 ]

@@ -1,9 +1,8 @@
-"""Members of groups of kafka-python, told and heard by the lines of drivers/README.md."""
+"""Members of groups of kafka-python 2, told and heard by the lines of drivers/README.md."""
 
 import sys
 
-import kafka
-from kafka import KafkaConsumer, TopicPartition
+from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
@@ -11,19 +10,14 @@ from kafka.structs import OffsetAndMetadata
 
 import members
 
-SINCE_3 = int(kafka.__version__.split(".")[0]) >= 3
 ASSIGNORS = {
     "range": RangePartitionAssignor,
     "roundrobin": RoundRobinPartitionAssignor,
     "sticky": StickyPartitionAssignor,
 }
-if SINCE_3:
-    from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-
-    ASSIGNORS["cooperative-sticky"] = CooperativeStickyAssignor
 
 
-class Member(members.Member, kafka.ConsumerRebalanceListener):
+class Member(members.Member, ConsumerRebalanceListener):
     def open(self):
         self.consumer = KafkaConsumer(
             bootstrap_servers=sys.argv[1],
@@ -46,16 +40,12 @@ class Member(members.Member, kafka.ConsumerRebalanceListener):
     def on_partitions_revoked(self, revoked):
         self.revoked(revoked)
 
-    def on_partitions_lost(self, lost):
-        self.gone("lost", lost)
-
     def poll(self):
         polled = self.consumer.poll(100)
         return {tuple(one): [[record.offset, record.value.decode()] for record in read] for one, read in polled.items()}
 
     def send_commit(self, pending):
-        last = ("", -1) if SINCE_3 else ("",)
-        self.consumer.commit({TopicPartition(*one): OffsetAndMetadata(at, *last) for one, at in pending.items()})
+        self.consumer.commit({TopicPartition(*one): OffsetAndMetadata(at, "") for one, at in pending.items()})
 
     def close(self):
         self.consumer.close()
