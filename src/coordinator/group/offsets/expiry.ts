@@ -1,11 +1,12 @@
 import { zeroUuid } from '../../../protocol/index.ts'
+import type { CoordinatorRecord } from '../../runtime/record.ts'
 import type { Turn } from '../../runtime/shard.ts'
 import type { Group, GroupContext } from '../group.ts'
 import type { TopicFacts } from '../topics-view.ts'
 import { type CommittedOffset, offsetTombstone } from './committed-offset.ts'
 import type { OffsetTable } from './offset-table.ts'
 import type { PendingOffsets } from './pending-offsets.ts'
-import type { Steps } from './slices.ts'
+import { type Steps, sliceCost } from './slices.ts'
 
 export interface Swept {
   readonly context: GroupContext
@@ -25,20 +26,28 @@ export function* expireOffsets({ context, offsets, pending }: Swept, nowMs: numb
   for (const groupId of context.groups.keys()) {
     for (const topic of offsets.topics(groupId)) {
       for (const partition of offsets.partitions(groupId, topic)) {
-        const group = context.groups.get(groupId)
-        const committed = offsets.get(groupId, topic, partition)!
-        const ends =
-          group !== undefined &&
-          hasExpired(group, topic, committed, nowMs, context.settings.offsetsRetentionMs) &&
-          !pending.has(groupId, topic, partition)
-        if (ends) {
-          turn.append(offsetTombstone(groupId, topic, partition))
-          expired()
+        const ends = (): boolean => {
+          const group = context.groups.get(groupId)
+          const committed = offsets.get(groupId, topic, partition)
+          return (
+            group !== undefined &&
+            committed !== undefined &&
+            hasExpired(group, topic, committed, nowMs, context.settings.offsetsRetentionMs) &&
+            !pending.has(groupId, topic, partition)
+          )
         }
-        turn = yield ends ? tombstoneCost : lookCost
+        if (!ends()) {
+          turn = yield lookCost
+          continue
+        }
+        const taken = yield* takeBack([offsetTombstone(groupId, topic, partition)], ends, turn)
+        if (taken.done) expired()
+        turn = taken.turn
+        turn = yield tombstoneCost
       }
     }
-    removeIfUnused(groupId, { context, offsets, pending }, turn)
+    const unused = (): boolean => isUnused(groupId, { context, offsets, pending })
+    if (unused()) turn = (yield* takeBack(context.groups.get(groupId)?.tombstones() ?? [], unused, turn)).turn
     turn = yield lookCost
   }
 }
@@ -50,10 +59,23 @@ function hasExpired(group: Group, topic: string, committed: CommittedOffset, now
   return committed.expireTimestamp !== -1 ? nowMs >= committed.expireTimestamp : nowMs - agesFromMs >= retentionMs
 }
 
-function removeIfUnused(groupId: string, { context, offsets, pending }: Swept, turn: Turn): void {
+function isUnused(groupId: string, { context, offsets, pending }: Swept): boolean {
   const group = context.groups.get(groupId)
-  if (group === undefined || !group.isEmpty || offsets.hasGroup(groupId) || pending.hasGroup(groupId)) return
-  turn.append(...group.tombstones())
+  return group?.isEmpty === true && !offsets.hasGroup(groupId) && !pending.hasGroup(groupId)
+}
+
+/** In this turn, or in the next where this one's batch is full: by then nobody may want it any more. */
+function* takeBack(
+  tombstones: readonly CoordinatorRecord[],
+  wanted: () => boolean,
+  turn: Turn,
+): Generator<number, { readonly turn: Turn; readonly done: boolean }, Turn> {
+  let current = turn
+  if (!current.fits(...tombstones)) current = yield sliceCost
+  // What not even a turn of its own takes is left: appending it would cost the shard.
+  const done = current.fits(...tombstones) && wanted()
+  if (done) current.append(...tombstones)
+  return { turn: current, done }
 }
 
 /** Takes back what was committed for topics that are no more, and nothing of others of the same names. */
@@ -70,14 +92,18 @@ export function* forgetTopics(
       for (const topic of topics) {
         const { name } = topic
         for (const partition of source.partitions(groupId, name)) {
-          const ends =
+          const ends = (): boolean =>
+            source.has(groupId, name, partition) &&
             isOf(topic, offsets.get(groupId, name, partition)) &&
             pending.of(groupId, name, partition).every(({ committed }) => isOf(topic, committed))
-          if (ends) {
-            turn.append(offsetTombstone(groupId, name, partition))
-            forgotten()
+          if (!ends()) {
+            turn = yield lookCost
+            continue
           }
-          turn = yield ends ? tombstoneCost : lookCost
+          const taken = yield* takeBack([offsetTombstone(groupId, name, partition)], ends, turn)
+          if (taken.done) forgotten()
+          turn = taken.turn
+          turn = yield tombstoneCost
         }
         turn = yield lookCost
       }

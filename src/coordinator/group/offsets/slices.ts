@@ -3,7 +3,8 @@ import type { Turn } from '../../runtime/shard.ts'
 /** Long work in steps: each yields what it cost, about in microseconds, and is given the turn that the next belongs to. */
 export type Steps = Generator<number, void, Turn>
 
-const sliceCost = 500
+/** What one turn may cost: a step of this much is the last of its turn. */
+export const sliceCost = 500
 
 /** Takes steps for about half a millisecond a turn, in turns of their own under `key`, and ends with `done`. */
 export function runInSlices(key: string, steps: Steps, turn: Turn, done: (turn: Turn) => void): void {

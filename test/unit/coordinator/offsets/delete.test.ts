@@ -143,3 +143,14 @@ test('topics with very many offsets are forgotten in slices, others that go mean
   assert.equal(calls.shard.offsets.counts.offsets, 0)
   assert.equal(calls.shard.offsets.counts.deleted, 3_001)
 })
+
+test('no more is forgotten of a topic in a turn than its batch takes', () => {
+  const calls = callsWithOffsets()
+  const orders = calls.shard.topics.remove('orders')
+  calls.turns.sizeOf = () => 10
+  calls.turns.maxRecordBytes = 15
+  const first = calls.turns.run(turn => calls.shard.offsets.topicsDeleted([orders], turn))
+  assert.equal(first.length, 1)
+  calls.turns.advance(0)
+  assert.deepEqual(calls.fetchAll('g'), ['visits-0 1', 'visits-1 2'])
+})

@@ -180,3 +180,55 @@ test('a group that goes while its offsets expire is left alone', () => {
   assert.equal(calls.turns.log.length, before)
   assert.deepEqual(calls.turns.timers, ['expire-offsets'])
 })
+
+test('no more expires in a turn than its batch takes: ids may be as long as 32 KB', () => {
+  const calls = new OffsetCalls()
+  calls.shard.topics.add('orders')
+  calls.commit(
+    'g',
+    'orders',
+    [0, 1, 2].map(partition => ({ partition, offset: 1 })),
+  )
+  calls.turns.sizeOf = () => 10
+  calls.turns.maxRecordBytes = 15
+  calls.turns.nowMs = retentionMs
+  const first = calls.turns.run(turn => calls.shard.offsets.expire(turn))
+  assert.equal(first.length, 1)
+  calls.turns.maxRecordBytes = 10
+  calls.turns.advance(0)
+  assert.deepEqual(calls.fetchAll('g'), [])
+  assert.ok(!calls.shard.groups.has('g'), 'its own tombstone takes a turn as well')
+})
+
+test('an offset that is committed while its tombstone waits for a turn stays', () => {
+  const calls = new OffsetCalls()
+  calls.shard.topics.add('orders')
+  calls.commit(
+    'g',
+    'orders',
+    [0, 1].map(partition => ({ partition, offset: 1 })),
+  )
+  calls.turns.sizeOf = () => 10
+  calls.turns.maxRecordBytes = 15
+  calls.turns.nowMs = retentionMs
+  calls.turns.run(turn => calls.shard.offsets.expire(turn))
+  calls.commit('g', 'orders', [{ partition: 1, offset: 2 }])
+  calls.turns.advance(0)
+  assert.deepEqual(calls.fetchAll('g'), ['orders-1 2'])
+})
+
+test('a tombstone that no batch takes is left, and the others go', () => {
+  const calls = new OffsetCalls()
+  calls.shard.topics.add('orders')
+  calls.commit(
+    'g',
+    'orders',
+    [0, 1, 2].map(partition => ({ partition, offset: 1 })),
+  )
+  calls.turns.sizeOf = ({ key }) => ('partition' in key && key.partition === 1 ? 100 : 10)
+  calls.turns.maxRecordBytes = 15
+  calls.turns.nowMs = retentionMs
+  calls.turns.run(turn => calls.shard.offsets.expire(turn))
+  calls.turns.advance(0)
+  assert.deepEqual(calls.fetchAll('g'), ['orders-1 1'])
+})
