@@ -24,34 +24,46 @@ export interface Held {
   readonly response: unknown
 }
 
-/** Appended, and not committed yet. */
-export class InFlight implements CommitWaiter {
-  readonly endOffset: number
+/** The answers of some turns: they go out when what these wrote is committed. */
+export class HeldAnswers {
   readonly sinceMs: number
-  answers: Held[]
-  readonly onCommitted: (code: ErrorCode) => void
+  private held: Held[] = []
 
-  constructor(endOffset: number, answers: Held[], sinceMs: number, onCommitted: (code: ErrorCode) => void) {
-    this.endOffset = endOffset
-    this.answers = answers
+  constructor(sinceMs: number) {
     this.sinceMs = sinceMs
-    this.onCommitted = onCommitted
   }
 
   get waitedFor(): boolean {
-    return this.answers.length > 0
+    return this.held.length > 0
   }
 
-  answer(): void {
-    const { answers } = this
-    this.answers = []
-    for (const { asker, response } of answers) asker.answered(response)
+  add(answers: readonly Held[]): void {
+    for (const held of answers) this.held.push(held)
+  }
+
+  give(): void {
+    const { held } = this
+    this.held = []
+    for (const { asker, response } of held) asker.answered(response)
   }
 
   refuse(code: ErrorCode): void {
-    const { answers } = this
-    this.answers = []
-    refuseAll(answers, code)
+    const { held } = this
+    this.held = []
+    refuseAll(held, code)
+  }
+}
+
+/** Appended, and not committed yet. */
+export class InFlight implements CommitWaiter {
+  readonly endOffset: number
+  readonly answers: HeldAnswers
+  readonly onCommitted: (code: ErrorCode) => void
+
+  constructor(endOffset: number, answers: HeldAnswers, landed: (flight: InFlight, code: ErrorCode) => void) {
+    this.endOffset = endOffset
+    this.answers = answers
+    this.onCommitted = code => landed(this, code)
   }
 }
 

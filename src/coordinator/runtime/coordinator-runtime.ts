@@ -133,8 +133,9 @@ export class CoordinatorRuntime<S extends Shard> {
    */
   private flushSoon(host: ShardHost<S>): void {
     const { clock, timers } = this.parts
+    const asked = this.toFlush.size > 0
     this.toFlush.add(host)
-    if (this.toFlush.size > 1) return
+    if (asked) return
     const set = this.parts.appendLingerMs()
     const lingerMs = set < 0 ? this.flushedMs + adaptiveLingerMs - clock.monotonicMs() : set
     if (lingerMs > 0) timers.after(lingerMs, () => this.flush())

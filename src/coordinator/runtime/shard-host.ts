@@ -3,7 +3,7 @@ import type { Logger } from '../../base/logger.ts'
 import type { Clock, Timer, Timers } from '../../base/world.ts'
 import { ErrorCode } from '../../protocol/index.ts'
 import type { Partition } from '../../replication/partition.ts'
-import { type Ask, type Held, InFlight, refuseAll } from './asks.ts'
+import { type Ask, HeldAnswers, InFlight, refuseAll } from './asks.ts'
 import type { BatchPool, BatchWriter } from './batch-writer.ts'
 import { codeOfLogFailure } from './coordinator-error.ts'
 import { HostTurn, Life, type TurnParts } from './host-turn.ts'
@@ -29,11 +29,13 @@ export interface HostParts<S extends Shard> extends ReplayParts, TurnParts {
 /** Records of some turns, not appended yet, and who is answered when they are committed. */
 interface Pending {
   readonly batch: BatchWriter
-  readonly answers: Held[]
+  readonly answers: HeldAnswers
 }
 
 const firstRetryMs = 100
 const lastRetryMs = 30_000
+
+const waitedFor = ({ answers }: { readonly answers: HeldAnswers }): boolean => answers.waitedFor
 
 /**
  * The shard of one partition: loads it, runs its turns one at a time, appends what they wrote, answers when that is
@@ -51,7 +53,7 @@ export class ShardHost<S extends Shard> {
   private pending: Pending[] = []
   /** In the order of their end offsets. */
   private readonly inFlight: InFlight[] = []
-  private commitTimer: Timer | undefined
+  private watchTimer: Timer | undefined
   private retryTimer: Timer | undefined
   private retryMs = firstRetryMs
   private turn: HostTurn<S> | undefined
@@ -192,10 +194,10 @@ export class ShardHost<S extends Shard> {
     this.stopped = true
     this.flush()
     this.discard(ErrorCode.NOT_COORDINATOR)
-    for (const flight of this.inFlight) flight.refuse(ErrorCode.NOT_COORDINATOR)
+    for (const { answers } of this.inFlight) answers.refuse(ErrorCode.NOT_COORDINATOR)
     this.partition.onOffline = () => {}
     this.retryTimer?.cancel()
-    this.commitTimer?.cancel()
+    this.watchTimer?.cancel()
   }
 
   private append({ batch, answers }: Pending): void {
@@ -213,42 +215,42 @@ export class ShardHost<S extends Shard> {
       'the log of a coordinator did not take its records: its state is made again from the log',
     )
     const told = codeOfLogFailure(code)
-    refuseAll(answers, told)
+    answers.refuse(told)
     this.discard(told)
     this.loadLater()
   }
 
   /** Answers wait until everything below `endOffset` is committed. */
-  private fly(endOffset: number, answers: Held[]): void {
-    const flight = new InFlight(endOffset, answers, this.parts.clock.monotonicMs(), code => this.landed(flight, code))
+  private fly(endOffset: number, answers: HeldAnswers): void {
+    const flight = new InFlight(endOffset, answers, this.landed)
     this.inFlight.push(flight)
-    this.watchCommits()
     this.partition.whenCommitted(flight)
   }
 
-  private landed(flight: InFlight, code: ErrorCode): void {
+  private readonly landed = (flight: InFlight, code: ErrorCode): void => {
     const at = this.inFlight.indexOf(flight)
     assert(at >= 0, 'an append is committed once', { partition: this.index, endOffset: flight.endOffset })
     this.inFlight.splice(at, 1)
     if (code === ErrorCode.NONE) {
       this.retryMs = firstRetryMs
-      flight.answer()
-    } else flight.refuse(codeOfLogFailure(code))
+      flight.answers.give()
+    } else flight.answers.refuse(codeOfLogFailure(code))
   }
 
-  /** One timer for all that is in flight: it looks whether the oldest has been there for too long. */
-  private watchCommits(): void {
-    if (this.commitTimer !== undefined) return
+  /** One timer for all who wait, for room or to be committed: it looks whether the first of them has waited too long. */
+  private watchAnswers(): void {
+    if (this.watchTimer !== undefined) return
+    const first = this.inFlight.find(waitedFor) ?? this.pending.find(waitedFor)
+    if (first === undefined) return
     const { clock, timers } = this.parts
     const timeoutMs = this.parts.commitTimeoutMs()
-    const waitMs = Math.max(this.inFlight[0]!.sinceMs + timeoutMs - clock.monotonicMs(), 1)
-    this.commitTimer = timers.after(waitMs, () => {
-      this.commitTimer = undefined
+    const waitMs = Math.max(first.answers.sinceMs + timeoutMs - clock.monotonicMs(), 1)
+    this.watchTimer = timers.after(waitMs, () => {
+      this.watchTimer = undefined
       const late = clock.monotonicMs() - timeoutMs
-      for (const flight of this.inFlight)
-        if (flight.sinceMs <= late) flight.refuse(codeOfLogFailure(ErrorCode.REQUEST_TIMED_OUT))
-      const waits = this.inFlight.some(flight => flight.waitedFor)
-      if (waits) this.watchCommits()
+      for (const { answers } of [...this.inFlight, ...this.pending])
+        if (answers.sinceMs <= late) answers.refuse(codeOfLogFailure(ErrorCode.REQUEST_TIMED_OUT))
+      this.watchAnswers()
     })
   }
 
@@ -269,7 +271,7 @@ export class ShardHost<S extends Shard> {
     assert(log !== undefined, 'a shard lives on a log')
     this.life = life
     // What was found in the log is not committed before it is durable.
-    if (partition.highWatermark < log.logEnd) this.fly(log.logEnd, [])
+    if (partition.highWatermark < log.logEnd) this.fly(log.logEnd, new HeldAnswers(this.parts.clock.monotonicMs()))
     this.run(turn => life.shard.loaded(turn))
     const { waiting } = this
     this.waiting = []
@@ -307,7 +309,7 @@ export class ShardHost<S extends Shard> {
     if (records.count > 0) {
       let last = this.pending.at(-1)
       if (last === undefined || last.batch.bytes + records.bytes > this.maxBatchBytes) {
-        last = { batch: batches.take(), answers: [] }
+        last = { batch: batches.take(), answers: new HeldAnswers(turn.nowMs) }
         this.pending.push(last)
       }
       last.batch.add(records)
@@ -320,9 +322,9 @@ export class ShardHost<S extends Shard> {
       for (const { asker, response } of turn.answers) asker.answered(response)
       return
     }
-    for (const held of turn.answers) waitsFor.push(held)
-    // What is in flight may have been given up already; who comes to wait for it is to be told as well.
-    if (this.inFlight.length > 0) this.watchCommits()
+    waitsFor.add(turn.answers)
+    // Who comes to wait for what others have been given up on is to be told as well.
+    this.watchAnswers()
   }
 
   /** A mistake in the shard's code: half a turn may be in its state, and none of it goes to the log. */
@@ -351,7 +353,7 @@ export class ShardHost<S extends Shard> {
     this.life = undefined
     life?.timers.cancelAll()
     for (const { answers, batch } of this.pending.splice(0)) {
-      refuseAll(answers, code)
+      answers.refuse(code)
       this.parts.batches.give(batch)
     }
     for (const ask of life?.open ?? []) ask.refuse(code)

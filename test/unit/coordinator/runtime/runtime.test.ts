@@ -227,6 +227,51 @@ test('reads of what takes too long to be committed are told so as well', async (
   assert.deepEqual([slow.outcome, read.outcome], ['COORDINATOR_NOT_AVAILABLE', 'COORDINATOR_NOT_AVAILABLE'])
 })
 
+test('what waits for room for too long is told so, and is written when there is some', async () => {
+  const under = await RuntimeUnderTest.start({ commitTimeoutMs: 1_000 })
+  let open = (): void => {}
+  under.room = new Promise(resolve => {
+    open = resolve
+  })
+  const write = under.set('a', 1)
+  await under.world.time.advance(600)
+  const read = under.get('a')
+  await under.world.time.advance(500)
+  assert.deepEqual([write.outcome, read.outcome], ['COORDINATOR_NOT_AVAILABLE', 'COORDINATOR_NOT_AVAILABLE'])
+  under.room = undefined
+  open()
+  await under.flush()
+  const again = under.get('a')
+  await under.settle()
+  assert.equal(again.outcome, '1')
+})
+
+test('an append that was given up is not looked at again while others wait behind it', async () => {
+  const under = await RuntimeUnderTest.start({ commitTimeoutMs: 1_000 })
+  under.set('a', 1)
+  await under.world.time.advance(1_100)
+  const { time } = under.world
+  const after = time.after.bind(time)
+  let timers = 0
+  time.after = (delayMs, run) => {
+    timers++
+    return after(delayMs, run)
+  }
+  const late = under.set('b', 1)
+  await time.advance(900)
+  assert.deepEqual([timers, late.outcome], [1, 'waits'])
+  await time.advance(200)
+  assert.equal(late.outcome, 'COORDINATOR_NOT_AVAILABLE')
+})
+
+test('however many turns write before an append, they ask for it once', async () => {
+  const under = await RuntimeUnderTest.start({ appendLingerMs: 10 })
+  under.set('a', 1)
+  const { pending } = under.world.time
+  for (let times = 0; times < 100; times++) under.set('a', times)
+  assert.equal(under.world.time.pending, pending)
+})
+
 test('a partition that goes offline takes its shard along, and whoever waits', async () => {
   const under = await RuntimeUnderTest.start()
   const parked = under.ask((_, turn) => turn.after('key', 10, () => assert.fail('its timers are gone')))
