@@ -198,7 +198,7 @@ export class GroupShard implements Shard {
     if (refused !== ErrorCode.NONE) return refused
     if (!this.offsets.deleteAllOf(groupId, turn)) return undefined
     const tombstones = group.tombstones()
-    if (!tombstones.every(tombstone => turn.fits(tombstone))) return undefined
+    if (!turn.fits(...tombstones)) return undefined
     turn.append(...tombstones)
     return ErrorCode.NONE
   }

@@ -171,6 +171,26 @@ test('a group goes with its offsets in one turn; one with members, or none at al
   )
 })
 
+test('a group whose own records do not fit behind those of its offsets goes in the next turn', () => {
+  const shard = new Shard()
+  shard.heartbeat('new', { memberEpoch: 0 })
+  shard.commit('new', 4, { memberId: 'kip848', generationIdOrMemberEpoch: 1 })
+  shard.turns.advance(45_000)
+  assert.deepEqual(shard.list(), [['new', 'Empty', 'consumer']])
+  shard.turns.sizeOf = () => 10
+  shard.turns.maxRecordBytes = 25
+  const removed = shard.turns.ask<readonly { errorCode: ErrorCode }[]>((turn, asker) =>
+    shard.shard.deleteGroups(['new'], asker as never, turn),
+  )
+  assert.ok(!removed.done, 'a tombstone of an offset and two of the group take three places')
+  shard.turns.advance(0)
+  assert.deepEqual(
+    removed.answer.map(({ errorCode }) => errorCode),
+    [ErrorCode.NONE],
+  )
+  assert.deepEqual([shard.list(), shard.fetched('new').offsets], [[], []])
+})
+
 test('what was deleted stays deleted after a restart, and what was committed stays committed', () => {
   const shard = new Shard()
   shard.commit('kept', 7)
