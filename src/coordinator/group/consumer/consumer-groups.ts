@@ -270,10 +270,17 @@ export class ConsumerGroups implements ConsumerSide {
     return holder.memberId === memberId ? ErrorCode.NONE : ErrorCode.FENCED_INSTANCE_ID
   }
 
+  replacing(
+    group: ConsumerGroup,
+    join: Pick<ClassicJoin, 'memberId' | 'instanceId' | 'replacesStatic'>,
+  ): readonly CoordinatorRecord[] {
+    const replaced = replacedBy(group, join)
+    return replaced === undefined ? [] : this.rebalancing.replacing(group, replaced, successor(replaced, join.memberId))
+  }
+
   joinClassic(group: ConsumerGroup, join: ClassicJoin, turn: Turn): ConsumerGroupMember {
     const { memberId, instanceId } = join
-    const holder = instanceId === null ? undefined : group.staticMember(instanceId)
-    const replaced = join.replacesStatic && holder?.memberId !== memberId ? holder : undefined
+    const replaced = replacedBy(group, join)
     const before = replaced === undefined ? group.members.get(memberId) : successor(replaced, memberId)
     if (replaced !== undefined) {
       this.forget(group, replaced.memberId, turn)
@@ -317,6 +324,14 @@ export class ConsumerGroups implements ConsumerSide {
   releaseTimers(group: ConsumerGroup, turn: Turn): void {
     for (const memberId of group.members.keys()) this.sessions.end(group.id, memberId, turn)
   }
+}
+
+function replacedBy(
+  group: ConsumerGroup,
+  { memberId, instanceId, replacesStatic }: Pick<ClassicJoin, 'memberId' | 'instanceId' | 'replacesStatic'>,
+): ConsumerGroupMember | undefined {
+  const holder = instanceId === null ? undefined : group.staticMember(instanceId)
+  return replacesStatic && holder?.memberId !== memberId ? holder : undefined
 }
 
 /** A static member in the place of `holder`: at the beginning again, with the partitions that are not being given up. */

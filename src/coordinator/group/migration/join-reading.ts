@@ -71,7 +71,7 @@ export function readJoin(
   if (othersMetadataBytes(group, memberId) + bytesOf(protocols) > groupMetadataBytesMax) {
     return refused(ErrorCode.GROUP_MAX_SIZE_REACHED)
   }
-  return fits(join, group.id, turn) ? { join } : refused(ErrorCode.UNKNOWN_SERVER_ERROR)
+  return fits(consumer, group, join, turn) ? { join } : refused(ErrorCode.UNKNOWN_SERVER_ERROR)
 }
 
 function withEachNameOnce(protocols: readonly ClassicProtocol[]): ClassicProtocol[] {
@@ -103,12 +103,12 @@ function bytesOf(protocols: readonly ClassicProtocol[]): number {
 }
 
 /** Whether what it tells of itself can be written, beside what is written of the member whose place it takes. */
-function fits(join: ClassicJoin, groupId: string, turn: Turn): boolean {
+function fits(consumer: ConsumerSide, group: MixedGroup, join: ClassicJoin, turn: Turn): boolean {
   const { subscribedTopicNames, ...told } = join
-  const record = memberRecord(groupId, {
+  const record = memberRecord(group.id, {
     ...newMember(join.memberId),
     ...told,
     subscribedTopicNames: new Set(subscribedTopicNames),
   })
-  return turn.fits(record, record)
+  return turn.fits(...consumer.replacing(group, join), record, record)
 }

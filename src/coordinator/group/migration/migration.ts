@@ -6,6 +6,7 @@ import type { heartbeat } from '../../../protocol/schema/heartbeat.ts'
 import type { joinGroup } from '../../../protocol/schema/join-group.ts'
 import type { leaveGroup } from '../../../protocol/schema/leave-group.ts'
 import type { syncGroup } from '../../../protocol/schema/sync-group.ts'
+import type { CoordinatorRecord } from '../../runtime/record.ts'
 import type { Asker, Turn } from '../../runtime/shard.ts'
 import type { TopicPartitionsById } from '../assignor/assignment.ts'
 import type { ClientInfo, Group } from '../group.ts'
@@ -124,6 +125,11 @@ export interface ConsumerSide {
   groupOf(groupId: string): MixedGroup | undefined
   /** GROUP_MAX_SIZE_REACHED, UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID …; NONE when `joinClassic` may be called. */
   refuseClassicJoin(group: MixedGroup, join: Pick<ClassicJoin, 'memberId' | 'instanceId' | 'replacesStatic'>): ErrorCode
+  /** What `joinClassic` writes first where the join takes the place of a static member: all of that one under its new id. */
+  replacing(
+    group: MixedGroup,
+    join: Pick<ClassicJoin, 'memberId' | 'instanceId' | 'replacesStatic'>,
+  ): readonly CoordinatorRecord[]
   /**
    * The middle of a heartbeat, for a member that talks the classic protocol: makes or updates the member (in the place of the
    * static member it replaces), bumps the group epoch where its subscription changed, makes the target assignment where that is

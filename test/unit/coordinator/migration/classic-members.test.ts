@@ -69,6 +69,24 @@ test('a member that tells more of itself than a record holds is refused, and the
   assert.equal(named(shard.heartbeat('a', epochOf(shard, 'a'))), 'NONE')
 })
 
+test('a restarted static member whose old and new metadata do not fit together is refused, and the group lives on', () => {
+  const shard = groupWith(['a'])
+  const large = (bytes: number) => [
+    { name: 'range', metadata: Buffer.concat([protocols()[0]!.metadata, new Uint8Array(bytes)]) },
+  ]
+  const first = shard.join({ groupInstanceId: 'i', protocols: large(4_900) }).answer
+  shard.turns.sizeOf = ({ value }) => {
+    const { classicMemberMetadata: told } = (value ?? {}) as {
+      classicMemberMetadata?: { supportedProtocols: readonly { metadata: Uint8Array }[] }
+    }
+    return 100 + (told?.supportedProtocols[0]?.metadata.byteLength ?? 0)
+  }
+  shard.turns.maxRecordBytes = 10_500
+  const again = shard.join({ groupInstanceId: 'i', protocols: large(4_950) }).answer
+  assert.equal(named(again.errorCode), 'UNKNOWN_SERVER_ERROR')
+  assert.equal(named(shard.heartbeat(first.memberId, epochOf(shard, first.memberId), 'i')), 'NONE')
+})
+
 test('a member that was removed and says that it owns something is told so before it commits anything', () => {
   const shard = groupWith([])
   const zombie = shard.join({ memberId: 'z', protocols: protocols([0, 1]) }).answer
