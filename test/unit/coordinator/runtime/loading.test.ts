@@ -84,6 +84,30 @@ test('a log of many pieces is loaded whole', async () => {
   assert.equal(offsets.get('x'.repeat(60)), 3_999)
 })
 
+test('a log that is compacted while it is loaded is loaded as it is then', async () => {
+  const batches = Array.from({ length: 4_000 }, (_, index) => batchOfRecords([recordOf(`topic-${index % 10}`, index)]))
+  const under = await withLog(batches)
+  const { storage } = under.world
+  storage.holdDisk = true
+  under.runtime.loadAll()
+  await under.settle()
+  storage.turnDisk()
+  await under.settle()
+  assert.ok(under.shard.offsets.size > 0 && !under.shard.isLoaded, 'a piece of it is there')
+  const { content } = under.log
+  content.batches = content.batches.filter(({ baseOffset }) => baseOffset >= 3_990)
+  storage.holdDisk = false
+  storage.turnDisk()
+  await under.flush()
+  assert.ok(under.shard.isLoaded)
+  assert.deepEqual(
+    [...under.shard.offsets].sort(),
+    Array.from({ length: 10 }, (_, index) => [`topic-${index}`, 3_990 + index]),
+  )
+  assert.ok(under.shard.replayed.length < 4_000, 'what was gone was not read')
+  assert.equal(storage.regionsHeld, 0)
+})
+
 test('loading goes in slices, between which other work gets its turn', async () => {
   let reads = 0
   const clock: Clock = { wallMs: () => 0, monotonicMs: () => ++reads * 0.2 }
@@ -234,5 +258,7 @@ test('keys go to the partitions that Kafka has them in', () => {
   assert.equal(javaHash('polygenelubricants'), -2_147_483_648)
   assert.equal(partitionOfKey('polygenelubricants', 50), 0)
   assert.equal(javaHash('\u00e9\u20ac'), 233 * 31 + 0x20ac)
+  assert.equal(javaHash('группа-😀'), 105_379_574)
+  assert.equal(partitionOfKey('группа-😀', 50), 24)
   assert.equal(partitionOfKey('console-consumer-1', 50), Math.abs(javaHash('console-consumer-1')) % 50)
 })
