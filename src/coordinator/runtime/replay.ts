@@ -25,6 +25,8 @@ import type { Shard } from './shard.ts'
 const readBytes = 256 << 10
 /** How long a slice of replay keeps other work waiting; then the loop looks at its sockets. */
 const sliceMs = 0.5
+/** At a place of the log whose segments change meanwhile. */
+const maxLooks = 10
 /** Records between two looks at the clock. */
 const recordsPerLook = 32
 
@@ -61,6 +63,10 @@ export async function replayLog(
   let reading = offset < end ? replay.read(offset, end) : undefined
   while (reading !== undefined && !stopped()) {
     const piece = await reading
+    if (piece === undefined) {
+      offset = end
+      break
+    }
     const batches = wholeBatches(piece, offset, log.directory)
     offset = Math.max(batches.endOffset, offset)
     reading = offset < end ? replay.read(offset, end) : undefined
@@ -103,17 +109,29 @@ class Replay {
     this.sliceEndMs = parts.clock.monotonicMs() + sliceMs
   }
 
-  /** Bytes of the log from the batch around `offset` on. */
-  async read(offset: number, end: number): Promise<DataView> {
+  /** Bytes of the log from the batch around `offset` on; undefined when no batch follows before `end`. */
+  async read(offset: number, end: number): Promise<DataView | undefined> {
     const { storage } = this.parts
-    const { status, region, length } = await this.log.readCold(offset, readBytes, end, true)
-    if (status !== StatusCode.ok || length === 0)
-      throw new MillraceError('COORDINATOR_LOG', `${this.log.directory} could not be read (status ${status}).`)
-    const bytes = new Uint8Array(length)
-    const got = storage.readRegion(region, 0, bytes)
-    storage.releaseRegion(region)
-    assert(got === length, 'a region is read whole', { got, length })
-    return new DataView(bytes.buffer)
+    let from = offset
+    for (let looks = 1; ; looks++) {
+      const { status, region, length } = await this.log.readCold(from, readBytes, end, true)
+      // The cleaner puts segments into the places of others meanwhile.
+      if (status === StatusCode.wouldBlock && looks < maxLooks && !this.stopped()) continue
+      if (status !== StatusCode.ok)
+        throw new MillraceError('COORDINATOR_LOG', `${this.log.directory} could not be read (status ${status}).`)
+      if (length > 0) {
+        const bytes = new Uint8Array(length)
+        const got = storage.readRegion(region, 0, bytes)
+        storage.releaseRegion(region)
+        assert(got === length, 'a region is read whole', { got, length })
+        return new DataView(bytes.buffer)
+      }
+      // One read looks into a few segments, of which compaction may have left nothing.
+      const [next] = this.log.readHeaders(from, end, 1)
+      if (next === undefined) return undefined
+      if (next.baseOffset <= from) throw this.unreadable(from, 'its batches are not where they are said to be')
+      from = next.baseOffset
+    }
   }
 
   async piece(view: DataView, end: number): Promise<void> {

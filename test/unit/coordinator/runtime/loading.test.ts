@@ -108,6 +108,32 @@ test('a log that is compacted while it is loaded is loaded as it is then', async
   assert.equal(storage.regionsHeld, 0)
 })
 
+test('a log whose segments change under a read is read again there', async () => {
+  const under = await withLog([batchOfRecords([recordOf('a', 1)])])
+  const { log } = under
+  const readCold = log.readCold.bind(log)
+  let changes = 3
+  log.readCold = async (...read) =>
+    changes-- > 0 ? { status: StatusCode.wouldBlock, region: 0, length: 0 } : await readCold(...read)
+  assert.deepEqual([...(await loaded(under))], [['a', 1]])
+  assert.ok(under.logger.lines.every(({ level }) => level !== 'error'))
+})
+
+test('nothing is missed, and nothing waited for, where compaction left nothing', async () => {
+  const batches = Array.from({ length: 30 }, (_, index) => batchOfRecords([recordOf(`topic-${index}`, index)]))
+  const under = await withLog(batches)
+  const { log } = under
+  // Of many segments in the middle nothing is left, and of the end neither.
+  log.content.batches = log.content.batches.filter(({ baseOffset }) => baseOffset < 5 || baseOffset === 20)
+  const readCold = log.readCold.bind(log)
+  log.readCold = async (from, ...read) =>
+    from > 4 && from < 20 ? { status: StatusCode.ok, region: 0, length: 0 } : await readCold(from, ...read)
+  const limited = log.readCold
+  log.readCold = async (from, bytes, end, whole) => await limited(from, bytes, from < 5 ? 5 : end, whole)
+  assert.deepEqual([...(await loaded(under)).values()], [0, 1, 2, 3, 4, 20])
+  assert.ok(under.logger.lines.every(({ level }) => level !== 'error'))
+})
+
 test('loading goes in slices, between which other work gets its turn', async () => {
   let reads = 0
   const clock: Clock = { wallMs: () => 0, monotonicMs: () => ++reads * 0.2 }
