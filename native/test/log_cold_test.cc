@@ -59,6 +59,27 @@ TEST_CASE("the newest batches are found without a look at the file") {
   CHECK(disk.call_count() == calls);
 }
 
+TEST_CASE("a view finds what lies behind a run of empty segments") {
+  SimDisk disk;
+  Subject log(disk, "/topic-0");
+  log.AppendMany(300);
+  REQUIRE(log->Close(true).ok());
+  std::vector<Offset> bases;
+  for (Offset base = 0; base < log.end(); ++base) {
+    if (disk.Open(log.LogPath(base), OpenMode::kRead).ok()) bases.push_back(base);
+  }
+  REQUIRE(bases.size() > 14);
+  for (size_t i = 1; i <= 12; ++i) WriteFile(disk, log.LogPath(bases[i]), {});
+  log.Open(OpenTrust::kClean, 0);
+  disk.EvictCache();
+  const std::unique_ptr<LogView> view = log->View(bases[1], 8);
+  Result<FileRegion> region = view->Read(bases[1], 500, log.end(), true);
+  REQUIRE(region.ok());
+  REQUIRE(region->length() > 0);
+  CHECK(log->Learn(*view, Status::Ok()).ok());
+  CHECK(BytesOf(*region) == log.Appended(bases[13], bases[13]));
+}
+
 TEST_CASE("cached or not, written or at rest, a read gives the same bytes") {
   for (uint64_t seed : {1, 2, 3}) {
     SimDisk disk(seed);

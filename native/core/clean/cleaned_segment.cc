@@ -1,9 +1,12 @@
 #include "core/clean/cleaned_segment.h"
 
+#include <algorithm>
+
 namespace millrace {
 namespace {
 
-constexpr size_t kBufferBytes = 1 << 20;
+// Of one write: the kernel does not interrupt a copy for threads that answer clients.
+constexpr size_t kStepBytes = 128 << 10;
 // What a sync of a moment ago did not take yet is at most this much.
 constexpr uint64_t kSyncStepBytes = 16 << 20;
 
@@ -32,7 +35,7 @@ Status CleanedSegment::Begin() {
   Result<std::shared_ptr<File>> log = disk_.Open(PathOf(FileKind::kLog), OpenMode::kCreateNew);
   if (!log.ok()) return log.status();
   log_ = std::move(*log);
-  buffer_.reserve(kBufferBytes);
+  buffer_.reserve(kStepBytes);
   return Status::Ok();
 }
 
@@ -40,21 +43,23 @@ Status CleanedSegment::Add(std::span<const std::byte> batch, const BatchHeader& 
   if (header.last_offset - base_offset_ > INT32_MAX || length() + batch.size() > INT32_MAX)
     return Status(Code::kOffsetOutOfRange);
   image_.Add(header, length());
-  if (buffer_.size() + batch.size() > kBufferBytes) {
+  if (buffer_.size() + batch.size() > kStepBytes) {
     if (Status status = Write(buffer_); !status.ok()) return status;
     buffer_.clear();
-    if (batch.size() >= kBufferBytes) return Write(batch);
+    if (batch.size() >= kStepBytes) return Write(batch);
   }
   buffer_.insert(buffer_.end(), batch.begin(), batch.end());
   return Status::Ok();
 }
 
 Status CleanedSegment::Write(std::span<const std::byte> bytes) {
-  if (bytes.empty()) return Status::Ok();
-  if (Status status = budget_.Spend(bytes.size()); !status.ok()) return status;
-  if (Status status = log_->WriteAt(length_, bytes); !status.ok()) return status;
-  log_->StartWriteBack(length_, bytes.size());
-  length_ += bytes.size();
+  for (; !bytes.empty(); bytes = bytes.subspan(std::min(kStepBytes, bytes.size()))) {
+    const auto step = bytes.first(std::min(kStepBytes, bytes.size()));
+    if (Status status = budget_.Spend(step.size()); !status.ok()) return status;
+    if (Status status = log_->WriteAt(length_, step); !status.ok()) return status;
+    log_->StartWriteBack(length_, step.size());
+    length_ += step.size();
+  }
   if (length_ - synced_ < kSyncStepBytes) return Status::Ok();
   synced_ = length_;
   return log_->Sync();

@@ -10,6 +10,8 @@ namespace millrace {
 namespace {
 
 constexpr size_t kReadBytes = 2 << 20;
+// Of one call: the kernel does not interrupt a copy for threads that answer clients.
+constexpr size_t kStepBytes = 128 << 10;
 
 }  // namespace
 
@@ -59,11 +61,16 @@ Status SourceReader::Fill(size_t length) {
   if (Status status = budget_.Spend(wanted); !status.ok()) return status;
   // The disk is busy with the next part while this one is worked on.
   LookAhead(from + wanted + kReadBytes);
-  Result<size_t> got = file_->ReadAt(from, std::span(buffer_).subspan(end_, wanted));
-  if (!got.ok()) return got.status();
-  bytes_read_ += *got;
-  end_ += *got;
-  LetGo(from + *got);
+  for (uint64_t at = from; at < from + wanted;) {
+    const size_t step = std::min<size_t>(kStepBytes, static_cast<size_t>(from + wanted - at));
+    Result<size_t> got = file_->ReadAt(at, std::span(buffer_).subspan(end_, step));
+    if (!got.ok()) return got.status();
+    bytes_read_ += *got;
+    end_ += *got;
+    at += *got;
+    if (*got < step) break;
+  }
+  LetGo(next_ + end_);
   return end_ >= length ? Status::Ok() : Status(Code::kCorrupt);  // somebody else has cut it
 }
 

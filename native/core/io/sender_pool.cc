@@ -6,10 +6,14 @@
 #include <cstdint>
 #include <utility>
 
+#include "core/base/thread_priority.h"
+
 namespace millrace {
 namespace {
 
 constexpr uint64_t kSliceBytes = 1u << 20;
+// Between two calls of this size a thread that answers clients gets the processor.
+constexpr uint64_t kColdSliceBytes = 128u << 10;
 
 }  // namespace
 
@@ -68,13 +72,15 @@ std::vector<std::unique_ptr<SendJob>> SenderPool::Collect() {
 void* SenderPool::Main(void* start) {
   std::unique_ptr<ThreadStart> owned(static_cast<ThreadStart*>(start));
   pthread_setname_np(pthread_self(), owned->cold ? "millrace-cold" : "millrace-send");
+  if (owned->cold) TakeShortSlices();
   owned->pool->Run(owned->cold);
   return nullptr;
 }
 
 void SenderPool::Run(bool cold) {
-  const WriteLimits limits{
-      .bytes = kSliceBytes, .inline_region_bytes = UINT64_MAX, .wait_for_disk = cold};
+  const WriteLimits limits{.bytes = cold ? kColdSliceBytes : kSliceBytes,
+                           .inline_region_bytes = UINT64_MAX,
+                           .wait_for_disk = cold};
   Line& line = cold ? cold_ : hot_;
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {

@@ -67,8 +67,12 @@ Result<FileRegion> LogImpl::Read(Offset offset, uint64_t max_bytes, Offset limit
 std::unique_ptr<LogView> LogImpl::View(Offset from, size_t segments) {
   if (segments_.empty()) return nullptr;
   std::vector<std::unique_ptr<Segment>> views;
-  for (size_t i = SegmentFor(from); i < segments_.size() && views.size() < segments; ++i)
-    views.push_back(segments_[i]->View());
+  for (size_t i = SegmentFor(from); i < segments_.size() && views.size() < segments; ++i) {
+    // Kafka's cleaner leaves empty ones: they hold no answer, and a run of them would use up the
+    // view.
+    const bool last = i + 1 == segments_.size();
+    if (segments_[i]->length() > 0 || last) views.push_back(segments_[i]->View());
+  }
   return std::make_unique<LogView>(std::move(views), log_start_, dirty_.end());
 }
 
