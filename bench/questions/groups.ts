@@ -87,7 +87,7 @@ const produceBeside = ({ address, pid }: Started, topic: string) =>
   })
 
 /** How long a start takes to serve a million committed offsets again, and what that does to producers. */
-const load = async (broker: Broker, dataDir: string): Promise<Figures> => {
+const load = async (broker: Broker, dataDir: string, parent: string): Promise<Figures> => {
   const first = await broker.start(dataDir)
   await commitMany(first.address, 'loaded', loadedGroups)
   await first.stop()
@@ -95,8 +95,14 @@ const load = async (broker: Broker, dataDir: string): Promise<Figures> => {
   const startedAt = performance.now()
   const loaded = untilLoaded(again.address, loadedGroups).then(() => (performance.now() - startedAt) / 1_000)
   const [beside, seconds] = await Promise.all([produceBeside(again, 'beside'), loaded])
-  const alone = await produceBeside(again, 'alone')
   await again.stop()
+  // A broker that has just started, too: its code is as cold, and it has nothing to load.
+  const alone = await onFreshDirectory(broker, parent, async emptyDir => {
+    const fresh = await broker.start(emptyDir)
+    const measured = await produceBeside(fresh, 'alone')
+    await fresh.stop()
+    return measured
+  })
   const [besideMillis, aloneMillis] = [beside, alone].map(({ ackMicros }) => ackMicros!.p99 / 1e3) as [number, number]
   return { seconds, besideMillis, aloneMillis, timesAlone: besideMillis / aloneMillis }
 }
@@ -175,11 +181,11 @@ const columns = [
   { key: 'rebalanceSeconds', title: 's to rebalance' },
 ]
 
-const onFreshDirectory = async (
+const onFreshDirectory = async <Measured>(
   broker: Broker,
   parent: string,
-  measure: (dataDir: string) => Promise<Figures>,
-): Promise<Figures> => {
+  measure: (dataDir: string) => Promise<Measured>,
+): Promise<Measured> => {
   const { path, remove } = await makeDataDirectory(parent)
   try {
     await broker.prepare(path)
@@ -205,7 +211,7 @@ export const measureGroups = async (options: BenchOptions, commit: string): Prom
       `2,000 consumers in ${crowdGroups} groups commit once a second`,
       broker => onStarted(broker, started => commits(started, options.seconds)),
     ],
-    ['1,000,000 commits loaded', broker => dataDir => load(broker, dataDir)],
+    ['1,000,000 commits loaded', broker => dataDir => load(broker, dataDir, options.dataParent)],
     [`${rebalancedMembers} members, classic`, broker => onStarted(broker, rebalanceClassic)],
     [`${rebalancedMembers} members, KIP-848`, broker => onStarted(broker, rebalanceConsumer)],
   ]

@@ -23,8 +23,9 @@ import type { Shard } from './shard.ts'
 
 /** Read at a time, while what was read before is replayed. */
 const readBytes = 256 << 10
-/** How long a slice of replay keeps other work waiting; then the loop looks at its sockets. */
+/** How long a slice of replay keeps other work waiting, and how long it then leaves the thread, and its heap, to that. */
 const sliceMs = 0.5
+const pauseMs = 1
 /** At a place of the log whose segments change meanwhile. */
 const maxLooks = 10
 /** Records between two looks at the clock. */
@@ -236,7 +237,7 @@ class Replay {
 
   private async pause(): Promise<void> {
     const { clock, timers } = this.parts
-    await new Promise<void>(resume => timers.soon(resume))
+    await new Promise<void>(resume => timers.after(pauseMs, resume))
     this.sliceEndMs = clock.monotonicMs() + sliceMs
   }
 

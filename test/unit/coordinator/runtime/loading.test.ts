@@ -142,11 +142,12 @@ test('loading goes in slices, between which other work gets its turn', async () 
   let turns = 0
   const other = (): void => {
     turns++
-    if (!under.shard?.isLoaded) under.world.timers.soon(other)
+    if (!under.shard?.isLoaded) under.world.timers.after(1, other)
   }
   under.runtime.loadAll()
   other()
   await under.flush()
+  await under.world.time.advance(1_000)
   assert.ok(under.shard.isLoaded)
   assert.ok(turns > 50, `${turns} turns of others`)
 })
