@@ -282,7 +282,8 @@ async function startOn(
     endpoints,
     dataDirectory: directory.path,
     async loadHandlers() {
-      await Promise.all(handlers.map(served => (served instanceof LazyHandler ? served.load() : served)))
+      const loading = handlers.map(served => (served instanceof LazyHandler ? served.load() : served))
+      await Promise.all([...loading, groups.load()])
     },
     turnStats: () => server.turnStats(),
     cleanerStats: () => cleaner.stats(),

@@ -44,7 +44,16 @@ export class LazyGroupService implements GroupService, GroupLocator {
   resume(): void {
     const partitions = this.parts.table.topic(consumerOffsetsTopic)?.partitions ?? []
     if (!partitions.some(({ log }) => log !== undefined && log.logEnd > log.logStart)) return
-    void this.start().then(({ runtime }) => runtime.loadAll())
+    this.start()
+      .then(({ runtime }) => runtime.loadAll())
+      .catch((error: unknown) => {
+        this.parts.logger.error({ error: String(error) }, 'groups are not loaded before somebody asks for them')
+      })
+  }
+
+  /** Loads the code, which otherwise comes with the first request. */
+  async load(): Promise<void> {
+    await this.start()
   }
 
   stop(): void {
