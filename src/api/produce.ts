@@ -40,6 +40,7 @@ async function appendRest(
   firstPause: Promise<void>,
 ): Promise<Answer<Response>> {
   let gone = false
+  context.finishAnyway()
   context.onAbort(() => {
     gone = true
     appends.abandon()

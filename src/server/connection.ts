@@ -15,6 +15,7 @@ import {
   responseHeaderVersion,
 } from '../protocol/index.ts'
 import { apiVersions } from '../protocol/schema/api-versions.ts'
+import { produce } from '../protocol/schema/produce.ts'
 import { type ClientAddress, Exchange, type ExchangeOwner } from './exchange.ts'
 import type { TurnTaker } from './turn-queue.ts'
 import { EncodedBody, WideAnswer } from './wide-answer.ts'
@@ -78,6 +79,8 @@ export class Connection implements ExchangeOwner, TurnTaker {
   private paused = false
   private congested = false
   private closed = false
+  /** The client is gone; what it wrote before is still taken, and nothing is sent. Called when that is over. */
+  private over: (() => void) | undefined
   /** Why the connection ends once what came before is answered; nothing more starts then. */
   private lastReason: string | undefined
   private address: ClientAddress | undefined
@@ -89,7 +92,7 @@ export class Connection implements ExchangeOwner, TurnTaker {
   }
 
   onFrame(arena: number, position: number, length: number): void {
-    if (this.closed) {
+    if (this.closed || this.over !== undefined) {
       this.services.freeFrame(arena, position)
       return
     }
@@ -115,6 +118,46 @@ export class Connection implements ExchangeOwner, TurnTaker {
     const open = this.exchanges
     this.exchanges = []
     for (const exchange of open) exchange.abandon()
+    this.over?.()
+  }
+
+  /**
+   * The client has closed its socket. What it asked is dropped but for its writes: without acks, closing is all that a
+   * producer does behind them (Kafka processes what it received before a close, too). `over` is called when they are done.
+   */
+  onClientGone(over: () => void): void {
+    if (this.closed) {
+      over()
+      return
+    }
+    this.over = over
+    this.congested = false
+    const open = this.exchanges
+    this.exchanges = open.filter(({ finishes, state }) => finishes && state === 'running')
+    for (const exchange of open) if (!this.exchanges.includes(exchange)) exchange.abandon()
+    this.busy = this.exchanges.some(({ inOrder }) => inOrder)
+    const inbox = this.inbox
+    this.inbox = []
+    for (const frame of inbox) {
+      if (this.lastReason === undefined && this.isWrite(frame)) this.inbox.push(frame)
+      else this.services.freeFrame(frame.arena, frame.position)
+    }
+    this.endIfOver()
+    this.wake()
+  }
+
+  private isWrite({ arena, position, length }: Frame): boolean {
+    try {
+      return peekRequest(this.services.readFrame(arena, position, length)).apiKey === produce.key
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      return false
+    }
+  }
+
+  private endIfOver(): void {
+    if (this.over !== undefined && !this.closed && this.exchanges.length === 0 && this.inbox.length === 0)
+      this.onClose()
   }
 
   orderReleased(): void {
@@ -149,7 +192,7 @@ export class Connection implements ExchangeOwner, TurnTaker {
     const frame = this.inbox.shift()!
     if (this.paused && this.inbox.length <= resumeAtFrames) {
       this.paused = false
-      this.services.resume(this.id)
+      if (this.over === undefined) this.services.resume(this.id)
     }
     try {
       this.start(frame)
@@ -292,6 +335,10 @@ export class Connection implements ExchangeOwner, TurnTaker {
     while (this.exchanges.length > 0 && this.exchanges[0]!.state !== 'running') {
       const exchange = this.exchanges.shift()!
       if (exchange.state === 'silent') continue
+      if (this.over !== undefined) {
+        exchange.abandon()
+        continue
+      }
       const { api } = exchange.handler
       const { apiVersion, correlationId } = exchange
       try {
@@ -309,6 +356,7 @@ export class Connection implements ExchangeOwner, TurnTaker {
       }
     }
     if (this.lastReason !== undefined && this.exchanges.length === 0) this.end(this.lastReason)
+    this.endIfOver()
     this.wake()
   }
 
@@ -348,7 +396,7 @@ export class Connection implements ExchangeOwner, TurnTaker {
   private end(reason: string): void {
     if (this.closed) return
     this.onClose()
-    this.services.close(this.id, reason, true)
+    if (this.over === undefined) this.services.close(this.id, reason, true)
   }
 }
 

@@ -30,6 +30,8 @@ export class Exchange implements RequestContext {
   /** The response's fields, once the handler has answered. */
   response: unknown
   state: 'running' | 'answered' | 'silent' = 'running'
+  /** See finishAnyway. */
+  finishes = false
   /** What it takes of the budget of wide requests, until it is over. */
   wide: WideRequest | undefined
   private readonly owner: ExchangeOwner
@@ -53,6 +55,11 @@ export class Exchange implements RequestContext {
     this.arena = frame.arena
     this.framePosition = frame.position
     this.view = frame.view
+  }
+
+  /** The next request of its connection waits for it. */
+  get inOrder(): boolean {
+    return this.orderHeld
   }
 
   get connection(): number {
@@ -104,6 +111,10 @@ export class Exchange implements RequestContext {
 
   freeRegion(region: number): void {
     this.owner.freeRegion(region)
+  }
+
+  finishAnyway(): void {
+    this.finishes = true
   }
 
   onAbort(callback: () => void): void {

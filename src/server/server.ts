@@ -84,8 +84,7 @@ export class Server implements NetworkListener, ConnectionServices {
 
   onClose(connection: number, reason: CloseReason, detail: number): void {
     if (!ordinaryEnds.has(reason)) this.logClose(connection, reason, detail)
-    this.connections.get(connection)?.onClose()
-    this.connections.delete(connection)
+    this.connections.get(connection)?.onClientGone(() => this.connections.delete(connection))
   }
 
   onCongestion(connection: number, congested: boolean): void {
