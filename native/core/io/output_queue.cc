@@ -18,7 +18,7 @@ namespace {
 
 constexpr size_t kGatheredChunks = 64;
 constexpr uint64_t kRegionStepBytes = 1u << 20;  // one sendfile call
-constexpr uint64_t kReadAheadBytes = 8u << 20;   // how far a cold region is read ahead
+constexpr uint64_t kReadAheadBytes = 2u << 20;   // how far a cold region is read ahead
 constexpr size_t kMinBlockBytes = 4096;          // so that small replies share a block
 constexpr size_t kCopyBytes = 32u << 10;
 
