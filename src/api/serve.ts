@@ -34,7 +34,7 @@ export interface RequestContext {
   dropRegions(): void
   /** Gives back a region that was not held. */
   freeRegion(region: number): void
-  /** The request is carried out to its end even if its client goes; `onAbort` then tells of the broker's stop alone. */
+  /** The request is carried out to its end even if its client goes; `onAbort` then tells that the broker ended the connection. */
   finishAnyway(): void
   /** Called once if the connection goes before the answer was given. */
   onAbort(callback: () => void): void

@@ -271,7 +271,9 @@ export class Connection implements ExchangeOwner, TurnTaker {
     this.inbox.unshift(frame)
     this.busy = true
     handler.load().then(
-      () => this.orderReleased(),
+      () => {
+        if (this.inbox[0] === frame) this.orderReleased()
+      },
       (error: unknown) => {
         this.services.unexpected(this.id, apiName(handler.key), error)
         this.end(`the handler of ${apiName(handler.key)} could not be loaded`)

@@ -148,6 +148,8 @@ export class Exchange implements RequestContext {
     const abort = this.abort
     this.abort = undefined
     abort?.()
+    // Requests behind it may go on without it; their order is no longer its to release.
+    this.orderHeld = false
     this.wide?.end()
     this.releaseFrame()
     this.dropRegions()

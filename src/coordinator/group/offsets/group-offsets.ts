@@ -73,13 +73,7 @@ export class GroupOffsets {
     asker: Asker<ResponseInput<typeof offsetCommit>>,
     turn: Turn,
   ): void {
-    const claim: CommitClaim = {
-      memberId: request.memberId,
-      instanceId: request.groupInstanceId,
-      generation: request.generationIdOrMemberEpoch,
-      transactional: false,
-      apiVersion: client.apiVersion,
-    }
+    const claim = claimOf(request, client, false)
     const { answer, taken } = takeCommit(
       request.groupId,
       request.topics,
@@ -103,13 +97,7 @@ export class GroupOffsets {
     asker: Asker<ResponseInput<typeof txnOffsetCommit>>,
     turn: Turn,
   ): void {
-    const claim: CommitClaim = {
-      memberId: request.memberId,
-      instanceId: request.groupInstanceId,
-      generation: request.generationIdOrMemberEpoch,
-      transactional: true,
-      apiVersion: client.apiVersion,
-    }
+    const claim = claimOf(request, client, true)
     const { answer, taken } = takeCommit(
       request.groupId,
       request.topics,
@@ -316,3 +304,15 @@ const noProducer = -1n
 const deletedPerTurn = 500
 /** What the first brokers did not write. */
 const sinceLegacy = { leaderEpoch: -1, expireTimestamp: -1, topicId: zeroUuid }
+
+const claimOf = (
+  request: RequestOf<typeof offsetCommit> | RequestOf<typeof txnOffsetCommit>,
+  { apiVersion }: ClientInfo,
+  transactional: boolean,
+): CommitClaim => ({
+  memberId: request.memberId,
+  instanceId: request.groupInstanceId,
+  generation: request.generationIdOrMemberEpoch,
+  transactional,
+  apiVersion,
+})
