@@ -24,7 +24,10 @@ export const clusterMetadataTopic = '__cluster_metadata'
 /** Where groups keep their members and their committed offsets. */
 export const consumerOffsetsTopic = '__consumer_offsets'
 
-const internalTopics = new Set([consumerOffsetsTopic, '__transaction_state', '__share_group_state'])
+/** Where the coordinator of transactions keeps the state of each transactional id. */
+export const transactionStateTopic = '__transaction_state'
+
+const internalTopics = new Set([consumerOffsetsTopic, transactionStateTopic, '__share_group_state'])
 export const isInternalTopic = (name: string): boolean => internalTopics.has(name)
 
 /** '.' and '_' are one character in metric names. */
