@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { buildSimAddon } from './build-sim-addon.mjs'
+import { bundleTests } from './bundle-tests.mjs'
 import { checkDirections } from './directions-check.mjs'
 import { filesBelow, root } from './native-sources.mjs'
 import { run } from './run.mjs'
@@ -55,9 +56,15 @@ const typescriptTests =
     const files = [...found.filter(path => !except.some(folder => path.startsWith(`test/${folder}/`))), ...more]
     if (files.length === 0) return failure(`There is no *.test.ts in ${folders.join(', ')} of test.`)
     const limits = [`--test-concurrency=${jobs}`, `--test-timeout=${testTimeoutMs}`]
-    const options = [...nodeOptions, '--import', 'tsx', '--test', ...limits]
+    const options = [...nodeOptions, '--enable-source-maps', '--test', ...limits]
     const reporter = ['--test-reporter', './tools/test-reporter.mjs', '--test-reporter-destination', 'stdout']
-    const result = await run(process.execPath, [...options, ...reporter, ...files], { env, onOutput })
+    let bundled
+    try {
+      bundled = await bundleTests(files, folders.join('-'))
+    } catch (error) {
+      return failure(`The tests could not be bundled: ${error.message}`)
+    }
+    const result = await run(process.execPath, [...options, ...reporter, ...bundled], { env, onOutput })
     const counts = countsIn(result.output)
     const shown = result.output.replace(/\n?^\d+ passed, \d+ failed, \d+ skipped$\n?/gm, '')
     return withCounts({ ok: result.ok, output: shown }, counts)
