@@ -17,10 +17,21 @@ void ArenaBuffers::Lend(uint32_t arena, std::span<std::byte> memory) {
   entries_[arena].memory = memory;
 }
 
+bool ArenaBuffers::LendLocal(napi_env env, napi_value bytes, std::span<std::byte> memory) {
+  napi_ref held = nullptr;
+  if (napi_create_reference(env, bytes, 1, &held) != napi_ok) {
+    (void)ThrowStatus(env, Status(Code::kNoMemory), "lend an arena");
+    return false;
+  }
+  if (local_.buffer != nullptr) napi_delete_reference(env, local_.buffer);
+  local_ = {memory, held};
+  return true;
+}
+
 napi_value ArenaBuffers::Get(napi_env env, uint32_t arena) {
   napi_value buffer = nullptr;
   const std::span<std::byte> memory = this->memory(arena);
-  if (memory.empty()) return nullptr;
+  if (memory.empty() || arena == kLocalArena) return nullptr;
   Entry& entry = entries_[arena];
   if (entry.buffer != nullptr) {
     napi_get_reference_value(env, entry.buffer, &buffer);
@@ -51,6 +62,8 @@ void ArenaBuffers::DetachAll(napi_env env) {
     napi_delete_reference(env, entry.buffer);
   }
   entries_.clear();
+  if (local_.buffer != nullptr) napi_delete_reference(env, local_.buffer);
+  local_ = {};
   if (scoped) napi_close_handle_scope(env, scope);
 }
 

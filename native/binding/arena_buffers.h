@@ -25,11 +25,17 @@ class ArenaBuffers {
   // Memory that takes the place of a transport's, where frames come from no socket. It stays until
   // the engine goes.
   void Lend(uint32_t arena, std::span<std::byte> memory);
+  // The requests of the process itself lie in an arena of their own, in memory that JavaScript made.
+  static constexpr uint32_t kLocalArena = 0xffffffff;
+  // From now on it is `memory`, the bytes of the typed array `bytes`, which is held until DetachAll.
+  // False with an exception pending.
+  bool LendLocal(napi_env env, napi_value bytes, std::span<std::byte> memory);
   // Empty for a number that no frame came with.
   std::span<std::byte> memory(uint32_t arena) const {
+    if (arena == kLocalArena) return local_.memory;
     return arena < entries_.size() ? entries_[arena].memory : std::span<std::byte>();
   }
-  // Null with an exception pending; null without one when there is no such arena.
+  // Null with an exception pending; null without one when there is no such arena of the transport.
   napi_value Get(napi_env env, uint32_t arena);
   void DetachAll(napi_env env);
 
@@ -40,6 +46,7 @@ class ArenaBuffers {
   };
 
   std::vector<Entry> entries_;  // by arena id; ids are small and dense
+  Entry local_;
 };
 
 }  // namespace millrace

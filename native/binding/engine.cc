@@ -56,6 +56,8 @@ Engine* Engine::Make(napi_env env, const EngineParts& parts, napi_value* object)
 Engine::~Engine() = default;
 
 bool Engine::CreateArrays(napi_env env) {
+  events_.resize(Delivery::kMaxEvents);
+  completions_.resize(Delivery::kMaxCompletions);
   header_scratch_.resize(kHeadersPerCall);
   return delivery_.Create(env) && block_.Create(env, napi_float64_array, kCallSlots) &&
          headers_.Create(env, napi_float64_array, kHeadersPerCall * kHeaderNumbers) &&
@@ -219,8 +221,8 @@ class Engine::FinalCall : public AsyncCall {
     return Status::Ok();
   }
   Status Finish(napi_env env, Status, napi_value*) override {
-    engine_.delivery_.Stop();
     engine_.state_ = State::kClosed;
+    engine_.Empty(env);
     napi_value undefined;
     napi_get_undefined(env, &undefined);
     napi_resolve_deferred(env, engine_.closed_, undefined);
@@ -230,6 +232,17 @@ class Engine::FinalCall : public AsyncCall {
   std::unique_ptr<FlushPool> pool_;
   std::vector<std::unique_ptr<Log>> logs_;
 };
+
+void Engine::Empty(napi_env env) {
+  delivery_.Release();
+  // Not the call block: a call that comes too late still looks for its log there.
+  headers_.Release(env);
+  producer_ids_.Release(env);
+  events_ = {};
+  completions_ = {};
+  header_scratch_ = {};
+  part_scratch_ = {};
+}
 
 void Engine::BeginCall() {
   ++calls_;

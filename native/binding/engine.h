@@ -2,7 +2,6 @@
 
 #include <node_api.h>
 
-#include <array>
 #include <deque>
 #include <memory>
 #include <vector>
@@ -109,6 +108,8 @@ class Engine {
   static napi_value Stats(napi_env env, napi_callback_info info);
   void OnTransportReady();
   std::vector<std::unique_ptr<Log>> TakeLogs();
+  // Gives back what only an open engine needs.
+  void Empty(napi_env env);
   // Everything native that is left, in the order that lets nobody touch what is gone. Any thread;
   // may wait for a sync.
   static void LetGo(std::unique_ptr<FlushPool> pool, std::vector<std::unique_ptr<Log>> logs);
@@ -134,8 +135,9 @@ class Engine {
   SharedArray block_;         // CallSlot
   SharedArray headers_;       // ten numbers for each header
   SharedArray producer_ids_;  // BigInt64Array beside it
-  std::array<Event, Delivery::kMaxEvents> events_;
-  std::array<FlushCompletion, Delivery::kMaxCompletions> completions_;
+  // These hold memory only while the engine is open: its shell stays as long as the environment.
+  std::vector<Event> events_;
+  std::vector<FlushCompletion> completions_;
   std::vector<BatchHeader> header_scratch_;
   std::vector<ReplyPart> part_scratch_;
 };

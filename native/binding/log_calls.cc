@@ -51,6 +51,18 @@ std::optional<std::span<std::byte>> FrameBytes(LogCall& call) {
   return memory.subspan(position, length);
 }
 
+// lendLocalArena(bytes): the requests of this process lie there, in the arena of the number
+// ArenaBuffers::kLocalArena.
+napi_value LendLocalArena(napi_env env, napi_callback_info info) {
+  CallArgs<1> args(env, info);
+  Engine& engine = args.Owner<Engine>();
+  const auto bytes = args.Bytes(0);
+  if (!bytes) return ThrowArgument(env, "lendLocalArena takes a Uint8Array");
+  if (!engine.open()) return ThrowStatus(env, Status(Code::kClosed), "lend an arena");
+  (void)engine.arenas().LendLocal(env, args[0], *bytes);
+  return nullptr;
+}
+
 // Index, kind and timestamp of each, where the headers of other calls go.
 void StoreFaults(const Engine& engine, std::span<const RecordFault> faults) {
   static_assert(kMaxRecordFaults * 3 <= Engine::kHeadersPerCall * Engine::kHeaderNumbers);
@@ -297,6 +309,7 @@ napi_value ReleaseRegion(napi_env env, napi_callback_info info) {
 
 void AppendLogCalls(std::vector<napi_property_descriptor>& properties, Engine* engine) {
   const napi_property_descriptor calls[] = {
+      Method("lendLocalArena", LendLocalArena, engine),
       Method("appendFrame", AppendFrame, engine),
       Method("appendBytes", AppendBytes, engine),
       Method("validateFrame", ValidateFrame, engine),

@@ -159,6 +159,9 @@ export interface OpenReport {
   unsynced?: boolean
 }
 
+/** The arena that requests of this very process lie in, which came by no connection: see `Storage.lendLocalArena`. */
+export const localArena = 0xffff_ffff
+
 /** Log bytes that live in storage; ids are native handles. */
 export interface Storage {
   openLog(
@@ -180,6 +183,8 @@ export interface Storage {
   limitOpenFiles(reserved: number): number
   /** Logs refuse appends that would leave less than this free on their disk, but those that use the reserve. */
   keepFree(bytes: number): void
+  /** From now on `localArena` is these bytes, which its user may write wherever no append is under way. */
+  lendLocalArena(bytes: Uint8Array): void
   /** Gives back a region that will not be submitted to the network. */
   releaseRegion(region: number): void
   /** Copies bytes of a region, from `from` within it; returns how many. For in-process readers, never for the wire. */

@@ -41,7 +41,7 @@ export interface Addon {
 }
 
 /** Raised with every change to what the addon exports (native/binding/addon.cc). */
-export const addonAbi = 5
+export const addonAbi = 6
 
 /** Functions without a comment take all arguments from `block` and return a status. */
 export interface RawEngine {
@@ -63,6 +63,8 @@ export interface RawEngine {
   syncFileSystem(directory: string): Promise<void>
   deleteLog(log: number): Promise<void>
   configureLog(): number
+  /** What `localArena` is from now on; held until the transport stops. */
+  lendLocalArena(bytes: Uint8Array): void
   appendFrame(): number
   appendBytes(batch: Uint8Array): number
   validateFrame(): number

@@ -86,6 +86,10 @@ class NativeStorage implements Storage, DeliverySink {
     this.#engine.raw.keepFree(bytes)
   }
 
+  lendLocalArena(bytes: Uint8Array): void {
+    this.#engine.raw.lendLocalArena(bytes)
+  }
+
   releaseRegion(region: number): void {
     this.#engine.raw.releaseRegion(region)
   }

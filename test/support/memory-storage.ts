@@ -13,6 +13,7 @@ import type {
   Timers,
   TimestampPosition,
 } from '../../src/base/world.ts'
+import { localArena } from '../../src/base/world.ts'
 import { StatusCode } from '../../src/native/status.ts'
 import { BatchAttributes } from '../../src/records/batch-header.ts'
 import { crc32c } from '../../src/records/crc32c.ts'
@@ -52,6 +53,7 @@ export class MemoryStorage implements Storage {
   private readonly failedListeners: ((log: StoredLog, code: number, systemError: number) => void)[] = []
   private readonly regions = new Map<number, Uint8Array>()
   private nextRegion = 1
+  private lent: Uint8Array = new Uint8Array()
 
   constructor(machine: Machine, timers: Timers, frameBytes: (arena: number) => Uint8Array) {
     this.machine = machine
@@ -110,6 +112,10 @@ export class MemoryStorage implements Storage {
 
   keepFree(bytes: number): void {
     this.keptFree = bytes
+  }
+
+  lendLocalArena(bytes: Uint8Array): void {
+    this.lent = bytes
   }
 
   releaseRegion(region: number): void {
@@ -191,7 +197,7 @@ export class MemoryStorage implements Storage {
   }
 
   frame(arena: number, position: number, length: number): Uint8Array {
-    return this.frameBytes(arena).subarray(position, position + length)
+    return (arena === localArena ? this.lent : this.frameBytes(arena)).subarray(position, position + length)
   }
 
   gone(log: MemoryLog): void {
