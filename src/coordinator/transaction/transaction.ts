@@ -63,8 +63,15 @@ export interface TransactionContext {
   readonly coordinatorEpoch: number
   readonly logger: Logger
   /**
+   * A producer id that nobody had before, at once; undefined when none is at hand: the client is told to ask again, and
+   * meanwhile there is to be one. Taken for new transactional ids, and where epochs run out.
+   */
+  takeProducerId(): ProducerId | undefined
+  /**
    * Called when the decision is committed. Who gets the job writes the markers and then, in a turn of this shard, tells
-   * `markersWritten`.
+   * `markersWritten` of this very job. A job takes the place of an unfinished one of the same transactional id, which a
+   * shard that was thrown away left: of that one not one marker more may be written, since the next transaction of a
+   * client of version 0 or 1 has the same producer epoch.
    */
   writeMarkers(job: MarkerJob): void
 }
