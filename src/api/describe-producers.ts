@@ -1,4 +1,4 @@
-import type { ProducerEntry } from '../log/producer-state.ts'
+import { lastSequenceIn, type ProducerEntry } from '../log/producer-state.ts'
 import { refuseTopicName } from '../metadata/create-topic.ts'
 import { ErrorCode, type RequestOf, type ResponseInput } from '../protocol/index.ts'
 import { describeProducers } from '../protocol/schema/describe-producers.ts'
@@ -66,7 +66,7 @@ const refused = (partitionIndex: number, errorCode: ErrorCode, message: string |
 const activeProducer = (producerId: bigint, entry: ProducerEntry): ActiveProducer => ({
   producerId,
   producerEpoch: entry.producerEpoch,
-  lastSequence: entry.batches[entry.batches.length - 1]!.lastSequence,
+  lastSequence: lastSequenceIn(entry),
   lastTimestamp: entry.lastTimestampMs,
   coordinatorEpoch: entry.coordinatorEpoch,
 })

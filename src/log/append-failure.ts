@@ -1,6 +1,8 @@
+import { InvariantError } from '../base/assert.ts'
 import { type LogSettings, type RecordFault, RecordFaultKind } from '../base/world.ts'
 import { StatusCode } from '../native/status.ts'
 import { ErrorCode } from '../protocol/index.ts'
+import type { MarkerVerdict, ProducerVerdict } from './producer-state.ts'
 
 /** A record that was refused, as its producer is told (KIP-467). */
 export interface RecordError {
@@ -25,6 +27,39 @@ export function appendFailure(
   recordErrors: readonly RecordError[] = noRecordErrors,
 ): AppendFailure {
   return { code, message, recordErrors }
+}
+
+/** Of a batch that its producer's state does not take, in Kafka's codes. */
+export function failureOfVerdict({ kind }: ProducerVerdict): AppendFailure {
+  switch (kind) {
+    case 'stale-epoch': {
+      const message = 'A newer instance of this producer has written to the partition, or its transaction was ended.'
+      return appendFailure(ErrorCode.INVALID_PRODUCER_EPOCH, message)
+    }
+    case 'out-of-order': {
+      const message = 'The sequence of the batch does not follow the last one of its producer.'
+      return appendFailure(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, message)
+    }
+    case 'not-verified':
+      return appendFailure(ErrorCode.INVALID_TXN_STATE, 'The batch is not part of an ongoing transaction.')
+    case 'outside-transaction':
+      return appendFailure(
+        ErrorCode.INVALID_TXN_STATE,
+        'The producer has a transaction open that the batch is no part of.',
+      )
+    default:
+      throw new InvariantError(`a batch that is taken is no failure (${kind})`)
+  }
+}
+
+/** Of a marker that is not written, likewise. */
+export function failureOfMarker(verdict: Exclude<MarkerVerdict, 'accept'>): AppendFailure {
+  if (verdict === 'stale-epoch') {
+    const message = 'The marker is of an earlier epoch than what its producer has written since.'
+    return appendFailure(ErrorCode.INVALID_PRODUCER_EPOCH, message)
+  }
+  const message = 'A later coordinator has ended a transaction of this producer.'
+  return appendFailure(ErrorCode.TRANSACTION_COORDINATOR_FENCED, message)
 }
 
 /** What native code said of a batch besides its status. */

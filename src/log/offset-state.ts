@@ -11,9 +11,9 @@ export class OffsetState {
   private watermark: Offset
   private end: Offset
 
-  constructor(logStart: Offset, highWatermark: Offset, logEnd: Offset) {
+  constructor(logStart: Offset, highWatermark: Offset, logEnd: Offset, lastStable = highWatermark) {
     this.start = logStart
-    this.stable = highWatermark
+    this.stable = lastStable
     this.watermark = highWatermark
     this.end = logEnd
     this.check()

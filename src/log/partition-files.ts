@@ -227,4 +227,5 @@ const isProducers = ({ producerId, attributes }: StoredBatchHeader): boolean =>
 const written = (header: StoredBatchHeader): ProducerBatch => ({
   ...header,
   recordCount: header.lastOffset - header.baseOffset + 1,
+  transactional: (header.attributes & BatchAttributes.transactional) !== 0,
 })

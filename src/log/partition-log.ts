@@ -1,9 +1,8 @@
 import { assert } from '../base/assert.ts'
-import type { LeaderEpoch } from '../base/ids.ts'
+import type { LeaderEpoch, ProducerId } from '../base/ids.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import type { LastAppend, LogSettings, StoredLog } from '../base/world.ts'
 import { StatusCode } from '../native/status.ts'
-import { ErrorCode } from '../protocol/index.ts'
 import {
   attributesAt,
   BatchAttributes,
@@ -16,9 +15,13 @@ import {
   producerIdAt,
   recordCountAt,
 } from '../records/batch-header.ts'
-import { type AppendFailure, appendFailure, failureOfStatus } from './append-failure.ts'
+import { AbortedTransactions } from './aborted-transactions.ts'
+import { type AppendFailure, failureOfMarker, failureOfStatus, failureOfVerdict } from './append-failure.ts'
+import { markerBatch } from './control-batch.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
 import type { ProducerBatch, ProducerStates, ProducerVerdict } from './producer-state.ts'
+import type { AbortedTransaction, TransactionMarker } from './transaction-marker.ts'
+import type { VerificationGuard } from './verification.ts'
 
 /** Where one partition's records lie in a request: bytes of a network frame. */
 export interface FrameRecords {
@@ -59,6 +62,7 @@ export class PartitionLog {
   readonly stored: StoredLog
   readonly producers: ProducerStates
   readonly epochs: LeaderEpochs
+  readonly aborted: AbortedTransactions
   private readonly sideFiles: SideFiles
   private readonly chance: () => number
   /** Told when its settings have changed. */
@@ -75,10 +79,12 @@ export class PartitionLog {
     settings: LogSettings,
     sideFiles: SideFiles,
     chance: () => number = () => 0,
+    aborted = new AbortedTransactions(),
   ) {
     this.stored = stored
     this.producers = producers
     this.epochs = epochs
+    this.aborted = aborted
     this.current = settings
     this.sideFiles = sideFiles
     this.chance = chance
@@ -137,8 +143,14 @@ export class PartitionLog {
   /**
    * Leader append of a client's batch: checks it, assigns offsets, copies it once into the page cache. Waits for neither
    * disk nor followers. A failure has changed nothing; a duplicate answers with its original offsets and is a success.
+   * A batch that opens a transaction needs a `guard`: that of `beginVerification`, or `withoutVerification`.
    */
-  append(records: FrameRecords, leaderEpoch: LeaderEpoch, nowMs: number): Result<Appended, AppendFailure> {
+  append(
+    records: FrameRecords,
+    leaderEpoch: LeaderEpoch,
+    nowMs: number,
+    guard?: VerificationGuard,
+  ): Result<Appended, AppendFailure> {
     const { view, position } = records
     if (records.length < batchHeaderBytes || magicAt(view, position) !== currentMagic)
       return this.refuse(records, nowMs)
@@ -148,13 +160,9 @@ export class PartitionLog {
       const failure = this.checkInside(records, nowMs)
       if (failure !== undefined) return err(failure)
     }
-    if ((attributes & BatchAttributes.transactional) !== 0) {
-      const message = 'Transactions are not served by this broker: use an idempotent producer without transactional.id.'
-      return this.refuse(records, nowMs, appendFailure(ErrorCode.INVALID_TXN_STATE, message))
-    }
     const producer = hasProducerIdAt(view, position) ? producerBatchAt(view, position) : undefined
     if (producer !== undefined) {
-      const verdict = this.producers.check(producer)
+      const verdict = this.producers.check(producer, guard)
       if (verdict.kind !== 'accept') return this.answerVerdict(verdict, records, nowMs)
     }
     const { arena, length } = records
@@ -163,11 +171,66 @@ export class PartitionLog {
     return ok(this.appended(this.stored.lastAppend, length, leaderEpoch, producer, nowMs))
   }
 
-  /** The same for a batch of this broker's own, which is stamped in place. It has no producer. */
+  /**
+   * The same for a batch of this broker's own, which is stamped in place. Without a producer, or part of a producer's
+   * transaction: it has none of its sequences, and whoever writes it knows that the transaction has this partition.
+   */
   appendOwn(batch: Uint8Array, leaderEpoch: LeaderEpoch, nowMs: number): Result<Appended, AppendFailure> {
+    const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength)
+    const producer = hasProducerIdAt(view, 0) ? producerBatchAt(view, 0) : undefined
+    if (producer !== undefined) {
+      const verdict = this.producers.checkOwn(producer)
+      if (verdict.kind !== 'accept') return err(failureOfVerdict(verdict))
+    }
     const status = this.stored.appendBytes(batch, leaderEpoch, nowMs)
     if (status !== StatusCode.ok) return err(this.failure(status, nowMs))
-    return ok(this.appended(this.stored.lastAppend, batch.length, leaderEpoch, undefined, nowMs))
+    return ok(this.appended(this.stored.lastAppend, batch.length, leaderEpoch, producer, nowMs))
+  }
+
+  /**
+   * Ends a producer's transaction. A marker is written whether or not anything was: it fences who wrote under an earlier
+   * epoch. One that comes again is written again, and ends nothing.
+   */
+  appendMarker(marker: TransactionMarker, leaderEpoch: LeaderEpoch, nowMs: number): Result<Appended, AppendFailure> {
+    const verdict = this.producers.checkMarker(marker)
+    if (verdict !== 'accept') return err(failureOfMarker(verdict))
+    const batch = markerBatch(marker, nowMs)
+    const status = this.stored.appendBytes(batch, leaderEpoch, nowMs)
+    if (status !== StatusCode.ok) return err(this.failure(status, nowMs))
+    const appended = this.appended(this.stored.lastAppend, batch.length, leaderEpoch, undefined, nowMs)
+    const { producerId, committed } = marker
+    const { baseOffset: lastOffset } = appended
+    const ended = this.producers.applyMarker(marker, lastOffset, nowMs)
+    if (ended !== undefined && !committed) this.aborted.add({ producerId, ...ended, lastOffset })
+    return ok(appended)
+  }
+
+  /** Before the coordinator is asked about a batch that would open a transaction; see ProducerStates. */
+  beginVerification(
+    producerId: ProducerId,
+    producerEpoch: number,
+    baseSequence: number,
+    supportsEpochBump: boolean,
+  ): VerificationGuard | undefined {
+    return this.producers.beginVerification(producerId, producerEpoch, baseSequence, supportsEpochBump)
+  }
+
+  /** Where everything below `highWatermark` is committed. */
+  lastStable(highWatermark: number): number {
+    const firstUnstable = this.producers.transactions.firstUnstable(highWatermark)
+    // What was deleted holds nobody back.
+    return firstUnstable === undefined ? highWatermark : Math.min(highWatermark, Math.max(firstUnstable, this.start))
+  }
+
+  /**
+   * What a reader of committed records has to know of [from, to), by first offset: whose batches from which offset on
+   * are to be left out, until the abort marker of the same producer.
+   */
+  abortedTransactions(
+    from: number,
+    to: number,
+  ): readonly AbortedTransaction[] | Promise<readonly AbortedTransaction[]> {
+    return this.aborted.between(from, to)
   }
 
   private appended(
@@ -212,15 +275,7 @@ export class PartitionLog {
     records: FrameRecords,
     nowMs: number,
   ): Result<Appended, AppendFailure> {
-    if (verdict.kind === 'stale-epoch') {
-      const message = 'A newer instance of this producer has written to the partition.'
-      return this.refuse(records, nowMs, appendFailure(ErrorCode.INVALID_PRODUCER_EPOCH, message))
-    }
-    if (verdict.kind === 'out-of-order') {
-      const message = 'The sequence of the batch does not follow the last one of its producer.'
-      return this.refuse(records, nowMs, appendFailure(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, message))
-    }
-    assert(verdict.kind === 'duplicate', 'an accepted batch is appended')
+    if (verdict.kind !== 'duplicate') return this.refuse(records, nowMs, failureOfVerdict(verdict))
     const status = this.validate(records, nowMs)
     if (status !== StatusCode.ok) return err(this.failure(status, nowMs))
     const { baseOffset, lastOffset, timestampMs } = verdict.original
@@ -271,5 +326,6 @@ function producerBatchAt(view: DataView, at: number): ProducerBatch {
     producerEpoch: producerEpochAt(view, at),
     baseSequence: baseSequenceAt(view, at),
     recordCount: recordCountAt(view, at),
+    transactional: (attributesAt(view, at) & BatchAttributes.transactional) !== 0,
   }
 }

@@ -1,5 +1,6 @@
+import type { ProducerId } from '../base/ids.ts'
 import { crc32c } from '../records/crc32c.ts'
-import { ProducerStates } from './producer-state.ts'
+import { lastSequenceIn, type ProducerEntry, ProducerStates } from './producer-state.ts'
 
 /**
  * `<offset>.snapshot`, Kafka's format, big-endian: the producers as they were when the log ended at `offset`.
@@ -29,15 +30,15 @@ export function encodeProducerSnapshot(producers: ProducerStates): Uint8Array {
   view.setInt32(checkedFrom, producers.size)
   let at = entriesAt
   for (const [producerId, entry] of producers) {
-    const last = entry.batches[entry.batches.length - 1]!
+    const last = entry.batches[entry.batches.length - 1]
     view.setBigInt64(at, producerId)
     view.setInt16(at + 8, entry.producerEpoch)
-    view.setInt32(at + 10, last.lastSequence)
-    view.setBigInt64(at + 14, BigInt(last.lastOffset))
-    view.setInt32(at + 22, last.lastOffset - last.baseOffset)
+    view.setInt32(at + 10, lastSequenceIn(entry))
+    view.setBigInt64(at + 14, BigInt(last?.lastOffset ?? -1))
+    view.setInt32(at + 22, last === undefined ? 0 : last.lastOffset - last.baseOffset)
     view.setBigInt64(at + 26, BigInt(entry.lastTimestampMs))
     view.setInt32(at + 34, entry.coordinatorEpoch)
-    view.setBigInt64(at + 38, -1n)
+    view.setBigInt64(at + 38, BigInt(entry.transactionStart))
     at += entryBytes
   }
   view.setUint32(crcAt, crc32c(bytes.subarray(checkedFrom)))
@@ -51,27 +52,32 @@ export function decodeProducerSnapshot(bytes: Uint8Array): ProducerStates | unde
   const count = view.getInt32(checkedFrom)
   if (view.getInt16(0) !== version || count < 0 || bytes.length !== entriesAt + count * entryBytes) return undefined
   if (view.getUint32(crcAt) !== crc32c(bytes.subarray(checkedFrom))) return undefined
+  const entries: [ProducerId, ProducerEntry][] = []
+  for (let i = 0, at = entriesAt; i < count; i++, at += entryBytes)
+    entries.push([view.getBigInt64(at), entryAt(view, at)])
   const producers = new ProducerStates()
-  for (let i = 0, at = entriesAt; i < count; i++, at += entryBytes) {
-    const lastSequence = view.getInt32(at + 10)
-    const lastOffset = Number(view.getBigInt64(at + 14))
-    const offsetDelta = view.getInt32(at + 22)
-    const baseSequence = lastSequence - offsetDelta
-    const timestampMs = Number(view.getBigInt64(at + 26))
-    producers.restore(view.getBigInt64(at), {
-      producerEpoch: view.getInt16(at + 8),
-      coordinatorEpoch: view.getInt32(at + 34),
-      batches: [
-        {
-          baseSequence: baseSequence < 0 ? baseSequence + 0x7fffffff + 1 : baseSequence,
-          lastSequence,
-          baseOffset: lastOffset - offsetDelta,
-          lastOffset,
-          timestampMs,
-        },
-      ],
-      lastTimestampMs: timestampMs,
-    })
-  }
+  producers.restore(entries)
   return producers
+}
+
+function entryAt(view: DataView, at: number): ProducerEntry {
+  const lastSequence = view.getInt32(at + 10)
+  const lastOffset = Number(view.getBigInt64(at + 14))
+  const offsetDelta = view.getInt32(at + 22)
+  const timestampMs = Number(view.getBigInt64(at + 26))
+  const baseSequence = baseSequenceOf(lastSequence, offsetDelta)
+  const batch = { baseSequence, lastSequence, baseOffset: lastOffset - offsetDelta, lastOffset, timestampMs }
+  return {
+    producerEpoch: view.getInt16(at + 8),
+    coordinatorEpoch: view.getInt32(at + 34),
+    batches: lastOffset < 0 ? [] : [batch],
+    lastTimestampMs: timestampMs,
+    transactionStart: Number(view.getBigInt64(at + 38)),
+  }
+}
+
+function baseSequenceOf(lastSequence: number, offsetDelta: number): number {
+  if (lastSequence < 0) return -1
+  const base = lastSequence - offsetDelta
+  return base < 0 ? base + 0x7fffffff + 1 : base
 }

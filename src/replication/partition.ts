@@ -1,11 +1,13 @@
 import { assert } from '../base/assert.ts'
-import { type LeaderEpoch, leaderEpoch, offset } from '../base/ids.ts'
+import { type LeaderEpoch, leaderEpoch, offset, type ProducerId } from '../base/ids.ts'
 import { err, type Result } from '../base/result.ts'
 import type { LogSettings } from '../base/world.ts'
 import { type AppendFailure, appendFailure } from '../log/append-failure.ts'
 import type { EpochEnd } from '../log/leader-epochs.ts'
 import { OffsetState } from '../log/offset-state.ts'
 import type { Appended, FrameRecords, PartitionLog } from '../log/partition-log.ts'
+import type { AbortedTransaction, TransactionMarker } from '../log/transaction-marker.ts'
+import type { VerificationGuard } from '../log/verification.ts'
 import { isInternalTopic, type PartitionImage } from '../metadata/image.ts'
 import { StatusCode } from '../native/status.ts'
 import { ErrorCode } from '../protocol/index.ts'
@@ -102,7 +104,7 @@ export class Partition {
     this.gone = ErrorCode.NONE
     const start = offset(log.logStart)
     const committed = this.writeCaching ? log.logEnd : Math.max(log.durableEnd, start)
-    this.state = new OffsetState(start, offset(committed), offset(log.logEnd))
+    this.state = new OffsetState(start, offset(committed), offset(log.logEnd), offset(log.lastStable(committed)))
     this.foundEnd = log.logEnd
     if (committed < log.logEnd) log.stored.requestFlush()
   }
@@ -149,24 +151,58 @@ export class Partition {
     return this.current?.room()
   }
 
-  /** Appends a client's batch; nobody has been promised anything yet. */
-  append(records: FrameRecords, nowMs: number): Result<Appended, AppendFailure> {
-    const refused = this.refusal(-1)
-    if (refused !== ErrorCode.NONE || this.current === undefined || this.state === undefined)
-      return err(appendFailure(refused, 'The partition is not available on this broker.'))
-    const appended = this.current.append(records, this.epoch, nowMs)
+  /** Appends a client's batch; nobody has been promised anything yet. For `guard` see PartitionLog. */
+  append(records: FrameRecords, nowMs: number, guard?: VerificationGuard): Result<Appended, AppendFailure> {
+    if (this.current === undefined) return err(this.unavailable())
+    const appended = this.current.append(records, this.epoch, nowMs, guard)
     if (appended.ok) this.appended(appended.value)
     return appended
   }
 
   /** Appends a batch of this broker's own, whole and with its checksum; its offsets are stamped into it. */
   appendOwn(batch: Uint8Array, nowMs: number): Result<Appended, AppendFailure> {
-    const refused = this.refusal(-1)
-    if (refused !== ErrorCode.NONE || this.current === undefined)
-      return err(appendFailure(refused, 'The partition is not available on this broker.'))
+    if (this.current === undefined) return err(this.unavailable())
     const appended = this.current.appendOwn(batch, this.epoch, nowMs)
     if (appended.ok) this.appended(appended.value)
     return appended
+  }
+
+  /** Ends a producer's transaction here; see PartitionLog. Readers of committed records see it once it is committed. */
+  appendMarker(marker: TransactionMarker, nowMs: number): Result<Appended, AppendFailure> {
+    if (this.current === undefined) return err(this.unavailable())
+    const appended = this.current.appendMarker(marker, this.epoch, nowMs)
+    if (appended.ok) this.appended(appended.value)
+    return appended
+  }
+
+  private unavailable(): AppendFailure {
+    return appendFailure(this.refusal(-1), 'The partition is not available on this broker.')
+  }
+
+  /** See PartitionLog; undefined too while the partition is not available, which the append then tells. */
+  beginVerification(
+    producerId: ProducerId,
+    producerEpoch: number,
+    baseSequence: number,
+    supportsEpochBump = false,
+  ): VerificationGuard | undefined {
+    return this.current?.beginVerification(producerId, producerEpoch, baseSequence, supportsEpochBump)
+  }
+
+  /** First offset of the transaction that the producer has open here under this epoch, -1 if none. */
+  openTransactionOf(producerId: ProducerId, producerEpoch: number): number {
+    return this.current?.producers.openTransactionOf(producerId, producerEpoch) ?? -1
+  }
+
+  /**
+   * The aborted transactions that a reader of the committed records in [from, to) has to know, by first offset. A promise
+   * when they have to be read from a file.
+   */
+  abortedTransactions(
+    from: number,
+    to: number,
+  ): readonly AbortedTransaction[] | Promise<readonly AbortedTransaction[]> {
+    return this.current?.abortedTransactions(from, to) ?? []
   }
 
   private appended({ endOffset, flushFirst }: Appended): void {
@@ -285,9 +321,10 @@ export class Partition {
   }
 
   private commit(endOffset: number): void {
-    assert(this.state !== undefined, 'only an online partition commits')
+    assert(this.state !== undefined && this.current !== undefined, 'only an online partition commits')
     const highWatermark = offset(Math.min(endOffset, this.state.logEnd))
-    if (!this.state.committed(highWatermark, highWatermark)) return
+    if (highWatermark < this.state.highWatermark) return
+    if (!this.state.committed(highWatermark, offset(this.current.lastStable(highWatermark)))) return
     for (const waiter of takeReached(this.commitWaiters, highWatermark)) waiter.onCommitted(ErrorCode.NONE)
     this.notifyReaders()
   }
