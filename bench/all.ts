@@ -8,8 +8,19 @@ import { openLoop } from './questions/latency.ts'
 import { produceBytes, produceRequests } from './questions/produce.ts'
 import { measureStart } from './questions/start.ts'
 import { steadyState } from './questions/steady.ts'
+import { transactions } from './questions/transactions.ts'
 
-const questions = [produceBytes, produceRequests, fetchHot, openLoop, coldReads, compaction, fanOut, steadyState]
+const questions = [
+  produceBytes,
+  produceRequests,
+  fetchHot,
+  openLoop,
+  transactions,
+  coldReads,
+  compaction,
+  fanOut,
+  steadyState,
+]
 await runBench(
   'all',
   questions,

@@ -23,7 +23,7 @@ export interface Percentiles {
 
 /** What the generator prints. Rates and CPU are of its window: without warm-up, set-up and draining. */
 export interface LoadResult {
-  readonly mode: 'produce' | 'latency' | 'fetch'
+  readonly mode: 'produce' | 'latency' | 'fetch' | 'transactions'
   readonly seconds: number
   /** Of everything on the machine: what the broker and the generator did not take, others took. */
   readonly machineCpuSeconds: number
@@ -36,9 +36,13 @@ export interface LoadResult {
   readonly bytes: number
   /** From the first request on, warm-up included. */
   readonly sentBytes?: number
-  /** Absent with acks=0. */
+  /** Absent with acks=0. Of transactions: from sending EndTxn to its answer. */
   readonly ackMicros?: Percentiles
   readonly fetchMicros?: Percentiles
+  /** From a transaction's first request to the answer of its EndTxn, and what was waited in between. */
+  readonly transactionMicros?: Percentiles
+  /** How often a transaction was asked to wait for the markers of the one before. */
+  readonly backoffs?: number
   /** Open loop: how late requests left the generator itself. Contained in `ackMicros`. */
   readonly lateMicros?: Percentiles
   readonly overloaded?: boolean
@@ -103,7 +107,10 @@ const outputOf = async (mode: string, options: LoadOptions, input = ''): Promise
 }
 
 /** Runs one load to its end. A run in which anything was refused, lost or left unanswered is not a measurement. */
-export const runLoad = async (mode: 'produce' | 'fetch', options: LoadOptions): Promise<LoadResult> => {
+export const runLoad = async (
+  mode: 'produce' | 'fetch' | 'transactions',
+  options: LoadOptions,
+): Promise<LoadResult> => {
   const result = (await outputOf(mode, options)) as LoadResult
   if (!result.ok) throw new Error(`the run went wrong: ${JSON.stringify(result)}`)
   return result

@@ -15,7 +15,15 @@ import {
 } from './machine.ts'
 import { metrics } from './metrics.ts'
 import type { BenchOptions } from './options.ts'
-import { type Acks, brokerSides, echoSide, type Promised, type RunningBroker, type Side } from './sides.ts'
+import {
+  type Acks,
+  type BrokerConfig,
+  brokerSides,
+  echoSide,
+  type Promised,
+  type RunningBroker,
+  type Side,
+} from './sides.ts'
 import { figure } from './spread.ts'
 import { type Sample, Watch } from './watch.ts'
 
@@ -29,7 +37,9 @@ export interface Row {
   /** It writes so much that where its memory comes from would decide it. */
   readonly fillsMemory: boolean
   /** What the brokers are started with beyond their defaults, by Kafka's names. */
-  readonly brokerConfig?: Readonly<Record<string, string>>
+  readonly brokerConfig?: BrokerConfig
+  /** Of what the broker writes for itself, a coordinator's decisions, the row asks the same promise. */
+  readonly ownTopicsToo?: true
   /** Of the measured part, where the row needs one of its own. */
   seconds?(options: BenchOptions): number
   readonly goals: readonly Goal[]
@@ -98,14 +108,16 @@ const runOnce = async (
   memory: BrokerMemory,
   topic: string,
 ): Promise<Run> => {
-  if (side.foreign && row.brokerConfig !== undefined) {
-    const config = Object.entries(row.brokerConfig).map(([name, value]) => `${name}=${value}`)
+  const ownTopics = row.ownTopicsToo === true ? side.ownTopicConfig(row.promised) : {}
+  const brokerConfig = { ...row.brokerConfig, ...ownTopics }
+  if (side.foreign && Object.keys(brokerConfig).length > 0) {
+    const config = Object.entries(brokerConfig).map(([name, value]) => `${name}=${value}`)
     throw new Error(`it needs a broker that was started with ${config.join(', ')}, and the target was not started here`)
   }
   const fills = row.fillsMemory && !side.raw
   if (fills) await memory.fill()
   await settleDisk(options.dataParent)
-  const broker = await side.start(row.brokerConfig ?? {})
+  const broker = await side.start(brokerConfig)
   try {
     const seconds = row.seconds?.(options) ?? options.seconds
     const base: Record<string, string | number | boolean | readonly string[]> = {

@@ -17,6 +17,12 @@ const brokerCpu = (load: LoadResult, scale: number, per: number): number | undef
 
 export const metrics = {
   requests: { key: 'requestsPerSecond', title: 'requests/s', of: ({ load }) => perSecond(load, load.requests) },
+  transactions: {
+    key: 'transactionsPerSecond',
+    title: 'transactions/s',
+    of: ({ load }) => perSecond(load, load.requests),
+  },
+  records: { key: 'recordsPerSecond', title: 'records/s', of: ({ load }) => perSecond(load, load.records) },
   megabytes: { key: 'megabytesPerSecond', title: 'MB/s', of: ({ load }) => perSecond(load, load.bytes / 1e6) },
   /** By all consumers in the generator together. */
   megabytesRead: {
@@ -62,6 +68,17 @@ export const metrics = {
     key: 'brokerCpuMicrosPerRequest',
     title: 'µs/request',
     of: ({ load }) => brokerCpu(load, 1e6, load.requests),
+  },
+  cpuPerTransaction: {
+    key: 'brokerCpuMicrosPerTransaction',
+    title: 'µs/transaction',
+    of: ({ load }) => brokerCpu(load, 1e6, load.requests),
+  },
+  /** Of its transactions, those that were told to come back while the markers of the last one were written. */
+  backoffs: {
+    key: 'backoffsPerTransaction',
+    title: 'backoffs each',
+    of: ({ load }) => (load.backoffs === undefined || load.requests === 0 ? undefined : load.backoffs / load.requests),
   },
   brokerCores: {
     key: 'brokerCores',
@@ -142,6 +159,22 @@ export const latency = (percentile: Percentile): Metric => ({
   title: `${named(percentile)} ms`,
   says: text => `${named(percentile)} of ${text} ms`,
   of: ({ load }) => millisAt(load.ackMicros ?? load.fetchMicros, percentile),
+})
+
+/** From sending EndTxn to its answer. */
+export const commitLatency = (percentile: Percentile): Metric => ({
+  key: `commit${percentile[0]?.toUpperCase()}${percentile.slice(1)}Millis`,
+  title: `commit ${named(percentile)} ms`,
+  says: text => `commit ${named(percentile)} of ${text} ms`,
+  of: ({ load }) => millisAt(load.ackMicros, percentile),
+})
+
+/** From a transaction's first request to the answer of its last. */
+export const wholeTransaction = (percentile: Percentile): Metric => ({
+  key: `transaction${percentile[0]?.toUpperCase()}${percentile.slice(1)}Millis`,
+  title: `whole ${named(percentile)} ms`,
+  says: text => `whole transaction ${named(percentile)} of ${text} ms`,
+  of: ({ load }) => millisAt(load.transactionMicros, percentile),
 })
 
 /** Over the same load's on the same broker when it was alone there. */

@@ -73,7 +73,12 @@ export const resultOf = (bench: string, columns: readonly Metric[], runs: RowRun
         }),
       ),
       runs: each.runs.map(({ load, samples, deviceBytes, cold }) => {
-        const times = { acknowledged: load.ackMicros, fetched: load.fetchMicros, 'end to end': load.endToEndMicros }
+        const times = {
+          acknowledged: load.ackMicros,
+          fetched: load.fetchMicros,
+          'end to end': load.endToEndMicros,
+          'whole transaction': load.transactionMicros,
+        }
         return {
           load,
           latencies: Object.fromEntries(

@@ -41,6 +41,8 @@ export interface Side {
   start(config: BrokerConfig): Promise<RunningBroker>
   /** Configs that make this side's topics promise it. */
   topicConfigs(acks: Acks, promised: Promised): string[]
+  /** Broker configs that make the topics it writes for itself promise it. */
+  ownTopicConfig(promised: Promised): BrokerConfig
   /** Where the acknowledged records are, for the row. */
   durability(acks: Acks, promised: Promised): string
 }
@@ -79,12 +81,18 @@ export const millraceSide = (dataParent: string, memory: BrokerMemory): Side => 
     if (promised === 'written') return ['write.caching=true']
     return promised === 'durable' && acks !== 'all' ? ['flush.messages=1'] : []
   },
+  // They are on the disk before they count, whatever is asked of others.
+  ownTopicConfig: () => ({}),
   durability: (acks, promised) => {
     if (acks === '0') return unacknowledged
     if (promised === 'as shipped') return acks === 'all' ? onDisk : inCache
     return promised === 'written' ? inCache : onDisk
   },
 })
+
+/** Kafka's own topics have the broker's defaults. */
+const flushingOwnTopics = (promised: Promised): BrokerConfig =>
+  promised === 'durable' ? { 'log.flush.interval.messages': '1' } : {}
 
 const kafkaHeapMb = 1024
 
@@ -101,6 +109,7 @@ export const kafkaSide = (dataParent: string, memory: BrokerMemory): Side => ({
       return { address: `${host}:${port}`, pid: child.pid, stop: () => stopProcess(child, [0, 143]) }
     }),
   topicConfigs: (_, promised) => (promised === 'durable' ? ['flush.messages=1'] : []),
+  ownTopicConfig: flushingOwnTopics,
   durability: (acks, promised) => (acks === '0' ? unacknowledged : promised === 'durable' ? onDisk : inCache),
 })
 
@@ -111,6 +120,7 @@ export const targetSide = (address: string, pid: number | undefined): Side => ({
   foreign: true,
   start: async () => ({ address, pid, stop: async () => {}, discard: async () => {} }),
   topicConfigs: (_, promised) => (promised === 'durable' ? ['flush.messages=1'] : []),
+  ownTopicConfig: flushingOwnTopics,
   durability: (_, promised) => (promised === 'durable' ? 'flush.messages=1' : "the target's default"),
 })
 
@@ -130,6 +140,7 @@ export const echoSide = (replyBytes: number): Side => ({
     return { address: line.replace('echo on ', ''), pid: child.pid, stop, discard: async () => {} }
   },
   topicConfigs: () => [],
+  ownTopicConfig: () => ({}),
   durability: () => 'nothing',
 })
 

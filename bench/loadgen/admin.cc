@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <numeric>
 #include <set>
 
 #include "program.h"
@@ -51,21 +52,25 @@ Admin::Admin(const Endpoint& target) : target_(target), socket_(Connect(target))
   }
 }
 
-std::string Admin::Ask(Api api, std::string_view rest) {
+std::string Exchange(int fd, Api api, int32_t correlation_id, std::string_view rest) {
   std::string frame(kRequestHeadBytes, '\0');
-  StoreRequestHead(frame.data(), api, ++correlation_id_, rest.size());
+  StoreRequestHead(frame.data(), api, correlation_id, rest.size());
   frame += rest;
-  SendAll(socket_.get(), frame);
+  SendAll(fd, frame);
   char head[kResponseHeadBytes];
-  ReceiveAll(socket_.get(), head, sizeof head);
+  ReceiveAll(fd, head, sizeof head);
   auto size = LoadBigEndian<int32_t>(head);
   constexpr int32_t kMost = 64 << 20;
   if (size < 4 || size > kMost) Fatal("the broker sent a frame of %d bytes", size);
-  if (LoadBigEndian<int32_t>(head + kSizeBytes) != correlation_id_)
+  if (LoadBigEndian<int32_t>(head + kSizeBytes) != correlation_id)
     Fatal("the broker answered out of order");
   std::string body(static_cast<size_t>(size) - 4, '\0');
-  ReceiveAll(socket_.get(), body.data(), body.size());
+  ReceiveAll(fd, body.data(), body.size());
   return body;
+}
+
+std::string Admin::Ask(Api api, std::string_view rest) {
+  return Exchange(socket_.get(), api, ++correlation_id_, rest);
 }
 
 void Admin::CreateTopic(std::string_view topic, int32_t partitions,
@@ -169,10 +174,16 @@ std::vector<Admin::Range> Admin::Offsets(std::string_view topic, int32_t partiti
   return ranges;
 }
 
-Admin::ListedOffsets Admin::OffsetsAt(std::string_view topic, int32_t partitions,
-                                      int64_t timestamp) {
+int64_t Admin::StableRecords(std::string_view topic, int32_t partitions) {
+  ListedOffsets stable = OffsetsAt(topic, partitions, kLatest, kReadCommitted);
+  RequireSuccess(stable.error, "ListOffsets", topic);
+  return std::accumulate(stable.offsets.begin(), stable.offsets.end(), int64_t{0});
+}
+
+Admin::ListedOffsets Admin::OffsetsAt(std::string_view topic, int32_t partitions, int64_t timestamp,
+                                      int8_t isolation) {
   Writer writer = BeginRequest();
-  writer.Int32(-1).Int8(0).Int32(1).String(topic).Int32(partitions);
+  writer.Int32(-1).Int8(isolation).Int32(1).String(topic).Int32(partitions);
   for (int32_t partition = 0; partition < partitions; ++partition)
     writer.Int32(partition).Int32(-1).Int64(timestamp);
   std::string body = Ask(Api::kListOffsets, writer.Take());

@@ -16,6 +16,9 @@ struct TopicConfig {
   std::string value;
 };
 
+// One request and its answer, header taken off, on a blocking connection.
+std::string Exchange(int fd, Api api, int32_t correlation_id, std::string_view rest);
+
 // What has to happen around a measurement, on a blocking connection of its own: topics and offsets.
 // Every call ends the program if the broker refuses, since there is nothing to measure then.
 class Admin {
@@ -36,8 +39,13 @@ class Admin {
     int64_t next = 0;
   };
   std::vector<Range> Offsets(std::string_view topic, int32_t partitions);
+  // The sum of the last stable offsets.
+  int64_t StableRecords(std::string_view topic, int32_t partitions);
 
  private:
+  static constexpr int8_t kReadUncommitted = 0;
+  static constexpr int8_t kReadCommitted = 1;
+
   struct LeaderState {
     int32_t partitions = 0;
     int16_t error = 0;
@@ -51,7 +59,8 @@ class Admin {
 
   std::string Ask(Api api, std::string_view rest);
   LeaderState Leaders(std::string_view topic);
-  ListedOffsets OffsetsAt(std::string_view topic, int32_t partitions, int64_t timestamp);
+  ListedOffsets OffsetsAt(std::string_view topic, int32_t partitions, int64_t timestamp,
+                          int8_t isolation = kReadUncommitted);
 
   Endpoint target_;
   Descriptor socket_;

@@ -31,6 +31,8 @@ int main(int argc, char** argv) {
       return millrace::loadgen::RunProduce(options);
     case Mode::kFetch:
       return millrace::loadgen::RunFetch(options);
+    case Mode::kTransactions:
+      return millrace::loadgen::RunTransactions(options);
     case Mode::kEcho:
       return millrace::loadgen::RunEcho(options);
     case Mode::kTouch:

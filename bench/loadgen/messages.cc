@@ -2,16 +2,23 @@
 
 namespace millrace::loadgen {
 
-void StoreRequestHead(char* to, Api api, int32_t correlation_id, size_t rest_bytes) {
+void StoreRequestHead(char* to, Api api, int16_t version, int32_t correlation_id,
+                      size_t rest_bytes) {
   StoreBigEndian(to, static_cast<int32_t>(kRequestHeadBytes - kSizeBytes + rest_bytes));
   StoreBigEndian(to + 4, static_cast<int16_t>(api));
-  StoreBigEndian(to + 6, VersionOf(api));
+  StoreBigEndian(to + 6, version);
   StoreBigEndian(to + 8, correlation_id);
 }
 
 Writer BeginRequest() {
   Writer writer;
   writer.String("millrace-loadgen");
+  return writer;
+}
+
+Writer BeginFlexibleRequest() {
+  Writer writer = BeginRequest();
+  writer.NoTags();
   return writer;
 }
 
@@ -33,6 +40,12 @@ std::string ErrorName(int16_t code) {
       return "REQUEST_TIMED_OUT";
     case 10:
       return "MESSAGE_TOO_LARGE";
+    case 14:
+      return "COORDINATOR_LOAD_IN_PROGRESS";
+    case 15:
+      return "COORDINATOR_NOT_AVAILABLE";
+    case 16:
+      return "NOT_COORDINATOR";
     case 19:
       return "NOT_ENOUGH_REPLICAS";
     case 32:
@@ -51,10 +64,24 @@ std::string ErrorName(int16_t code) {
       return "NOT_CONTROLLER";
     case 42:
       return "INVALID_REQUEST";
+    case 45:
+      return "OUT_OF_ORDER_SEQUENCE_NUMBER";
+    case 47:
+      return "INVALID_PRODUCER_EPOCH";
+    case 48:
+      return "INVALID_TXN_STATE";
+    case 49:
+      return "INVALID_PRODUCER_ID_MAPPING";
+    case 51:
+      return "CONCURRENT_TRANSACTIONS";
     case 56:
       return "KAFKA_STORAGE_ERROR";
     case 87:
       return "INVALID_RECORD";
+    case 90:
+      return "PRODUCER_FENCED";
+    case 120:
+      return "TRANSACTION_ABORTABLE";
     default:
       return "error " + std::to_string(code);
   }

@@ -16,9 +16,13 @@ enum class Api : int16_t {
   kFetch = 1,
   kListOffsets = 2,
   kMetadata = 3,
+  kFindCoordinator = 10,
   kApiVersions = 18,
   kCreateTopics = 19,
   kDeleteTopics = 20,
+  kInitProducerId = 22,
+  kAddPartitionsToTxn = 24,
+  kEndTxn = 26,
 };
 inline constexpr int16_t VersionOf(Api api) {
   switch (api) {
@@ -30,12 +34,19 @@ inline constexpr int16_t VersionOf(Api api) {
       return 4;
     case Api::kMetadata:
       return 5;
+    case Api::kFindCoordinator:
+      return 1;
     case Api::kApiVersions:
       return 0;
     case Api::kCreateTopics:
       return 4;
     case Api::kDeleteTopics:
       return 1;
+    case Api::kInitProducerId:
+      return 1;
+    case Api::kAddPartitionsToTxn:
+    case Api::kEndTxn:
+      return 2;
   }
   return 0;
 }
@@ -47,10 +58,15 @@ inline constexpr size_t kResponseHeadBytes = 8;
 
 // The fixed start of a request frame whose remaining bytes (client id and body) number
 // `rest_bytes`.
-void StoreRequestHead(char* to, Api api, int32_t correlation_id, size_t rest_bytes);
+void StoreRequestHead(char* to, Api api, int16_t version, int32_t correlation_id,
+                      size_t rest_bytes);
+inline void StoreRequestHead(char* to, Api api, int32_t correlation_id, size_t rest_bytes) {
+  StoreRequestHead(to, api, VersionOf(api), correlation_id, rest_bytes);
+}
 
-// What follows the head of every request.
+// What follows the head of every request, and of one in a flexible version.
 Writer BeginRequest();
+Writer BeginFlexibleRequest();
 
 // Kafka's error codes, counted. The codes that a benchmark is likely to meet have their names.
 using ErrorCounts = std::map<int16_t, int64_t>;

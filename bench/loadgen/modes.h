@@ -8,6 +8,7 @@ namespace millrace::loadgen {
 // refused, lost, stored wrongly or left unanswered.
 int RunProduce(const Options& options);
 int RunFetch(const Options& options);
+int RunTransactions(const Options& options);
 int RunTouch(const Options& options);
 int RunEvict(const Options& options);
 int RunPercentiles();

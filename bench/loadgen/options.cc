@@ -16,6 +16,7 @@ constexpr char kUsage[] = R"(usage: loadgen MODE --target HOST:PORT [--OPTION VA
 modes
   produce   keep `depth` requests in flight on each connection; with --rate, send that many per second instead,
             and count each latency from the moment the request was due
+  transactions  each connection is a transactional producer: begin, one request of records, commit, again
   fetch     read a topic from its beginning, again and again, or --once
   echo      serve on --target (port 0: any): answer every frame with --reply-bytes bytes; ends with its input
   touch     write --bytes of memory once and give it back
@@ -28,6 +29,9 @@ produce --depth 1  --acks all|1|0  --request-bytes 0 (per request; 0: one record
         --partitions 1  --partitions-per-request 1  --rate 0 (requests/s)  --total-bytes 0 (instead of a duration)
         --topic-config NAME=VALUE  --keep-topic  --readers 0 (consumers at the topic's end, each of all of it)
         --slice 0 (seconds; latencies by slices of the time, too)
+transactions  --record-bytes 100  --partitions 1  --partitions-per-request 1  --topic-config NAME=VALUE  --keep-topic
+        --records 1 (per transaction, spread over its partitions)
+        --transaction-version 2 (1: partitions are added by requests of their own, and epochs stay)
 fetch   --max-bytes 52428800  --partition-max-bytes 1048576  --verify-every 64 (responses; 0: never)  --keep-topic
         --once (to the end, and no longer than --duration)
 )";
@@ -67,6 +71,7 @@ class Arguments {
 Mode ModeNamed(std::string_view name) {
   if (name == "produce") return Mode::kProduce;
   if (name == "fetch") return Mode::kFetch;
+  if (name == "transactions") return Mode::kTransactions;
   if (name == "echo") return Mode::kEcho;
   if (name == "touch") return Mode::kTouch;
   if (name == "evict") return Mode::kEvict;
@@ -140,6 +145,24 @@ bool ParseProduce(std::string_view name, Arguments& arguments, Options& options)
   return true;
 }
 
+bool ParseTransactions(std::string_view name, Arguments& arguments, Options& options) {
+  if (name == "--record-bytes")
+    options.record_bytes = arguments.NumberOf<int64_t>(name, 0, kLargestRequest);
+  else if (name == "--partitions")
+    options.partitions = arguments.NumberOf<int32_t>(name, 1, 100'000);
+  else if (name == "--partitions-per-request")
+    options.partitions_per_request = arguments.NumberOf<int32_t>(name, 1, 100'000);
+  else if (name == "--records")
+    options.records_per_transaction = arguments.NumberOf<int32_t>(name, 1, 1'000'000);
+  else if (name == "--transaction-version")
+    options.transaction_version = arguments.NumberOf<int>(name, 1, 2);
+  else if (name == "--topic-config")
+    options.topic_configs.push_back(ConfigFrom(arguments.ValueOf(name)));
+  else
+    return false;
+  return true;
+}
+
 bool ParseFetch(std::string_view name, Arguments& arguments, Options& options) {
   if (name == "--max-bytes")
     options.max_bytes = arguments.NumberOf<int32_t>(name, 1);
@@ -178,6 +201,14 @@ void CheckProduce(const Options& options) {
     Usage("--readers need a time in", "--record-bytes");
 }
 
+void CheckTransactions(const Options& options) {
+  if (options.mode != Mode::kTransactions) return;
+  if (options.raw) Usage("no transactions with", "--raw");
+  if (options.topic.empty()) Usage("no", "--topic");
+  if (options.records_per_transaction % options.partitions_per_request != 0)
+    Usage("--records must be a multiple of", "--partitions-per-request");
+}
+
 }  // namespace
 
 Options ParseOptions(int argc, char** argv) {
@@ -189,6 +220,8 @@ Options ParseOptions(int argc, char** argv) {
     std::string_view name = arguments.Take();
     bool known = ParseShared(name, arguments, options);
     if (!known && options.mode == Mode::kProduce) known = ParseProduce(name, arguments, options);
+    if (!known && options.mode == Mode::kTransactions)
+      known = ParseTransactions(name, arguments, options);
     if (!known && options.mode == Mode::kFetch) known = ParseFetch(name, arguments, options);
     if (!known) known = ParseHelper(name, arguments, options);
     if (!known) Usage("unknown option", name);
@@ -200,6 +233,7 @@ Options ParseOptions(int argc, char** argv) {
   if (options.mode == Mode::kTouch && options.touch_bytes == 0) Usage("no", "--bytes");
   if (options.mode == Mode::kEvict && options.path.empty()) Usage("no", "--path");
   CheckProduce(options);
+  CheckTransactions(options);
   return options;
 }
 

@@ -9,7 +9,7 @@
 
 namespace millrace::loadgen {
 
-enum class Mode { kProduce, kFetch, kEcho, kTouch, kEvict, kPercentiles };
+enum class Mode { kProduce, kFetch, kTransactions, kEcho, kTouch, kEvict, kPercentiles };
 
 // What was asked for on the command line; main.cc prints the meaning of each.
 struct Options {
@@ -43,6 +43,11 @@ struct Options {
   // Above 0, latencies are also reported by slices of so many seconds of the window.
   double slice_seconds = 0;
   bool stamped() const { return readers > 0; }
+
+  // Transactions: each connection is a producer with an id of its own and one transaction at a
+  // time.
+  int transaction_version = 2;
+  int32_t records_per_transaction = 1;
 
   // Fetch.
   int32_t max_bytes = 50 << 20;

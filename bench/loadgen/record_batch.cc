@@ -32,13 +32,14 @@ std::string Record(int32_t offset_delta, std::string_view value) {
 
 }  // namespace
 
-RecordBatch BuildRecordBatch(size_t batch_bytes, size_t value_bytes, int64_t timestamp_ms) {
+RecordBatch BuildRecordBatch(size_t batch_bytes, size_t value_bytes, int64_t timestamp_ms,
+                             int32_t most_records) {
   // Values start at different places of one text, so that neighbours differ.
   constexpr size_t kSpread = 4096;
   const std::string text = RandomText(value_bytes + kSpread);
   std::string records;
   int32_t count = 0;
-  for (;;) {
+  while (count == 0 || count < most_records) {
     size_t start = static_cast<size_t>(count) * 61 % kSpread;
     std::string record = Record(count, std::string_view(text).substr(start, value_bytes));
     if (count > 0 && batch::kHeaderBytes + records.size() + record.size() > batch_bytes) break;
@@ -57,6 +58,15 @@ RecordBatch BuildRecordBatch(size_t batch_bytes, size_t value_bytes, int64_t tim
   Bytes covered(writer.at(batch::kAttributes), writer.size() - batch::kAttributes);
   StoreBigEndian(writer.at(batch::kCrc), Crc32c(0, covered));
   return RecordBatch{writer.Take(), count};
+}
+
+void MakeTransactional(std::string& batch, const BatchProducer& producer) {
+  StoreBigEndian(batch.data() + batch::kAttributes, batch::kTransactional);
+  StoreBigEndian(batch.data() + batch::kProducerId, producer.id);
+  StoreBigEndian(batch.data() + batch::kProducerEpoch, producer.epoch);
+  StoreBigEndian(batch.data() + batch::kBaseSequence, producer.base_sequence);
+  Bytes covered = Bytes(batch).subspan(batch::kAttributes);
+  StoreBigEndian(batch.data() + batch::kCrc, Crc32c(0, covered));
 }
 
 }  // namespace millrace::loadgen

@@ -21,11 +21,15 @@ inline constexpr size_t kMagic = 16;
 inline constexpr size_t kCrc = 17;
 inline constexpr size_t kAttributes = 21;
 inline constexpr size_t kLastOffsetDelta = 23;
+inline constexpr size_t kProducerId = 43;
+inline constexpr size_t kProducerEpoch = 51;
+inline constexpr size_t kBaseSequence = 53;
 inline constexpr size_t kRecordCount = 57;
 inline constexpr size_t kHeaderBytes = 61;
 // What a stamped batch ends with: the last 8 bytes of its last value, which then are a time of
 // NowNs(), and the count of that record's headers, 0.
 inline constexpr size_t kStampBytes = 9;
+inline constexpr int16_t kTransactional = 1 << 4;
 }  // namespace batch
 
 struct RecordBatch {
@@ -34,8 +38,17 @@ struct RecordBatch {
 };
 
 // An uncompressed batch of records without key, headers and producer id, whose values have
-// `value_bytes` each: as many as fit into `batch_bytes`, and at least one. The same arguments give
-// the same bytes.
-RecordBatch BuildRecordBatch(size_t batch_bytes, size_t value_bytes, int64_t timestamp_ms);
+// `value_bytes` each: as many as fit into `batch_bytes`, no more than `most_records` and at least
+// one. The same arguments give the same bytes.
+RecordBatch BuildRecordBatch(size_t batch_bytes, size_t value_bytes, int64_t timestamp_ms,
+                             int32_t most_records = INT32_MAX);
+
+// Makes `batch` one of a producer's transaction.
+struct BatchProducer {
+  int64_t id = -1;
+  int16_t epoch = -1;
+  int32_t base_sequence = -1;
+};
+void MakeTransactional(std::string& batch, const BatchProducer& producer);
 
 }  // namespace millrace::loadgen

@@ -27,7 +27,8 @@ T LoadBigEndian(const char* from) {
   return static_cast<T>(value);
 }
 
-// Appends fields of the non-flexible message versions, the only ones that the generator speaks.
+// Appends fields, those of flexible message versions too: compact lengths are one more than what
+// they count, and tagged fields are always none.
 class Writer {
  public:
   template <typename T>
@@ -58,6 +59,15 @@ class Writer {
     buffer_.push_back(static_cast<char>(zigzag));
     return *this;
   }
+  // The plain varint of compact lengths.
+  Writer& Unsigned(size_t value) {
+    for (; value >= 0x80; value >>= 7) buffer_.push_back(static_cast<char>(value | 0x80));
+    buffer_.push_back(static_cast<char>(value));
+    return *this;
+  }
+  Writer& CompactCount(size_t count) { return Unsigned(count + 1); }
+  Writer& CompactString(std::string_view text) { return CompactCount(text.size()).Raw(text); }
+  Writer& NoTags() { return Unsigned(0); }
 
   size_t size() const { return buffer_.size(); }
   char* at(size_t position) { return buffer_.data() + position; }
@@ -102,6 +112,38 @@ class Reader {
     int32_t count = Int32();
     if (count <= 0) return 0;
     return Has(static_cast<size_t>(count) * element_bytes) ? static_cast<size_t>(count) : 0;
+  }
+
+  uint64_t Unsigned() {
+    uint64_t value = 0;
+    for (int shift = 0; shift < 64; shift += 7) {
+      auto byte = static_cast<uint8_t>(Int8());
+      value |= static_cast<uint64_t>(byte & 0x7f) << shift;
+      if ((byte & 0x80) == 0) return value;
+    }
+    ok_ = false;
+    return 0;
+  }
+  // As Count(); null counts nothing.
+  size_t CompactCount(size_t element_bytes) {
+    uint64_t count = Unsigned();
+    if (count <= 1) return 0;
+    bool fits = count - 1 <= remaining() && Has((count - 1) * element_bytes);
+    if (!fits) ok_ = false;
+    return fits ? static_cast<size_t>(count - 1) : 0;
+  }
+  // A null string reads as an empty one.
+  std::string_view CompactString() {
+    size_t size = CompactCount(1);
+    std::string_view text(bytes_.data(), size);
+    bytes_ = bytes_.subspan(size);
+    return text;
+  }
+  void SkipTags() {
+    for (uint64_t count = Unsigned(); count > 0 && ok_; --count) {
+      Unsigned();
+      Skip(Unsigned());
+    }
   }
 
   bool ok() const { return ok_; }
