@@ -41,6 +41,17 @@ export class HeldAnswers {
     for (const held of answers) this.held.push(held)
   }
 
+  /** Takes out what one asker would be answered. */
+  drop(asker: Asker<unknown>): void {
+    this.held = this.held.filter(each => each.asker !== asker)
+  }
+
+  /** They wait with `others` from now on. */
+  moveTo(others: HeldAnswers): void {
+    others.add(this.held)
+    this.held = []
+  }
+
   give(): void {
     const { held } = this
     this.held = []

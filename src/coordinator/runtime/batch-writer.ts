@@ -1,9 +1,10 @@
 import { Writer } from '../../protocol/index.ts'
-import { batchHeaderBytes, batchOverheadBytes, currentMagic } from '../../records/batch-header.ts'
+import { BatchAttributes, batchHeaderBytes, batchOverheadBytes, currentMagic } from '../../records/batch-header.ts'
 import { crc32c } from '../../records/crc32c.ts'
 import { varintBytes, writeVarint } from '../../records/varint.ts'
 import type { CoordinatorRecord } from './record.ts'
 import type { RecordCodec } from './record-codec.ts'
+import type { TransactionalProducer } from './shard.ts'
 
 /** What a record takes besides key and value, at most: lengths and deltas as varints, attributes, no headers. */
 const recordOverheadBytes = 5 + 1 + 1 + 5 + 5 + 5 + 1
@@ -107,8 +108,8 @@ export class BatchWriter {
     bytes[at + Math.max(valueBytes, 0)] = 0
   }
 
-  /** The whole batch, with base offset 0: a view that the next reset ends. */
-  seal(timestampMs: number): Uint8Array {
+  /** The whole batch, with base offset 0 and as part of `producer`'s transaction: a view that the next reset ends. */
+  seal(timestampMs: number, producer?: TransactionalProducer): Uint8Array {
     const batch = this.writer.written()
     const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength)
     const timestamp = BigInt(timestampMs)
@@ -116,12 +117,12 @@ export class BatchWriter {
     view.setInt32(8, batch.length - batchOverheadBytes)
     view.setInt32(12, -1)
     view.setInt8(16, currentMagic)
-    view.setInt16(21, 0)
+    view.setInt16(21, producer === undefined ? 0 : BatchAttributes.transactional)
     view.setInt32(23, this.records - 1)
     view.setBigInt64(27, timestamp)
     view.setBigInt64(35, timestamp)
-    view.setBigInt64(43, -1n)
-    view.setInt16(51, -1)
+    view.setBigInt64(43, producer?.producerId ?? -1n)
+    view.setInt16(51, producer?.producerEpoch ?? -1)
     view.setInt32(53, -1)
     view.setInt32(57, this.records)
     view.setUint32(17, crc32c(batch.subarray(21)))

@@ -1,5 +1,6 @@
 import type { Logger } from '../../base/logger.ts'
-import type { Clock, Storage, Timers } from '../../base/world.ts'
+import type { Clock, Storage, Timer, Timers } from '../../base/world.ts'
+import type { TransactionMarker } from '../../log/transaction-marker.ts'
 import { ErrorCode, type RecordSchema } from '../../protocol/index.ts'
 import type { PartitionTable } from '../../replication/partition-table.ts'
 import { Ask } from './asks.ts'
@@ -7,7 +8,7 @@ import { BatchPool, TurnRecords } from './batch-writer.ts'
 import { CoordinatorError } from './coordinator-error.ts'
 import { partitionOfKey } from './key-hash.ts'
 import { RecordCodec } from './record-codec.ts'
-import type { Asker, Shard, Turn } from './shard.ts'
+import type { Asker, Shard, TransactionalProducer, Turn } from './shard.ts'
 import { type HostParts, ShardHost } from './shard-host.ts'
 
 export interface RuntimeParts<S extends Shard> {
@@ -31,6 +32,8 @@ export interface RuntimeParts<S extends Shard> {
 
 /** Of group.coordinator.append.linger.ms=-1: who commits alone does not wait. */
 const adaptiveLingerMs = 5
+/** A transaction that ends while it is looked for is not there the next time, unless another has begun. */
+const maxVerifications = 3
 
 /**
  * Runs a coordinator: a shard for each partition of its topic, made from the partition's log before it is first asked.
@@ -47,6 +50,9 @@ export class CoordinatorRuntime<S extends Shard> {
   private loading: ShardHost<S> | undefined
   private stopped = false
   private flushedMs = Number.NEGATIVE_INFINITY
+  private linger: Timer | undefined
+  /** Beyond any linger. */
+  private flushAsked = false
 
   constructor(parts: RuntimeParts<S>) {
     this.parts = parts
@@ -61,7 +67,7 @@ export class CoordinatorRuntime<S extends Shard> {
       batches: new BatchPool(),
       newShard: partition => parts.newShard(partition),
       commitTimeoutMs: () => parts.commitTimeoutMs(),
-      flushSoon: host => this.flushSoon(host),
+      flushSoon: (host, urgent) => this.flushSoon(host, urgent),
       loadSoon: (host, first) => this.loadSoon(host, first),
     }
   }
@@ -83,12 +89,36 @@ export class CoordinatorRuntime<S extends Shard> {
    * now on being loaded), its log did not take what it wrote, it was moved or stopped.
    */
   ask<Response>(partition: number, work: (shard: S, turn: Turn, asker: Asker<Response>) => void): Promise<Response> {
+    return this.askAs(partition, undefined, work)
+  }
+
+  /**
+   * The same for a turn whose records become part of the producer's transaction. Whether it has one there, and that
+   * this partition belongs to it, is for `verify` to find out, unless the partition knows it; a transaction that ends
+   * meanwhile is looked for again.
+   */
+  async askInTransaction<Response>(
+    partition: number,
+    producer: TransactionalProducer,
+    verify: (() => Promise<ErrorCode>) | undefined,
+    work: (shard: S, turn: Turn, asker: Asker<Response>) => void,
+  ): Promise<Response> {
     const host = this.host(partition)
-    if (host === undefined) {
-      if (!this.stopped) this.parts.onTopicMissing()
-      return Promise.reject(new CoordinatorError(ErrorCode.NOT_COORDINATOR))
+    for (let tries = 1; verify !== undefined && host !== undefined && !host.isOpen(producer); tries++) {
+      if (tries > maxVerifications) throw new CoordinatorError(ErrorCode.CONCURRENT_TRANSACTIONS)
+      const guard = host.guard(producer.producerId)
+      const code = await verify().finally(() => guard.release())
+      if (code !== ErrorCode.NONE) throw new CoordinatorError(code)
+      if (!guard.ended) break
     }
-    return new Promise((resolve, reject) => host.ask(new Ask<Response>(resolve, reject), work))
+    return await this.askAs(partition, producer, work)
+  }
+
+  /** Ends a producer's transaction in a partition: resolves with NONE when that is committed, else as `ask` rejects. */
+  endTransaction(partition: number, marker: TransactionMarker): Promise<ErrorCode> {
+    const host = this.host(partition)
+    if (host === undefined) return Promise.reject(new CoordinatorError(ErrorCode.NOT_COORDINATOR))
+    return new Promise((resolve, reject) => host.endTransaction(marker, new Ask(resolve, reject)))
   }
 
   /** Runs `work` in a turn of one shard, or of all: at once, or when it is loaded; never where it is not being loaded. */
@@ -115,6 +145,19 @@ export class CoordinatorRuntime<S extends Shard> {
     this.toFlush.clear()
   }
 
+  private askAs<Response>(
+    partition: number,
+    producer: TransactionalProducer | undefined,
+    work: (shard: S, turn: Turn, asker: Asker<Response>) => void,
+  ): Promise<Response> {
+    const host = this.host(partition)
+    if (host === undefined) {
+      if (!this.stopped) this.parts.onTopicMissing()
+      return Promise.reject(new CoordinatorError(ErrorCode.NOT_COORDINATOR))
+    }
+    return new Promise((resolve, reject) => host.ask(new Ask<Response>(resolve, reject), work, producer))
+  }
+
   private host(index: number): ShardHost<S> | undefined {
     if (this.stopped) return undefined
     const partition = this.parts.table.topic(this.parts.topic)?.partitions[index]
@@ -129,20 +172,26 @@ export class CoordinatorRuntime<S extends Shard> {
 
   /**
    * With what the turn of the loop brings. While appends come closer than the linger to each other, they wait until it is
-   * over: what comes until then is made durable in one pass, which wakes each thread once.
+   * over: what comes until then is made durable in one pass, which wakes each thread once. A transaction waits for no
+   * linger: its other steps wait for it.
    */
-  private flushSoon(host: ShardHost<S>): void {
+  private flushSoon(host: ShardHost<S>, urgent: boolean): void {
     const { clock, timers } = this.parts
-    const asked = this.toFlush.size > 0
+    const lingers = this.toFlush.size > 0
     this.toFlush.add(host)
-    if (asked) return
-    const set = this.parts.appendLingerMs()
+    if (this.flushAsked || (lingers && !urgent)) return
+    const set = urgent ? 0 : this.parts.appendLingerMs()
     const lingerMs = set < 0 ? this.flushedMs + adaptiveLingerMs - clock.monotonicMs() : set
-    if (lingerMs > 0) timers.after(lingerMs, () => this.flush())
+    this.linger?.cancel()
+    this.linger = undefined
+    this.flushAsked = lingerMs <= 0
+    if (lingerMs > 0) this.linger = timers.after(lingerMs, () => this.flush())
     else timers.soon(() => this.flush())
   }
 
   private flush(): void {
+    this.flushAsked = false
+    this.linger = undefined
     this.flushedMs = this.parts.clock.monotonicMs()
     const hosts = [...this.toFlush]
     this.toFlush.clear()

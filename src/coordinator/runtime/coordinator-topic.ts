@@ -1,5 +1,5 @@
 import type { Logger } from '../../base/logger.ts'
-import type { OffsetsTopicValues } from '../../config/group-values.ts'
+import type { CoordinatorTopicValues } from '../../config/group-values.ts'
 import { ErrorCode } from '../../protocol/index.ts'
 import type { PartitionTable } from '../../replication/partition-table.ts'
 import type { TopicLifecycle } from '../../replication/topic-lifecycle.ts'
@@ -9,7 +9,7 @@ export class CoordinatorTopic {
   readonly name: string
   private readonly topics: TopicLifecycle
   private readonly table: PartitionTable
-  private readonly settings: () => OffsetsTopicValues
+  private readonly settings: () => CoordinatorTopicValues
   private readonly logger: Logger
   private making: Promise<boolean> | undefined
 
@@ -18,7 +18,7 @@ export class CoordinatorTopic {
     parts: {
       topics: TopicLifecycle
       table: PartitionTable
-      settings: () => OffsetsTopicValues
+      settings: () => CoordinatorTopicValues
       logger: Logger
     },
   ) {
@@ -44,7 +44,7 @@ export class CoordinatorTopic {
 
   private async make(): Promise<boolean> {
     const { name } = this
-    const { partitions, replicationFactor, segmentBytes } = this.settings()
+    const { partitions, replicationFactor, segmentBytes, minInSyncReplicas } = this.settings()
     const failed = (reason: string): false => {
       this.logger.error({ topic: name, reason }, "a coordinator's topic could not be made: its clients have to wait")
       return false
@@ -61,6 +61,9 @@ export class CoordinatorTopic {
           { name: 'segment.bytes', value: String(segmentBytes) },
           // Whatever the broker's default is: see Partition.
           { name: 'write.caching', value: 'false' },
+          ...(minInSyncReplicas === undefined
+            ? []
+            : [{ name: 'min.insync.replicas', value: String(minInSyncReplicas) }]),
         ],
       })
       if (created.ok || created.error.code === ErrorCode.TOPIC_ALREADY_EXISTS) return true

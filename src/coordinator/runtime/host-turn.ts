@@ -3,7 +3,7 @@ import type { Clock } from '../../base/world.ts'
 import { Ask, type Held } from './asks.ts'
 import type { TurnRecords } from './batch-writer.ts'
 import type { CoordinatorRecord } from './record.ts'
-import type { Asker, ReplayedFrom, Shard, Turn } from './shard.ts'
+import type { Asker, ReplayedFrom, Shard, TransactionalProducer, Turn } from './shard.ts'
 import type { ShardTimers, TurnWork } from './shard-timers.ts'
 
 /** A shard and all that goes with it when it is thrown away. */
@@ -32,12 +32,17 @@ export class HostTurn<S extends Shard> implements Turn {
   readonly nowMs: number
   readonly wallMs: number
   readonly answers: Held[] = []
+  /** Of whose transaction all that it writes becomes part. */
+  readonly producer: TransactionalProducer | undefined
+  private readonly from: ReplayedFrom
   private readonly parts: TurnParts
   private readonly life: Life<S>
   private readonly maxBatchBytes: number
   private over = false
 
-  constructor(parts: TurnParts, life: Life<S>, maxBatchBytes: number) {
+  constructor(parts: TurnParts, life: Life<S>, maxBatchBytes: number, producer?: TransactionalProducer) {
+    this.producer = producer
+    this.from = producer === undefined ? thisTurn : { offset: -1, ...producer }
     this.parts = parts
     this.life = life
     this.maxBatchBytes = maxBatchBytes
@@ -53,7 +58,7 @@ export class HostTurn<S extends Shard> implements Turn {
     this.check()
     for (const record of records) {
       this.parts.records.add(record)
-      this.life.shard.replay(record, thisTurn)
+      this.life.shard.replay(record, this.from)
     }
   }
 

@@ -1,41 +1,33 @@
 import { assert } from '../../base/assert.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Clock, Timer, Timers } from '../../base/world.ts'
+import type { AppendFailure } from '../../log/append-failure.ts'
+import type { TransactionMarker } from '../../log/transaction-marker.ts'
 import { ErrorCode } from '../../protocol/index.ts'
 import type { Partition } from '../../replication/partition.ts'
-import { type Ask, HeldAnswers, InFlight, refuseAll } from './asks.ts'
-import type { BatchPool, BatchWriter } from './batch-writer.ts'
+import { type Ask, HeldAnswers, refuseAll } from './asks.ts'
 import { codeOfLogFailure } from './coordinator-error.ts'
 import { HostTurn, Life, type TurnParts } from './host-turn.ts'
 import { type ReplayParts, replayLog } from './replay.ts'
-import type { Asker, Shard, Turn } from './shard.ts'
+import type { Asker, Shard, TransactionalProducer, Turn } from './shard.ts'
 import { ShardTimers, type TurnWork } from './shard-timers.ts'
+import { type TransactionGuard, TransactionGuards } from './transaction-guards.ts'
+import { WriteQueue, type WriteQueueParts } from './write-queue.ts'
 
 /** What the hosts of one runtime share. */
-export interface HostParts<S extends Shard> extends ReplayParts, TurnParts {
+export interface HostParts<S extends Shard> extends ReplayParts, TurnParts, WriteQueueParts {
   readonly clock: Clock
   readonly timers: Timers
   readonly logger: Logger
-  readonly batches: BatchPool
   newShard(partition: number): S
-  /** How long an append may take to be committed before who waits for it is told so. */
-  commitTimeoutMs(): number
-  /** Calls the host's `flush` once the work that is ready now has been done. */
-  flushSoon(host: ShardHost<S>): void
+  /** Calls the host's `flush` once the work that is ready now has been done; `urgent`: whatever the linger is. */
+  flushSoon(host: ShardHost<S>, urgent: boolean): void
   /** Calls the host's `load` when it is its turn to load; `first`: somebody waits for it. */
   loadSoon(host: ShardHost<S>, first: boolean): void
 }
 
-/** Records of some turns, not appended yet, and who is answered when they are committed. */
-interface Pending {
-  readonly batch: BatchWriter
-  readonly answers: HeldAnswers
-}
-
 const firstRetryMs = 100
 const lastRetryMs = 30_000
-
-const waitedFor = ({ answers }: { readonly answers: HeldAnswers }): boolean => answers.waitedFor
 
 /**
  * The shard of one partition: loads it, runs its turns one at a time, appends what they wrote, answers when that is
@@ -50,19 +42,24 @@ export class ShardHost<S extends Shard> {
   private stopped = false
   /** Of turns that came while the shard was being loaded, and are no request. */
   private waiting: ((shard: S, turn: Turn) => void)[] = []
-  private pending: Pending[] = []
-  /** In the order of their end offsets. */
-  private readonly inFlight: InFlight[] = []
-  private watchTimer: Timer | undefined
+  private readonly writes: WriteQueue
+  private readonly guards = new TransactionGuards()
   private retryTimer: Timer | undefined
   private retryMs = firstRetryMs
   private turn: HostTurn<S> | undefined
-  private waitsForRoom = false
 
   constructor(index: number, partition: Partition, parts: HostParts<S>) {
     this.index = index
     this.parts = parts
     this.partition = partition
+    this.writes = new WriteQueue(parts, partition, {
+      appendFailed: this.appendFailed,
+      transactionEnded: ({ producerId, producerEpoch, committed }) =>
+        this.life?.shard.replayTransactionEnd(producerId, producerEpoch, committed),
+      committed: () => {
+        this.retryMs = firstRetryMs
+      },
+    })
     this.follow(partition)
   }
 
@@ -80,6 +77,7 @@ export class ShardHost<S extends Shard> {
   private follow(partition: Partition): void {
     this.partition.onOffline = () => {}
     this.partition = partition
+    this.writes.partition = partition
     partition.onOffline = code => this.gone(codeOfLogFailure(code))
   }
 
@@ -89,18 +87,58 @@ export class ShardHost<S extends Shard> {
     this.retryTimer = undefined
   }
 
-  ask<Response>(ask: Ask<Response>, work: (shard: S, turn: Turn, asker: Asker<Response>) => void): void {
-    if (this.life === undefined) {
-      const refused = this.stopped ? ErrorCode.NOT_COORDINATOR : this.beginLoad(true)
-      if (refused !== ErrorCode.NONE) {
-        ask.refuse(refused)
-        return
-      }
+  /** With a producer: what the turn writes becomes part of its transaction. */
+  ask<Response>(
+    ask: Ask<Response>,
+    work: (shard: S, turn: Turn, asker: Asker<Response>) => void,
+    producer?: TransactionalProducer,
+  ): void {
+    const refused = this.refusal(producer)
+    if (refused !== ErrorCode.NONE) {
+      ask.refuse(refused)
+      return
     }
     const life = this.life
     assert(life !== undefined, 'a shard that is asked is loaded', { partition: this.index })
     life.open.add(ask as Ask<unknown>)
-    this.run(turn => work(life.shard, turn, ask), ask as Ask<unknown>)
+    this.run(turn => work(life.shard, turn, ask), ask as Ask<unknown>, producer)
+  }
+
+  /** Writes the marker behind all that was written until now; answers NONE when it is committed. */
+  endTransaction(marker: TransactionMarker, ask: Ask<ErrorCode>): void {
+    this.guards.ended(marker.producerId)
+    const refused = this.refusal()
+    if (refused !== ErrorCode.NONE) {
+      ask.refuse(refused)
+      return
+    }
+    this.writes.addMarker(marker, ask, this.parts.clock.monotonicMs())
+    this.writes.flush()
+  }
+
+  /** Tells whether a transaction of the producer ends here while its coordinator is asked about it. */
+  guard(producerId: bigint): TransactionGuard {
+    return this.guards.begin(producerId)
+  }
+
+  /** The producer's transaction has records here already: nobody has to be asked whether they may follow. */
+  isOpen({ producerId, producerEpoch }: TransactionalProducer): boolean {
+    if (this.writes.pendingMarker(producerId) !== undefined) return false
+    return this.partition.openTransactionOf(producerId, producerEpoch) >= 0
+  }
+
+  /** NONE: the shard is there, and takes what this producer writes. */
+  private refusal(producer?: TransactionalProducer): ErrorCode {
+    if (this.life === undefined) {
+      const refused = this.stopped ? ErrorCode.NOT_COORDINATOR : this.beginLoad(true)
+      if (refused !== ErrorCode.NONE) return refused
+    }
+    if (producer === undefined) return ErrorCode.NONE
+    // What the log refuses would take the shard's state along.
+    const { producerId, producerEpoch } = producer
+    const marker = this.writes.pendingMarker(producerId)
+    const newest = Math.max(marker?.producerEpoch ?? -1, this.partition.log?.producers.epochOf(producerId) ?? -1)
+    return producerEpoch < newest ? ErrorCode.INVALID_PRODUCER_EPOCH : ErrorCode.NONE
   }
 
   /** Work that nobody waits for: done now, or when the shard is loaded, or never if it is not to be. */
@@ -173,20 +211,7 @@ export class ShardHost<S extends Shard> {
 
   /** Appends what the turns since the last time have written. */
   flush(): void {
-    if (this.waitsForRoom) return
-    while (this.pending.length > 0) {
-      const room = this.partition.room()
-      if (room !== undefined) {
-        this.waitsForRoom = true
-        const again = (): void => {
-          this.waitsForRoom = false
-          this.flush()
-        }
-        void room.then(again, again)
-        return
-      }
-      this.append(this.pending.shift()!)
-    }
+    this.writes.flush()
   }
 
   /** Ends for good: what was written is appended, and whoever waits is told to ask elsewhere. */
@@ -194,64 +219,18 @@ export class ShardHost<S extends Shard> {
     this.stopped = true
     this.flush()
     this.discard(ErrorCode.NOT_COORDINATOR)
-    for (const { answers } of this.inFlight) answers.refuse(ErrorCode.NOT_COORDINATOR)
+    this.writes.stop(ErrorCode.NOT_COORDINATOR)
     this.partition.onOffline = () => {}
     this.retryTimer?.cancel()
-    this.watchTimer?.cancel()
   }
 
-  private append({ batch, answers }: Pending): void {
-    const { clock, batches, logger } = this.parts
-    const nowMs = clock.wallMs()
-    const appended = this.partition.appendOwn(batch.seal(nowMs), nowMs)
-    batches.give(batch)
-    if (appended.ok) {
-      this.fly(appended.value.endOffset, answers)
-      return
-    }
-    const { code, message } = appended.error
-    logger.error(
+  private readonly appendFailed = ({ code, message }: AppendFailure): void => {
+    this.parts.logger.error(
       { topic: this.partition.topic, partition: this.index, error: message, retryMs: this.retryMs },
       'the log of a coordinator did not take its records: its state is made again from the log',
     )
-    const told = codeOfLogFailure(code)
-    answers.refuse(told)
-    this.discard(told)
+    this.discard(codeOfLogFailure(code))
     this.loadLater()
-  }
-
-  /** Answers wait until everything below `endOffset` is committed. */
-  private fly(endOffset: number, answers: HeldAnswers): void {
-    const flight = new InFlight(endOffset, answers, this.landed)
-    this.inFlight.push(flight)
-    this.partition.whenCommitted(flight)
-  }
-
-  private readonly landed = (flight: InFlight, code: ErrorCode): void => {
-    const at = this.inFlight.indexOf(flight)
-    assert(at >= 0, 'an append is committed once', { partition: this.index, endOffset: flight.endOffset })
-    this.inFlight.splice(at, 1)
-    if (code === ErrorCode.NONE) {
-      this.retryMs = firstRetryMs
-      flight.answers.give()
-    } else flight.answers.refuse(codeOfLogFailure(code))
-  }
-
-  /** One timer for all who wait, for room or to be committed: it looks whether the first of them has waited too long. */
-  private watchAnswers(): void {
-    if (this.watchTimer !== undefined) return
-    const first = this.inFlight.find(waitedFor) ?? this.pending.find(waitedFor)
-    if (first === undefined) return
-    const { clock, timers } = this.parts
-    const timeoutMs = this.parts.commitTimeoutMs()
-    const waitMs = Math.max(first.answers.sinceMs + timeoutMs - clock.monotonicMs(), 1)
-    this.watchTimer = timers.after(waitMs, () => {
-      this.watchTimer = undefined
-      const late = clock.monotonicMs() - timeoutMs
-      for (const { answers } of [...this.inFlight, ...this.pending])
-        if (answers.sinceMs <= late) answers.refuse(codeOfLogFailure(ErrorCode.REQUEST_TIMED_OUT))
-      this.watchAnswers()
-    })
   }
 
   private newLife(): Life<S> {
@@ -271,18 +250,19 @@ export class ShardHost<S extends Shard> {
     assert(log !== undefined, 'a shard lives on a log')
     this.life = life
     // What was found in the log is not committed before it is durable.
-    if (partition.highWatermark < log.logEnd) this.fly(log.logEnd, new HeldAnswers(this.parts.clock.monotonicMs()))
+    if (partition.highWatermark < log.logEnd)
+      this.writes.fly(log.logEnd, new HeldAnswers(this.parts.clock.monotonicMs()))
     this.run(turn => life.shard.loaded(turn))
     const { waiting } = this
     this.waiting = []
     for (const work of waiting) this.tell(work)
   }
 
-  private run(work: TurnWork, ask?: Ask<unknown>): void {
+  private run(work: TurnWork, ask?: Ask<unknown>, producer?: TransactionalProducer): void {
     const { life, parts } = this
     assert(life !== undefined, 'a turn runs on a shard')
     assert(this.turn === undefined, 'turns do not nest', { partition: this.index })
-    const turn = new HostTurn(parts, life, this.maxBatchBytes)
+    const turn = new HostTurn(parts, life, this.maxBatchBytes, producer)
     this.turn = turn
     try {
       work(turn)
@@ -303,28 +283,20 @@ export class ShardHost<S extends Shard> {
     return this.partition.log?.settings.maxMessageBytes ?? 0
   }
 
-  /** Its records join those of the turns before it, where a batch takes them all. */
   private ended(turn: HostTurn<S>): void {
-    const { records, batches } = this.parts
-    if (records.count > 0) {
-      let last = this.pending.at(-1)
-      if (last === undefined || last.batch.bytes + records.bytes > this.maxBatchBytes) {
-        last = { batch: batches.take(), answers: new HeldAnswers(turn.nowMs) }
-        this.pending.push(last)
-      }
-      last.batch.add(records)
-      records.reset()
-      this.parts.flushSoon(this)
+    if (this.parts.records.count > 0) {
+      this.writes.addRecords(turn.nowMs, turn.producer, this.maxBatchBytes)
+      this.parts.flushSoon(this, turn.producer !== undefined)
     }
     if (turn.answers.length === 0) return
-    const waitsFor = this.pending.at(-1)?.answers ?? this.inFlight.at(-1)?.answers
+    const waitsFor = this.writes.newest
     if (waitsFor === undefined) {
       for (const { asker, response } of turn.answers) asker.answered(response)
       return
     }
     waitsFor.add(turn.answers)
     // Who comes to wait for what others have been given up on is to be told as well.
-    this.watchAnswers()
+    this.writes.watchAnswers()
   }
 
   /** A mistake in the shard's code: half a turn may be in its state, and none of it goes to the log. */
@@ -347,15 +319,12 @@ export class ShardHost<S extends Shard> {
     this.loadLater()
   }
 
-  /** Ends the shard's life. Answers whose records are in the log still wait for them. */
+  /** Ends the shard's life. */
   private discard(code: ErrorCode): void {
     const { life } = this
     this.life = undefined
     life?.timers.cancelAll()
-    for (const { answers, batch } of this.pending.splice(0)) {
-      answers.refuse(code)
-      this.parts.batches.give(batch)
-    }
+    this.writes.dropPending(code)
     for (const ask of life?.open ?? []) ask.refuse(code)
   }
 

@@ -36,13 +36,16 @@ export interface Turn {
   cancel(key: string): void
 }
 
-/** Where a record that is replayed stands, beside its content. */
-export interface ReplayedFrom {
-  /** -1 for a record of this turn, whose offset is not known yet. */
-  readonly offset: number
-  /** Of the transaction that it is part of; -1 when it is part of none. */
+/** Whose transaction records become part of. */
+export interface TransactionalProducer {
   readonly producerId: bigint
   readonly producerEpoch: number
+}
+
+/** Where a record that is replayed stands, beside its content; the producer is -1 when it is part of no transaction. */
+export interface ReplayedFrom extends TransactionalProducer {
+  /** -1 for a record of this turn, whose offset is not known yet. */
+  readonly offset: number
 }
 
 /**
