@@ -156,6 +156,18 @@ export const brokerDefinitions = definitions<BrokerDefinition>([
   fixed('security.inter.broker.protocol', ConfigType.string, 'PLAINTEXT'),
   int('socket.request.max.bytes', 100 << 20, atLeast(1)),
   int('telemetry.max.bytes', 1 << 20, atLeast(1)),
+  int('transaction.abort.timed.out.transaction.cleanup.interval.ms', 10_000, atLeast(1)),
+  int('transaction.max.timeout.ms', 15 * 60_000, atLeast(1)),
+  dynamic('transaction.partition.verification.enable', ConfigType.boolean, 'true'),
+  int('transaction.remove.expired.transaction.cleanup.interval.ms', 3_600_000, atLeast(1)),
+  int('transaction.state.log.load.buffer.size', 5 << 20, atLeast(1)),
+  // Kafka's 2 and 3 are more than one node can carry, as with the offsets.
+  int('transaction.state.log.min.isr', 1, atLeast(1)),
+  int('transaction.state.log.num.partitions', 50, atLeast(1)),
+  config('transaction.state.log.replication.factor', ConfigType.short, '1', atLeast(1)),
+  int('transaction.state.log.segment.bytes', 100 << 20, atLeast(1)),
+  config('transaction.two.phase.commit.enable', ConfigType.boolean, 'false'),
+  int('transactional.id.expiration.ms', 7 * dayMs, atLeast(1)),
   topicLike('unclean.leader.election.enable'),
   topicLike('write.caching'),
 ])

@@ -148,6 +148,23 @@ const brokerDocumentation: Readonly<Record<string, string>> = {
   'security.inter.broker.protocol': 'How brokers talk to each other.',
   'socket.request.max.bytes': 'The largest request that is read, in bytes.',
   'telemetry.max.bytes': 'The most that a client may push of its metrics at once, in bytes.',
+  'transaction.abort.timed.out.transaction.cleanup.interval.ms':
+    'How often transactions are looked at for those that have run longer than their producer allowed, which are aborted.',
+  'transaction.max.timeout.ms':
+    'The longest timeout that a transactional producer may ask for: readers of committed records wait that long for it.',
+  'transaction.partition.verification.enable':
+    'Whether the first write of a transaction to a partition is preceded by asking its coordinator about it.',
+  'transaction.remove.expired.transaction.cleanup.interval.ms':
+    'How often transactional ids are looked at for those that have expired.',
+  'transaction.state.log.load.buffer.size': 'Bytes that are read at a time while transactions are loaded.',
+  'transaction.state.log.min.isr': 'The min.insync.replicas of __transaction_state, when it is created.',
+  'transaction.state.log.num.partitions': 'How many partitions __transaction_state is created with.',
+  'transaction.state.log.replication.factor': 'How many replicas __transaction_state is created with.',
+  'transaction.state.log.segment.bytes': 'The segment.bytes of __transaction_state, when it is created.',
+  'transaction.two.phase.commit.enable':
+    'Whether a producer may keep a transaction open without a timeout, for a coordinator outside of the cluster.',
+  'transactional.id.expiration.ms':
+    'How long a transactional id without an ongoing transaction is remembered after it was last used.',
 }
 
 const groupDocumentation: Readonly<Record<string, string>> = {

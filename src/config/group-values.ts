@@ -10,11 +10,13 @@ export interface GroupInterval {
 
 export type ConsumerMigration = 'disabled' | 'upgrade' | 'downgrade' | 'bidirectional'
 
-/** What `__consumer_offsets` is made with. */
-export interface OffsetsTopicValues {
-  readonly partitions: number // offsets.topic.num.partitions
-  readonly replicationFactor: number // offsets.topic.replication.factor
-  readonly segmentBytes: number // offsets.topic.segment.bytes
+/** What a coordinator's topic is made with. */
+export interface CoordinatorTopicValues {
+  readonly partitions: number // offsets.topic.num.partitions, transaction.state.log.num.partitions
+  readonly replicationFactor: number // offsets.topic.replication.factor, transaction.state.log.replication.factor
+  readonly segmentBytes: number // offsets.topic.segment.bytes, transaction.state.log.segment.bytes
+  /** Undefined: as other topics have it. */
+  readonly minInSyncReplicas?: number // transaction.state.log.min.isr
 }
 
 /** What the broker's configs say of consumer groups. */
@@ -26,7 +28,7 @@ export interface LiveGroupValues {
   readonly offsetMetadataMaxBytes: number // offset.metadata.max.bytes
   readonly commitTimeoutMs: number // offsets.commit.timeout.ms
   readonly appendLingerMs: number // group.coordinator.append.linger.ms
-  readonly offsetsTopic: OffsetsTopicValues
+  readonly offsetsTopic: CoordinatorTopicValues
   readonly offsetsRetentionMs: number // offsets.retention.minutes
   readonly offsetsRetentionCheckMs: number // offsets.retention.check.interval.ms
   /** KIP-848 groups are served (group.coordinator.rebalance.protocols). */

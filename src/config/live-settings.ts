@@ -9,6 +9,7 @@ import {
 import { type Configs, parseConfig, parseNumber } from './definition.ts'
 import { groupValues, type LiveGroupValues } from './group-values.ts'
 import { TopicSettings } from './topic-settings.ts'
+import { type LiveTransactionValues, transactionValues } from './transaction-values.ts'
 
 /** What the broker runs with at this moment, of what may change while it runs. */
 export interface LiveValues {
@@ -18,6 +19,7 @@ export interface LiveValues {
   readonly producerExpirationMs: number // producer.id.expiration.ms
   readonly cleaner: LiveCleanerValues
   readonly groups: LiveGroupValues
+  readonly transactions: LiveTransactionValues
 }
 
 /** What is set for the cleaner of compacted logs as a whole. */
@@ -105,5 +107,6 @@ function valuesOf(layers: BrokerLayers): LiveValues {
       backoffMs: number('log.cleaner.backoff.ms'),
     },
     groups: groupValues(text),
+    transactions: transactionValues(text),
   }
 }
