@@ -7,8 +7,8 @@ import { type ApiHandler, serve } from './serve.ts'
 import { TurnShare } from './turn-share.ts'
 
 /**
- * DescribeProducers v0: the idempotent producers that a partition remembers, with the last sequence and time of each.
- * None has a transaction open.
+ * DescribeProducers v0: the idempotent producers that a partition remembers, with the last sequence and time of each, and
+ * where its open transaction begins: what holds committed reads back is found by it (KIP-664).
  */
 export function serveDescribeProducers(table: PartitionTable): ApiHandler {
   return serve(describeProducers, { min: 0, max: 0, wide: true }, async (request, context) => {
@@ -69,4 +69,5 @@ const activeProducer = (producerId: bigint, entry: ProducerEntry): ActiveProduce
   lastSequence: lastSequenceIn(entry),
   lastTimestamp: entry.lastTimestampMs,
   coordinatorEpoch: entry.coordinatorEpoch,
+  currentTxnStartOffset: entry.transactionStart,
 })

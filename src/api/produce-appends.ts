@@ -5,6 +5,7 @@ import { BatchAttributes, batchHeaderBytes, Codec, currentMagic, magicAt } from 
 import type { Partition } from '../replication/partition.ts'
 import type { PartitionTable } from '../replication/partition-table.ts'
 import { failureAs, PartitionAnswer } from './partition-answer.ts'
+import type { ProduceTransaction } from './produce-transaction.ts'
 import type { RequestContext } from './serve.ts'
 import type { Unfolded, Unfolder, Unfolding } from './unfolder.ts'
 
@@ -13,8 +14,10 @@ type TopicData = ProduceRequest['topicData'][number]
 type PartitionData = TopicData['partitionData'][number]
 type KnownTopic = ReturnType<PartitionTable['topic']>
 
-/** Low byte of a batch's attributes: its codec. */
-const codecAt = 22
+/** Low byte of a batch's attributes: its codec, and whether it is part of a transaction. */
+const kindAt = 22
+const plain = 0
+const foldedOrTransactional = BatchAttributes.codecMask | BatchAttributes.transactional
 export const firstTopicIdVersion = 13
 const firstLeaderVersion = 10
 const firstZstdVersion = 7
@@ -45,7 +48,10 @@ export class ProduceAppends {
   private readonly unfolder: Unfolder
   private readonly request: ProduceRequest
   private readonly context: RequestContext
-  private readonly nowMs: number
+  /** Of a request that names a transactional id; it is settled before the first append. */
+  private readonly transaction: ProduceTransaction | undefined
+  private readonly wallMs: () => number
+  private nowMs = 0
   private readonly byId: boolean
   private readonly validAcks: boolean
   /** The place of the next append. */
@@ -53,29 +59,38 @@ export class ProduceAppends {
   private partition = 0
   /** In the order of the request, the next append's first. */
   private readonly ahead: Ahead[] = []
-  /** The place from where on nothing was looked at yet for what to unfold. */
+  /** The place from where on nothing was looked at yet, for what to unfold and before that for the transaction. */
   private aheadTopic = 0
   private aheadPartition = 0
+  private settled: boolean
 
   constructor(
     table: PartitionTable,
     unfolder: Unfolder,
     request: ProduceRequest,
     context: RequestContext,
-    nowMs: number,
+    wallMs: () => number,
+    transaction: ProduceTransaction | undefined,
   ) {
     this.table = table
     this.unfolder = unfolder
     this.request = request
     this.context = context
-    this.nowMs = nowMs
+    this.wallMs = wallMs
+    this.transaction = transaction
+    this.settled = transaction === undefined
     this.byId = context.apiVersion >= firstTopicIdVersion
     this.validAcks = request.acks === 0 || request.acks === 1 || request.acks === -1
   }
 
   /** Goes on with the appends. Undefined when all are done, else what to wait for before it is called again. */
   step(): Promise<void> | undefined {
+    if (!this.settled) {
+      const due = this.settle(this.transaction!)
+      if (due !== undefined) return due
+    }
     const { topicData } = this.request
+    this.nowMs = this.wallMs()
     let left = partitionsPerTurn
     for (; this.topic < topicData.length; this.topic++, this.partition = 0) {
       const topic = topicData[this.topic]!
@@ -95,7 +110,8 @@ export class ProduceAppends {
         }
         const room = partition.room()
         if (room !== undefined) return room
-        if (this.codecOf(data) === Codec.none) {
+        const kind = this.kindOf(data)
+        if (kind === plain || (kind & BatchAttributes.codecMask) === Codec.none) {
           answers.push(this.append(partition, data, undefined))
         } else {
           left -= unfoldedWeight
@@ -118,22 +134,53 @@ export class ProduceAppends {
     return this.byId ? this.table.topicById(topic.topicId) : this.table.topic(topic.name)
   }
 
+  /** Looks through all batches for those of the transaction, then asks its coordinator about them. */
+  private settle(transaction: ProduceTransaction): Promise<void> | undefined {
+    const { topicData } = this.request
+    for (let left = partitionsPerTurn; this.aheadTopic < topicData.length; this.aheadTopic++, this.aheadPartition = 0) {
+      const topic = topicData[this.aheadTopic]!
+      const known = this.knownTopic(topic)
+      for (; this.aheadPartition < topic.partitionData.length; this.aheadPartition++) {
+        if (left-- <= 0) return this.context.nextTurn()
+        const data = topic.partitionData[this.aheadPartition]!
+        const partition = known?.partitions[data.index]
+        if (partition !== undefined && this.refusal(known, partition, data) === undefined)
+          transaction.take(known!.name, partition, data.records)
+      }
+    }
+    this.settled = true
+    return transaction.ask()
+  }
+
   /** In Kafka's order: is it known, is it one batch, are the acks such, may it be written, can they be had. */
   private refusal(known: KnownTopic, partition: Partition | undefined, data: PartitionData): AppendFailure | undefined {
+    if (this.transaction?.failure !== undefined) return this.transaction.failure
     if (partition === undefined)
       return failureAs(
         this.byId && known === undefined ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
       )
     if (data.records === null || data.records.length === 0)
       return appendFailure(ErrorCode.INVALID_RECORD, 'A produce request holds one record batch per partition.')
-    // Readers of that age could not unfold it (KIP-110).
-    if (this.context.apiVersion < firstZstdVersion && this.codecOf(data) === Codec.zstd)
-      return appendFailure(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, 'zstd needs Produce version 7 or later.')
+    const kind = this.kindOf(data)
+    if (kind !== plain) {
+      const failure = this.refusalOfKind(kind)
+      if (failure !== undefined) return failure
+    }
     if (!this.validAcks) return failureAs(ErrorCode.INVALID_REQUIRED_ACKS)
     // What a coordinator reads there decides what it tells its clients; as in Kafka, only tools may write to it.
     if (known?.internal === true && this.context.clientId !== adminClientId)
       return appendFailure(ErrorCode.INVALID_TOPIC_EXCEPTION, `Cannot append to internal topic ${known.name}.`)
     if (this.request.acks === -1 && partition.belowMinIsr) return failureAs(ErrorCode.NOT_ENOUGH_REPLICAS)
+    return this.transaction?.refusalOf(partition)
+  }
+
+  private refusalOfKind(kind: number): AppendFailure | undefined {
+    // Readers of that age could not unfold it (KIP-110).
+    if (this.context.apiVersion < firstZstdVersion && (kind & BatchAttributes.codecMask) === Codec.zstd)
+      return appendFailure(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, 'zstd needs Produce version 7 or later.')
+    // Kafka asks whether the client may use the transactional id, and nobody may use none.
+    if ((kind & BatchAttributes.transactional) !== 0 && this.transaction === undefined)
+      return failureAs(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
     return undefined
   }
 
@@ -143,7 +190,8 @@ export class ProduceAppends {
     if (unfolded !== undefined && !(unfolded instanceof Uint8Array)) return answer.refuse(unfolded)
     const { arena, view } = this.context
     const { position, length } = records!
-    const appended = partition.append({ arena, view, position, length, unfolded }, this.nowMs)
+    const guard = this.transaction?.guardOf(partition)
+    const appended = partition.append({ arena, view, position, length, unfolded }, this.nowMs, guard)
     if (!appended.ok) {
       answer.refuse(appended.error)
       if (answer.errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER && this.context.apiVersion >= firstLeaderVersion)
@@ -161,14 +209,16 @@ export class ProduceAppends {
     return answer
   }
 
-  /** Of a batch of magic 2; what is none is refused by its append. */
-  private codecOf({ records }: PartitionData): number {
-    if (records === null || records.length < batchHeaderBytes) return Codec.none
+  /** What a batch of magic 2 says of itself; what is none is refused by its append. */
+  private kindOf({ records }: PartitionData): number {
+    if (records === null || records.length < batchHeaderBytes) return plain
     const { view } = this.context
     const { position } = records
-    return magicAt(view, position) === currentMagic
-      ? view.getUint8(position + codecAt) & BatchAttributes.codecMask
-      : Codec.none
+    return magicAt(view, position) === currentMagic ? view.getUint8(position + kindAt) & foldedOrTransactional : plain
+  }
+
+  private codecOf(data: PartitionData): number {
+    return this.kindOf(data) & BatchAttributes.codecMask
   }
 
   /** What the next append's batch unfolds to, or why it is refused; undefined when the first of `ahead` takes longer. */

@@ -5,6 +5,7 @@ import type { PartitionTable } from '../replication/partition-table.ts'
 import { CommitWait } from './commit-wait.ts'
 import type { PartitionAnswer } from './partition-answer.ts'
 import { firstTopicIdVersion, ProduceAppends, type ProduceRequest } from './produce-appends.ts'
+import { ProduceTransaction, type TransactionVerifier } from './produce-transaction.ts'
 import { type Answer, type ApiHandler, closeConnection, noReply, type RequestContext, serve } from './serve.ts'
 import { Unfolder } from './unfolder.ts'
 
@@ -19,12 +20,24 @@ type Response = ResponseInput<typeof produce>
  * sender.
  * A compressed batch is unfolded and checked like any other before it is appended; one that unfolds to more than 128 MB
  * is MESSAGE_TOO_LARGE. A partition that a request names twice gets both batches and gives both answers (Kafka keeps only
- * the last). Transactional batches are refused.
+ * the last).
+ * Transactional batches need the request's transactional id. The first of a transaction in a partition is preceded by a
+ * question to the coordinator, which from v12 on adds the partition where transaction.version is 2 (KIP-890); the
+ * connection's order is kept meanwhile. A transactional batch without the id is refused by itself, where Kafka refuses
+ * the whole request; batches of two producers refuse all of it, as in Kafka.
  */
-export function serveProduce(table: PartitionTable, wallMs: () => number, timers: Timers): ApiHandler {
+export function serveProduce(
+  table: PartitionTable,
+  wallMs: () => number,
+  timers: Timers,
+  transactions: TransactionVerifier,
+): ApiHandler {
   const unfolder = new Unfolder()
   return serve(produce, { min: 3, max: 13, advertisedMin: 0 }, (request, context) => {
-    const appends = new ProduceAppends(table, unfolder, request, context, wallMs())
+    const { transactionalId } = request
+    const transaction =
+      transactionalId === null ? undefined : new ProduceTransaction(transactions, transactionalId, context)
+    const appends = new ProduceAppends(table, unfolder, request, context, wallMs, transaction)
     const pause = appends.step()
     return pause === undefined
       ? acknowledge(timers, request, context, appends.answers)

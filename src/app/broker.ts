@@ -7,6 +7,7 @@ import { LazyHandler, lazily, type ServedApi } from '../api/lazy.ts'
 import { serveListOffsets } from '../api/list-offsets.ts'
 import { serveMetadata } from '../api/metadata.ts'
 import { serveProduce } from '../api/produce.ts'
+import type { TransactionVerifier } from '../api/produce-transaction.ts'
 import { LevelledLogger } from '../base/log-level.ts'
 import type { Logger } from '../base/logger.ts'
 import { OpenTrust, type World } from '../base/world.ts'
@@ -20,7 +21,7 @@ import { FeatureLevels } from '../metadata/features.ts'
 import { ClusterImage, type TopicImage } from '../metadata/image.ts'
 import { isDamagedMetadata, LocalMetadataStore } from '../metadata/local-store.ts'
 import { ProducerIds } from '../metadata/producer-ids.ts'
-import { type Uuid, uuidFromBytes } from '../protocol/index.ts'
+import { ErrorCode, type Uuid, uuidFromBytes } from '../protocol/index.ts'
 import { PartitionTable } from '../replication/partition-table.ts'
 import { TopicConfigChanges } from '../replication/topic-configs.ts'
 import { TopicLifecycle } from '../replication/topic-lifecycle.ts'
@@ -43,10 +44,22 @@ const coldReadsAtOnce = 3
 /** Descriptors for threads, listeners, checkpoints and what Node itself opens. */
 const ownDescriptors = 128
 
+/** For who calls the broker from within its process: src/app/in-process. */
+export interface BrokerInside {
+  readonly world: World
+  readonly table: PartitionTable
+  handler(apiKey: number): ServedApi | undefined
+  unexpected(api: string, error: unknown): void
+}
+
+/** Where a request came in that came by no listener: Kafka's way to say nowhere. */
+const nowhere: Endpoint = { host: '', port: -1 }
+
 export interface Broker {
   /** Where it listens, with the ports that were given out for port 0. */
   readonly endpoints: readonly Endpoint[]
   readonly dataDirectory: string
+  readonly inside: BrokerInside
   /** How long turns of the decision thread are, which is how long one client can make another wait. */
   turnStats(): TurnStats
   /** What the compaction of logs has done and cannot do. */
@@ -162,7 +175,7 @@ async function startOn(
   const cluster: ClusterView = {
     ...identity,
     rack: config.rack,
-    advertised: connection => advertised[server.listener(connection)]!,
+    advertised: connection => advertised[server.listener(connection)] ?? nowhere,
   }
   const coldReads = new ColdReads(coldReadsAtOnce)
   const settingsOf = (topic: TopicImage) => live.topic(topic.configs)
@@ -177,8 +190,14 @@ async function startOn(
   const groups = new LazyGroupService({ world, image, table, topics, live, dynamic, features, logger })
   undo.push(() => groups.stop())
   const configParts = { nodeId: config.nodeId, image, live, dynamic, topics: topicConfigs, logger }
+  const transactions: TransactionVerifier = {
+    verifies: true,
+    addsOnWrite: false,
+    verify: async (_transactionalId, _producerId, _producerEpoch, partitions) =>
+      partitions.map(() => ErrorCode.COORDINATOR_NOT_AVAILABLE),
+  }
   const handlers: ServedApi[] = [
-    serveProduce(table, () => world.clock.wallMs(), world.timers),
+    serveProduce(table, () => world.clock.wallMs(), world.timers, transactions),
     serveFetch({
       table,
       clock,
@@ -281,6 +300,12 @@ async function startOn(
   return {
     endpoints,
     dataDirectory: directory.path,
+    inside: {
+      world,
+      table,
+      handler: apiKey => server.handler(apiKey),
+      unexpected: (api, error) => server.unexpected(-1, api, error),
+    },
     async loadHandlers() {
       const loading = handlers.map(served => (served instanceof LazyHandler ? served.load() : served))
       await Promise.all([...loading, groups.load()])

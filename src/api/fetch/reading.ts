@@ -1,3 +1,5 @@
+import { MillraceError } from '../../base/error.ts'
+import type { AbortedTransaction } from '../../log/transaction-marker.ts'
 import { ErrorCode } from '../../protocol/index.ts'
 import type { Partition, ReadOutcome } from '../../replication/partition.ts'
 import type { PartitionTable } from '../../replication/partition-table.ts'
@@ -120,23 +122,61 @@ export class Reading {
       if (outcome.length > 0) this.context.freeRegion(outcome.region)
       return
     }
-    if (!outcome.wouldBlock) this.take(target, partition, outcome)
+    if (!outcome.wouldBlock) await this.take(target, partition, outcome)
   }
 
-  private take(target: FetchTarget, partition: Partition, outcome: ReadOutcome): undefined {
+  private take(target: FetchTarget, partition: Partition, outcome: ReadOutcome): Promise<void> | undefined {
     this.coldAttempts = 0
     const { code, region, length } = outcome
     if (code !== ErrorCode.NONE) return this.fail(code, target)
-    if (length > 0) {
-      this.context.holdRegion(region)
-      this.bytes += length
-      // A region ends with its segment: what comes after it can be had at once, so there is nothing to wait for.
-      if (this.bytes < this.params.minBytes && partition.belowActiveSegment(target.fetchOffset)) this.complete = true
-    }
-    return this.find(target, partition, region, length)
+    if (length === 0) return this.find(target, partition, region, length)
+    if (!this.params.readCommitted) return this.hold(target, partition, outcome, nothingAborted)
+    // Told behind the read: whatever of the region belongs to a transaction that was aborted is listed by now.
+    const aborted = partition.abortedTransactions(target.fetchOffset, partition.lastStable)
+    return 'then' in aborted
+      ? this.holdOnceKnown(target, partition, outcome, aborted)
+      : this.hold(target, partition, outcome, aborted)
   }
 
-  private find(target: FetchTarget, partition: Partition, region: number, length: number): undefined {
+  private async holdOnceKnown(
+    target: FetchTarget,
+    partition: Partition,
+    outcome: ReadOutcome,
+    reading: Promise<readonly AbortedTransaction[]>,
+  ): Promise<void> {
+    let aborted: readonly AbortedTransaction[]
+    try {
+      aborted = await reading
+    } catch (error) {
+      this.context.freeRegion(outcome.region)
+      if (!(error instanceof MillraceError)) throw error
+      if (!this.stopped) this.fail(ErrorCode.KAFKA_STORAGE_ERROR, target)
+      return
+    }
+    if (this.stopped) this.context.freeRegion(outcome.region)
+    else this.hold(target, partition, outcome, aborted)
+  }
+
+  private hold(
+    target: FetchTarget,
+    partition: Partition,
+    { region, length }: ReadOutcome,
+    aborted: readonly AbortedTransaction[],
+  ): undefined {
+    this.context.holdRegion(region)
+    this.bytes += length
+    // A region ends with its segment: what comes after it can be had at once, so there is nothing to wait for.
+    if (this.bytes < this.params.minBytes && partition.belowActiveSegment(target.fetchOffset)) this.complete = true
+    return this.find(target, partition, region, length, aborted)
+  }
+
+  private find(
+    target: FetchTarget,
+    partition: Partition,
+    region: number,
+    length: number,
+    aborted = nothingAborted,
+  ): undefined {
     const { highWatermark, logStart } = partition
     const news = length > 0 || highWatermark !== target.toldHighWatermark || logStart !== target.toldLogStart
     if (!news && this.params.newsOnly) {
@@ -149,7 +189,7 @@ export class Reading {
       highWatermark,
       lastStableOffset: partition.lastStable,
       logStartOffset: logStart,
-      abortedTransactions: this.params.readCommitted ? [] : null,
+      abortedTransactions: this.params.readCommitted ? aborted : null,
       records: length > 0 ? { region, length } : emptyRecords,
     })
     return undefined
@@ -198,4 +238,5 @@ const codeFor = (code: ErrorCode, apiVersion: number): ErrorCode =>
     ? ErrorCode.NOT_LEADER_OR_FOLLOWER
     : code
 
+const nothingAborted: readonly AbortedTransaction[] = []
 const nothing: ReadOutcome = { code: ErrorCode.NONE, region: 0, length: 0, wouldBlock: false }

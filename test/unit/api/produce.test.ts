@@ -255,11 +255,13 @@ test('a gap in the sequence and an older epoch are refused, and damage counts fi
   assert.equal((await produceOne(client, 't', batchOf(['b'], idempotent(1, 1)))).baseOffset, 1)
 })
 
-test('a transactional batch is INVALID_TXN_STATE: there is no coordinator', async t => {
+test('a transactional batch without a transactional id is nobody allowed to write', async t => {
   const broker = await testBroker(t)
   await broker.createTopic('t')
   const batch = batchOf(['a'], { ...idempotent(0), attributes: 0x10 })
-  assert.equal((await produceOne(broker.connect(), 't', batch)).errorCode, ErrorCode.INVALID_TXN_STATE)
+  const { errorCode } = await produceOne(broker.connect(), 't', batch)
+  assert.equal(errorCode, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+  assert.equal(broker.logOf('t').logEndOffset(), 0)
 })
 
 test('acks=all below min.insync.replicas is NOT_ENOUGH_REPLICAS and appends nothing; acks=1 is taken', async t => {
