@@ -1,12 +1,12 @@
 import { zeroUuid } from '../../../protocol/index.ts'
 import type { CoordinatorRecord } from '../../runtime/record.ts'
 import type { Turn } from '../../runtime/shard.ts'
+import { type Steps, sliceCost } from '../../runtime/slices.ts'
 import type { Group, GroupContext } from '../group.ts'
 import type { TopicFacts } from '../topics-view.ts'
 import { type CommittedOffset, offsetTombstone } from './committed-offset.ts'
 import type { OffsetTable } from './offset-table.ts'
 import type { PendingOffsets } from './pending-offsets.ts'
-import { type Steps, sliceCost } from './slices.ts'
 
 export interface Swept {
   readonly context: GroupContext

@@ -1,4 +1,4 @@
-import type { Turn } from '../../runtime/shard.ts'
+import type { Turn } from './shard.ts'
 
 /** Long work in steps: each yields what it cost, about in microseconds, and is given the turn that the next belongs to. */
 export type Steps = Generator<number, void, Turn>
