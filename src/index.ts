@@ -1,7 +1,13 @@
 /** Millrace, for programs: a broker in this process. */
 
-export { type Broker, startBroker } from './app/broker.ts'
-export { type BrokerConfig, type Endpoint, readBrokerConfig } from './app/config.ts'
-export { realWorld } from './app/real-world.ts'
+export {
+  type AppendOptions,
+  Broker,
+  type BrokerOptions,
+  type NewTopic,
+  type ReadOptions,
+} from './app/in-process/broker.ts'
+export type { Acks } from './app/in-process/producer.ts'
+export type { AppendInput, AppendRecord, BrokerRecord, Bytes } from './app/in-process/records.ts'
 export { MillraceError } from './base/error.ts'
 export type { Logger } from './base/logger.ts'
