@@ -34,7 +34,7 @@ export class HeldAnswers {
   }
 
   get waitedFor(): boolean {
-    return this.held.length > 0
+    return this.held.some(isAsked)
   }
 
   add(answers: readonly Held[]): void {
@@ -63,7 +63,16 @@ export class HeldAnswers {
     this.held = []
     refuseAll(held, code)
   }
+
+  /** Refuses who asked. What the shard itself wants to be told of a commit goes on waiting for it, since it may come yet. */
+  refuseAsked(code: ErrorCode): void {
+    const { held } = this
+    this.held = held.filter(each => !isAsked(each))
+    refuseAll(held, code)
+  }
 }
+
+const isAsked = ({ asker }: Held): boolean => asker instanceof Ask
 
 /** Appended, and not committed yet. */
 export class InFlight implements CommitWaiter {

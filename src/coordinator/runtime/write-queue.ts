@@ -145,7 +145,7 @@ export class WriteQueue {
       this.watchTimer = undefined
       const late = clock.monotonicMs() - timeoutMs
       for (const { answers } of [...this.inFlight, ...this.pending])
-        if (answers.sinceMs <= late) answers.refuse(codeOfLogFailure(ErrorCode.REQUEST_TIMED_OUT))
+        if (answers.sinceMs <= late) answers.refuseAsked(codeOfLogFailure(ErrorCode.REQUEST_TIMED_OUT))
       this.watchAnswers()
     })
   }

@@ -218,6 +218,21 @@ test('a commit that takes too long is told so, and is there when it is done at l
   assert.equal(under.world.time.pending, 0)
 })
 
+test('what a shard wants to be told of a commit outlives those who were told that it takes too long', async () => {
+  const under = await RuntimeUnderTest.start({ commitTimeoutMs: 1_000 })
+  const told: string[] = []
+  const slow = under.ask((_, turn, answer) => {
+    turn.append(commit('a', 1))
+    turn.answer({ answered: (news: string) => told.push(news) }, 'a is committed')
+    answer('a=1')
+  })
+  await under.world.time.advance(1_100)
+  assert.deepEqual([slow.outcome, told], ['COORDINATOR_NOT_AVAILABLE', []])
+  assert.equal(under.world.time.pending, 0, 'nobody is waited for')
+  await under.flush()
+  assert.deepEqual(told, ['a is committed'])
+})
+
 test('reads of what takes too long to be committed are told so as well', async () => {
   const under = await RuntimeUnderTest.start({ commitTimeoutMs: 1_000 })
   const slow = under.set('a', 1)
