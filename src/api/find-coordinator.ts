@@ -4,10 +4,10 @@ import type { ClusterView } from './cluster-view.ts'
 import { type ApiHandler, type RequestContext, serve } from './serve.ts'
 import { TurnShare } from './turn-share.ts'
 
-/** Where groups are coordinated: on this broker, once it has what they are kept in. */
-export interface GroupLocator {
-  /** NONE when this broker answers for the group now, or soon; else what its client is told. */
-  locate(groupId: string): Promise<ErrorCode>
+/** Where groups, or transactions, are coordinated: on this broker, once it has what they are kept in. */
+export interface CoordinatorLocator {
+  /** NONE when this broker answers for the group or transactional id now, or soon; else what its client is told. */
+  locate(key: string): Promise<ErrorCode>
 }
 
 const KeyType = { group: 0, transaction: 1, share: 2 } as const
@@ -15,11 +15,15 @@ const KeyType = { group: 0, transaction: 1, share: 2 } as const
 const batchedSince = 4
 
 /**
- * FindCoordinator v0-6: this broker, for every group. The first to ask waits until `__consumer_offsets` is made, instead of
- * being told to come back. Transactions and share groups are not served: their clients are told so at once, with a code
- * that they do not retry on.
+ * FindCoordinator v0-6: this broker, for every group and every transactional id. The first to ask waits until the
+ * coordinator's topic is made, instead of being told to come back. Share groups are not served: their clients are told so at
+ * once, with a code that they do not retry on.
  */
-export function serveFindCoordinator(cluster: ClusterView, groups: GroupLocator): ApiHandler {
+export function serveFindCoordinator(
+  cluster: ClusterView,
+  groups: CoordinatorLocator,
+  transactions: CoordinatorLocator,
+): ApiHandler {
   return serve(findCoordinator, { min: 0, max: 6, wide: true }, async (request, context) => {
     const { keyType, key, coordinatorKeys } = request
     if (context.apiVersion < batchedSince) {
@@ -45,7 +49,7 @@ export function serveFindCoordinator(cluster: ClusterView, groups: GroupLocator)
       case KeyType.group:
         return [await groups.locate(key)]
       case KeyType.transaction:
-        return [ErrorCode.UNSUPPORTED_VERSION, 'This broker serves no transactions.']
+        return [await transactions.locate(key)]
       case KeyType.share:
         return [ErrorCode.INVALID_REQUEST]
       default:

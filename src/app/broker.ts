@@ -7,7 +7,6 @@ import { LazyHandler, lazily, type ServedApi } from '../api/lazy.ts'
 import { serveListOffsets } from '../api/list-offsets.ts'
 import { serveMetadata } from '../api/metadata.ts'
 import { serveProduce } from '../api/produce.ts'
-import type { TransactionVerifier } from '../api/produce-transaction.ts'
 import { LevelledLogger } from '../base/log-level.ts'
 import type { Logger } from '../base/logger.ts'
 import { OpenTrust, type World } from '../base/world.ts'
@@ -21,7 +20,7 @@ import { FeatureLevels } from '../metadata/features.ts'
 import { ClusterImage, type TopicImage } from '../metadata/image.ts'
 import { isDamagedMetadata, LocalMetadataStore } from '../metadata/local-store.ts'
 import { ProducerIds } from '../metadata/producer-ids.ts'
-import { ErrorCode, type Uuid, uuidFromBytes } from '../protocol/index.ts'
+import { type Uuid, uuidFromBytes } from '../protocol/index.ts'
 import { PartitionTable } from '../replication/partition-table.ts'
 import { TopicConfigChanges } from '../replication/topic-configs.ts'
 import { TopicLifecycle } from '../replication/topic-lifecycle.ts'
@@ -34,6 +33,8 @@ import { groupHandlers } from './group-handlers.ts'
 import { LazyGroupService } from './group-service.ts'
 import { followConnectionLimits, liveSettings } from './live-configs.ts'
 import { startRetention } from './retention.ts'
+import { transactionHandlers } from './transaction-handlers.ts'
+import { LazyTransactionService } from './transaction-service.ts'
 
 /** Reply bytes, without file regions, that may wait for one client. */
 const connectionUnsentBytes = 64 << 20
@@ -189,13 +190,19 @@ async function startOn(
   })
   const groups = new LazyGroupService({ world, image, table, topics, live, dynamic, features, logger })
   undo.push(() => groups.stop())
+  const producerIds = new ProducerIds(store)
+  const transactions = new LazyTransactionService({
+    world,
+    table,
+    topics,
+    live,
+    features,
+    producerIds,
+    logger,
+    endInGroups: groups.endTransaction,
+  })
+  undo.push(() => transactions.stop())
   const configParts = { nodeId: config.nodeId, image, live, dynamic, topics: topicConfigs, logger }
-  const transactions: TransactionVerifier = {
-    verifies: true,
-    addsOnWrite: false,
-    verify: async (_transactionalId, _producerId, _producerEpoch, partitions) =>
-      partitions.map(() => ErrorCode.COORDINATOR_NOT_AVAILABLE),
-  }
   const handlers: ServedApi[] = [
     serveProduce(table, () => world.clock.wallMs(), world.timers, transactions),
     serveFetch({
@@ -218,11 +225,12 @@ async function startOn(
       logger,
     }),
     serveApiVersions(() => handlers, identity, features),
-    serveInitProducerId(new ProducerIds(store), logger),
+    serveInitProducerId(producerIds, transactions, logger),
     lazily({ key: 10, min: 0, max: 6 }, async () =>
-      (await import('../api/find-coordinator.ts')).serveFindCoordinator(cluster, groups),
+      (await import('../api/find-coordinator.ts')).serveFindCoordinator(cluster, groups, transactions),
     ),
     ...groupHandlers(groups),
+    ...transactionHandlers({ transactions, groups, table }),
     lazily({ key: 19, min: 2, max: 7 }, async () =>
       (await import('../api/create-topics.ts')).serveCreateTopics(topics, settingsOf, clock, logger),
     ),
@@ -297,6 +305,7 @@ async function startOn(
     return { host: bound.host, port: bound.port }
   })
   groups.resume()
+  transactions.resume()
   return {
     endpoints,
     dataDirectory: directory.path,
@@ -308,12 +317,13 @@ async function startOn(
     },
     async loadHandlers() {
       const loading = handlers.map(served => (served instanceof LazyHandler ? served.load() : served))
-      await Promise.all([...loading, groups.load()])
+      await Promise.all([...loading, groups.load(), transactions.load()])
     },
     turnStats: () => server.turnStats(),
     cleanerStats: () => cleaner.stats(),
     async stop() {
       server.stop()
+      transactions.stop()
       groups.stop()
       retention.stop()
       await cleaner.stop()

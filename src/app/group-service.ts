@@ -1,5 +1,7 @@
-import type { GroupLocator } from '../api/find-coordinator.ts'
+import type { CoordinatorLocator } from '../api/find-coordinator.ts'
 import type { GroupCoordinator } from '../coordinator/group/group-coordinator.ts'
+import { CoordinatorError } from '../coordinator/runtime/coordinator-error.ts'
+import type { EndInGroups } from '../coordinator/transaction/marker-writer.ts'
 import type { FeatureLevels } from '../metadata/features.ts'
 import { consumerOffsetsTopic } from '../metadata/image.ts'
 import { ErrorCode } from '../protocol/index.ts'
@@ -14,7 +16,7 @@ export interface GroupServiceParts extends GroupRuntimeParts {
  * The coordinator of groups, which a broker without groups never loads: it comes with the first request that is about
  * groups, or with the start of a broker that has some.
  */
-export class LazyGroupService implements GroupService, GroupLocator {
+export class LazyGroupService implements GroupService, CoordinatorLocator {
   private readonly parts: GroupServiceParts
   private starting: Promise<RunningGroups> | undefined
   private running: RunningGroups | undefined
@@ -28,6 +30,18 @@ export class LazyGroupService implements GroupService, GroupLocator {
 
   readonly consumerProtocol = (): boolean =>
     this.parts.live.current.groups.consumerProtocol && this.parts.features.level('group.version') >= 1
+
+  /** Ends a transaction that has offsets of groups. */
+  readonly endTransaction: EndInGroups = async (partition, marker, wanted) => {
+    try {
+      const { runtime } = this.running ?? (await this.start())
+      return wanted() ? await runtime.endTransaction(partition, marker) : ErrorCode.NONE
+    } catch (error) {
+      if (error instanceof CoordinatorError) return error.code
+      this.parts.logger.error({ partition, error: String(error) }, 'a transaction could not be ended in its groups')
+      return ErrorCode.UNKNOWN_SERVER_ERROR
+    }
+  }
 
   async locate(groupId: string): Promise<ErrorCode> {
     const { topic, runtime } = await this.start()

@@ -24,7 +24,9 @@ const features: readonly (SupportedFeature & { readonly initial: number })[] = [
   // newest that kafka-ui knows, which takes a level that it does not know for a broker of Kafka 1.0.
   { name: 'metadata.version', min: 7, max: 33, initial: 29 },
   { name: 'kraft.version', min: 0, max: 0, initial: 0 },
-  { name: 'transaction.version', min: 0, max: 0, initial: 0 },
+  // 1: tagged fields in the coordinator's records. 2: a producer's epoch changes with each transaction, and writes add their
+  // partitions (KIP-890); a client looks here before it leaves that to them.
+  { name: 'transaction.version', min: 0, max: 2, initial: 2 },
   // 1: groups whose members the broker assigns (KIP-848). A client looks here before it speaks that protocol.
   { name: 'group.version', min: 0, max: 1, initial: 1 },
   { name: 'eligible.leader.replicas.version', min: 0, max: 0, initial: 0 },

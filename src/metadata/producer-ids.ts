@@ -24,6 +24,19 @@ export class ProducerIds {
     })
   }
 
+  /** One of those at hand, at once; undefined when there is none, and then `atHand` brings some. */
+  takeAtHand(): bigint | undefined {
+    return this.next < this.end ? BigInt(this.next++) : undefined
+  }
+
+  /** Resolves when there are some at hand; rejects when the store cannot write. */
+  async atHand(): Promise<void> {
+    if (this.next >= this.end)
+      await this.queue.run(async () => {
+        while (this.next >= this.end) await this.takeBlock()
+      })
+  }
+
   private async takeBlock(): Promise<void> {
     const entry = this.store.get(key)
     const start = entry === undefined ? 0 : (entry.value as { next: number }).next

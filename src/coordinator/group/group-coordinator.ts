@@ -8,6 +8,7 @@ import type { listGroups } from '../../protocol/schema/list-groups.ts'
 import type { offsetCommit } from '../../protocol/schema/offset-commit.ts'
 import type { offsetDelete } from '../../protocol/schema/offset-delete.ts'
 import type { syncGroup } from '../../protocol/schema/sync-group.ts'
+import type { txnOffsetCommit } from '../../protocol/schema/txn-offset-commit.ts'
 import { CoordinatorError } from '../runtime/coordinator-error.ts'
 import type { CoordinatorRuntime } from '../runtime/coordinator-runtime.ts'
 import type { Asker, Turn } from '../runtime/shard.ts'
@@ -22,7 +23,10 @@ import { askInSlices, joinTopics, type Share } from './request-slices.ts'
 type ShardWork<T> = (shard: GroupShard, turn: Turn, asker: Asker<T>) => void
 
 /** What the coordinator needs of the runtime that holds its shards. */
-export type GroupShards = Pick<CoordinatorRuntime<GroupShard>, 'partitions' | 'partitionFor' | 'ask' | 'tell'>
+export type GroupShards = Pick<
+  CoordinatorRuntime<GroupShard>,
+  'partitions' | 'partitionFor' | 'ask' | 'askInTransaction' | 'tell'
+>
 
 type DeletedGroup = ResponseInput<typeof deleteGroups>['results'][number]
 type LeftMember = NonNullable<ResponseInput<typeof leaveGroup>['members']>[number]
@@ -140,6 +144,45 @@ export class GroupCoordinator {
         ).then(answer => answer.topics),
     )
     return { topics: joinTopics(answers) }
+  }
+
+  /** The partition of `__consumer_offsets` that has the group; -1 when the topic is not there. */
+  partitionFor(groupId: string): number {
+    return this.shards.partitionFor(groupId)
+  }
+
+  /**
+   * Offsets that count when the producer's transaction is committed. `verify` finds out whether the partition of
+   * `__consumer_offsets` belongs to it: NONE, or the code that all of the request is refused with.
+   */
+  async commitInTransaction(
+    request: RequestOf<typeof txnOffsetCommit>,
+    client: ClientInfo,
+    share: Share,
+    verify: (() => Promise<ErrorCode>) | undefined,
+  ): Promise<ResponseInput<typeof txnOffsetCommit>> {
+    const { groupId, producerId, producerEpoch } = request
+    if (groupId === '') return commitFailure(request.topics, ErrorCode.INVALID_GROUP_ID)
+    const answers = await askInSlices(
+      request.topics,
+      ({ partitions }) => partitions,
+      (topic, partitions) => ({ ...topic, partitions: [...partitions] }),
+      share,
+      async topics => {
+        try {
+          const answer = await this.shards.askInTransaction<ResponseInput<typeof txnOffsetCommit>>(
+            this.shards.partitionFor(groupId),
+            { producerId, producerEpoch },
+            verify,
+            (shard, turn, asker) => shard.commitInTransaction({ ...request, topics: [...topics] }, client, asker, turn),
+          )
+          return answer.topics
+        } catch (error) {
+          return commitFailure(topics, codeOf(error)).topics
+        }
+      },
+    )
+    return { throttleTimeMs: 0, topics: joinTopics(answers) }
   }
 
   async fetchOffsets(
@@ -364,8 +407,9 @@ function syncFailure(errorCode: ErrorCode): ResponseInput<typeof syncGroup> {
 function commitFailure(
   topics: readonly RequestOf<typeof offsetCommit>['topics'][number][],
   errorCode: ErrorCode,
-): ResponseInput<typeof offsetCommit> {
+): ResponseInput<typeof offsetCommit> & ResponseInput<typeof txnOffsetCommit> {
   return {
+    throttleTimeMs: 0,
     topics: topics.map(({ name, topicId, partitions }) => ({
       name,
       topicId,

@@ -10,6 +10,7 @@ import type { listGroups } from '../../protocol/schema/list-groups.ts'
 import type { offsetCommit } from '../../protocol/schema/offset-commit.ts'
 import type { offsetDelete } from '../../protocol/schema/offset-delete.ts'
 import type { syncGroup } from '../../protocol/schema/sync-group.ts'
+import type { txnOffsetCommit } from '../../protocol/schema/txn-offset-commit.ts'
 import type { CoordinatorRecord } from '../runtime/record.ts'
 import type { Asker, ReplayedFrom, Shard, Turn } from '../runtime/shard.ts'
 import { ClassicGroup } from './classic/classic-group.ts'
@@ -116,6 +117,16 @@ export class GroupShard implements Shard {
     turn: Turn,
   ): void {
     this.offsets.commit(request, client, asker, turn)
+  }
+
+  /** In a turn whose records become part of the producer's transaction. */
+  commitInTransaction(
+    request: RequestOf<typeof txnOffsetCommit>,
+    client: ClientInfo,
+    asker: Asker<ResponseInput<typeof txnOffsetCommit>>,
+    turn: Turn,
+  ): void {
+    this.offsets.transactionalCommit(request, client, asker, turn)
   }
 
   fetchOffsets(

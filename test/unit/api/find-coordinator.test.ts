@@ -59,7 +59,6 @@ test('in every version success and failure look as Kafka has them', async t => {
   }
   const expected = { nodeId: -1, host: '', port: -1 }
   for (const [version, keyType, errorCode] of [
-    [6, transaction, ErrorCode.UNSUPPORTED_VERSION],
     [6, share, ErrorCode.INVALID_REQUEST],
     [5, 9, ErrorCode.INVALID_REQUEST],
   ] as const) {
@@ -67,8 +66,31 @@ test('in every version success and failure look as Kafka has them', async t => {
     assert.deepEqual(found, { ...expected, errorCode })
     assert.notEqual(message, '')
   }
-  const old = await find(client, 2, transaction, ['a'])
-  assert.deepEqual([old.errorCode, old.nodeId], [ErrorCode.UNSUPPORTED_VERSION, -1])
+  const old = await find(client, 2, share, ['a'])
+  assert.deepEqual([old.errorCode, old.nodeId], [ErrorCode.INVALID_REQUEST, -1])
+})
+
+test('who looks for the coordinator of a transactional id finds it, as its topic is made for him', async t => {
+  const broker = await testBroker(t, { 'transaction.state.log.num.partitions': '3' })
+  const client = broker.connect()
+  for (const version of [1, 3, 4, 6]) {
+    const found = await find(client, version, transaction, ['tx'])
+    const { errorCode, nodeId } = version < 4 ? found : found.coordinators[0]!
+    assert.deepEqual([errorCode, nodeId], [ErrorCode.NONE, 1], `v${version}`)
+  }
+  const made = broker.world.machine.list('/data').filter(name => name.startsWith('__transaction_state'))
+  assert.equal(made.length, 3)
+  const names = ['cleanup.policy', 'compression.type', 'segment.bytes', 'write.caching', 'min.insync.replicas']
+  const { results } = await client.call(describeConfigs, 4, {
+    resources: [{ resourceType: 2, resourceName: '__transaction_state', configurationKeys: names }],
+  })
+  assert.deepEqual(Object.fromEntries(results[0]!.configs.map(({ name, value }) => [name, value])), {
+    'cleanup.policy': 'compact',
+    'compression.type': 'producer',
+    'segment.bytes': '104857600',
+    'write.caching': 'false',
+    'min.insync.replicas': '1',
+  })
 })
 
 test('the topic has the configs that a coordinator needs, whatever the broker has for others', async t => {

@@ -5,7 +5,7 @@ import { GroupCoordinator, type GroupShards } from '../../../src/coordinator/gro
 import { GroupShard } from '../../../src/coordinator/group/group-shard.ts'
 import { CoordinatorError } from '../../../src/coordinator/runtime/coordinator-error.ts'
 import { partitionOfKey } from '../../../src/coordinator/runtime/key-hash.ts'
-import type { Asker, Turn } from '../../../src/coordinator/runtime/shard.ts'
+import type { Asker, TransactionalProducer, Turn } from '../../../src/coordinator/runtime/shard.ts'
 import { ErrorCode, type RequestOf } from '../../../src/protocol/index.ts'
 import type { joinGroup } from '../../../src/protocol/schema/join-group.ts'
 import type { offsetCommit } from '../../../src/protocol/schema/offset-commit.ts'
@@ -39,6 +39,16 @@ class Shards implements GroupShards {
       turns.run(turn => work(shard, turn, { answered: resolve }))
       turns.advance(100)
     })
+  }
+
+  askInTransaction<T>(
+    partition: number,
+    producer: TransactionalProducer,
+    _verify: unknown,
+    work: (shard: GroupShard, turn: Turn, asker: Asker<T>) => void,
+  ): Promise<T> {
+    assert.ok(producer.producerId >= 0n)
+    return this.ask(partition, work)
   }
 
   /** Lets time pass where a group is. */

@@ -30,15 +30,16 @@ async function openStore(machine = new Machine()): Promise<{ store: MetadataStor
 const setLevel = (store: MetadataStore, name: string, level: number) =>
   store.commit({ compare: [], put: [{ key: `features/${name}`, value: { level } }], remove: [] })
 
-test('a new cluster begins at a metadata version that tools know, with KIP-848 groups and without what is not there', async () => {
+test('a new cluster begins at a metadata version that tools know, with KIP-848 groups, transactions v2 and without what is not there', async () => {
   const { store } = await openStore()
   const levels = await FeatureLevels.open(store)
   assert.deepEqual(levels.finalized, [
     { name: 'group.version', level: 1 },
     { name: 'metadata.version', level: 29 },
+    { name: 'transaction.version', level: 2 },
   ])
   assert.deepEqual(levels.behind, [])
-  for (const name of ['transaction.version', 'share.version', 'no.such']) assert.equal(levels.level(name), 0, name)
+  for (const name of ['streams.version', 'share.version', 'no.such']) assert.equal(levels.level(name), 0, name)
 })
 
 test('levels are kept: they change when the store does, with a higher epoch, and are there at the next start', async () => {
@@ -74,8 +75,8 @@ test('of two changes at once the second is decided on what the first has left', 
 
 test('a level that this release does not know is refused at the start', async () => {
   const { store, machine } = await openStore()
-  await setLevel(store, 'transaction.version', 2)
-  await assert.rejects(FeatureLevels.open((await openStore(machine)).store), /level 2 of transaction.version/)
+  await setLevel(store, 'transaction.version', 3)
+  await assert.rejects(FeatureLevels.open((await openStore(machine)).store), /level 3 of transaction.version/)
 })
 
 test('ApiVersions answers with the levels of the moment, and an epoch that grew', async t => {

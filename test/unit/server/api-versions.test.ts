@@ -44,15 +44,17 @@ for (let version = 0; version <= 5; version++)
   })
 
 for (const version of [3, 4, 5])
-  test(`ApiVersions v${version} tells the release by its metadata version, and KIP-848 groups`, async t => {
+  test(`ApiVersions v${version} tells the release by its metadata version, KIP-848 groups and transactions v2`, async t => {
     const broker = await testBroker(t)
     const answer = await broker.connect().call(apiVersions, version, client3)
     const groups = { name: 'group.version', minVersion: 0, maxVersion: 1 }
     const release = { name: 'metadata.version', minVersion: 7, maxVersion: 33 }
-    assert.deepEqual(answer.supportedFeatures, version >= 4 ? [release, groups] : [release])
+    const transactions = { name: 'transaction.version', minVersion: 0, maxVersion: 2 }
+    assert.deepEqual(answer.supportedFeatures, version >= 4 ? [release, transactions, groups] : [release])
     assert.deepEqual(answer.finalizedFeatures, [
       { name: 'group.version', minVersionLevel: 1, maxVersionLevel: 1 },
       { name: 'metadata.version', minVersionLevel: 29, maxVersionLevel: 29 },
+      { name: 'transaction.version', minVersionLevel: 2, maxVersionLevel: 2 },
     ])
     assert.ok(answer.finalizedFeaturesEpoch > 0)
   })

@@ -1,0 +1,29 @@
+import type { GroupCoordinator } from '../coordinator/group/group-coordinator.ts'
+import type { TransactionCoordinator } from '../coordinator/transaction/transaction-coordinator.ts'
+import { consumerOffsetsTopic } from '../metadata/image.ts'
+import { ErrorCode } from '../protocol/index.ts'
+import { addOffsetsToTxn } from '../protocol/schema/add-offsets-to-txn.ts'
+import { type ApiHandler, serve } from './serve.ts'
+import { fencedAs } from './transaction-codes.ts'
+
+/** AddOffsetsToTxn v0-4: puts the partition that holds a group's offsets into a transaction. */
+export function serveAddOffsetsToTxn(transactions: TransactionCoordinator, groups: GroupCoordinator): ApiHandler {
+  return serve(addOffsetsToTxn, { min: 0, max: 4 }, async (request, context) => {
+    context.releaseFrame()
+    const { transactionalId, producerId, producerEpoch, groupId } = request
+    const partition = groups.partitionFor(groupId)
+    // Nobody has looked for the group: its client does that next, and comes back.
+    if (partition < 0) return { throttleTimeMs: 0, errorCode: ErrorCode.COORDINATOR_NOT_AVAILABLE }
+    const [code] = await transactions.addPartitions({
+      transactionalId,
+      producerId,
+      producerEpoch,
+      verifyOnly: false,
+      transactionVersion: 0,
+      partitions: [{ topic: consumerOffsetsTopic, partition }],
+    })
+    return { throttleTimeMs: 0, errorCode: fencedAs(code!, context.apiVersion >= fencedSince) }
+  })
+}
+
+const fencedSince = 2

@@ -1,0 +1,40 @@
+import { type LazyHandler, lazily } from '../api/lazy.ts'
+import type { TransactionVerifier } from '../api/produce-transaction.ts'
+import type { TransactionCoordinator } from '../coordinator/transaction/transaction-coordinator.ts'
+import type { PartitionTable } from '../replication/partition-table.ts'
+import type { GroupService } from './group-handlers.ts'
+
+/** What the APIs of transactions are served from; it comes with the first request. */
+export interface TransactionService extends TransactionVerifier {
+  coordinator(): Promise<TransactionCoordinator>
+}
+
+export interface TransactionHandlerParts {
+  readonly transactions: TransactionService
+  readonly groups: GroupService
+  readonly table: PartitionTable
+}
+
+/** The APIs of transactions, but InitProducerId and FindCoordinator. */
+export function transactionHandlers({ transactions, groups, table }: TransactionHandlerParts): LazyHandler[] {
+  return [
+    lazily({ key: 24, min: 0, max: 5 }, async () =>
+      (await import('../api/add-partitions-to-txn.ts')).serveAddPartitionsToTxn(
+        await transactions.coordinator(),
+        table,
+      ),
+    ),
+    lazily({ key: 25, min: 0, max: 4 }, async () =>
+      (await import('../api/add-offsets-to-txn.ts')).serveAddOffsetsToTxn(
+        await transactions.coordinator(),
+        await groups.coordinator(),
+      ),
+    ),
+    lazily({ key: 26, min: 0, max: 5 }, async () =>
+      (await import('../api/end-txn.ts')).serveEndTxn(await transactions.coordinator()),
+    ),
+    lazily({ key: 28, min: 0, max: 6 }, async () =>
+      (await import('../api/txn-offset-commit.ts')).serveTxnOffsetCommit(await groups.coordinator(), transactions),
+    ),
+  ]
+}

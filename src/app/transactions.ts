@@ -1,0 +1,70 @@
+import type { Logger } from '../base/logger.ts'
+import type { World } from '../base/world.ts'
+import type { LiveSettings } from '../config/live-settings.ts'
+import type { CoordinatorRuntime } from '../coordinator/runtime/coordinator-runtime.ts'
+import { LiveTransactionSettings } from '../coordinator/transaction/live-transaction-settings.ts'
+import { type EndInGroups, MarkerWriter } from '../coordinator/transaction/marker-writer.ts'
+import { TransactionCoordinator } from '../coordinator/transaction/transaction-coordinator.ts'
+import { TransactionShard } from '../coordinator/transaction/transaction-shard.ts'
+import type { FeatureLevels } from '../metadata/features.ts'
+import { transactionStateTopic } from '../metadata/image.ts'
+import type { ProducerIds } from '../metadata/producer-ids.ts'
+import type { PartitionTable } from '../replication/partition-table.ts'
+
+export interface TransactionParts {
+  readonly world: Pick<World, 'clock' | 'timers'> & { readonly reached?: (milestone: string) => void }
+  readonly table: PartitionTable
+  readonly live: Pick<LiveSettings, 'current'>
+  readonly features: Pick<FeatureLevels, 'level'>
+  readonly producerIds: ProducerIds
+  readonly logger: Logger
+  readonly endInGroups: EndInGroups
+}
+
+export type TransactionRuntime = Pick<
+  CoordinatorRuntime<TransactionShard>,
+  'partitions' | 'partitionFor' | 'ask' | 'tell'
+>
+
+/** What makes the shards of transactions, and the coordinator over whichever runtime holds them. */
+export function transactionShards({
+  world,
+  table,
+  live,
+  features,
+  producerIds,
+  logger,
+  endInGroups,
+}: TransactionParts) {
+  const settings = new LiveTransactionSettings(live, features)
+  const { clock, timers, reached } = world
+  const markers = new MarkerWriter({ table, clock, timers, logger, endInGroups, reached })
+  let runtime: TransactionRuntime | undefined
+
+  const newShard = (partition: number): TransactionShard => {
+    const shard: TransactionShard = new TransactionShard({
+      settings,
+      coordinatorEpoch: table.topic(transactionStateTopic)?.partitions[partition]?.epoch ?? 0,
+      logger,
+      takeProducerId: () => producerIds.takeAtHand(),
+      // A shard that was made since has its own job for the transaction, and is told of that one alone.
+      writeMarkers: job =>
+        markers.write(job, () =>
+          runtime?.tell(partition, (there, turn) => {
+            if (there === shard) there.markersWritten(job, turn)
+          }),
+        ),
+    })
+    return shard
+  }
+
+  return {
+    settings,
+    markers,
+    newShard,
+    coordinate(shards: TransactionRuntime): TransactionCoordinator {
+      runtime = shards
+      return new TransactionCoordinator(shards, () => producerIds.atHand())
+    },
+  }
+}
