@@ -25,6 +25,10 @@ struct GuardedRange::Slot {
   std::atomic<bool> damaged{false};
 };
 
+namespace {
+std::atomic<uint32_t> replaced_pages{0};
+}  // namespace
+
 class FaultRegistry {
  public:
   using Slot = GuardedRange::Slot;
@@ -104,6 +108,7 @@ class FaultRegistry {
     if (slot == nullptr) return false;
     // Before the page appears: whoever reads its zeros must be able to see the flag.
     slot->damaged.store(true, std::memory_order_seq_cst);
+    replaced_pages.fetch_add(1, std::memory_order_seq_cst);
     int protection = PROT_READ | (slot->writable.load(std::memory_order_relaxed) ? PROT_WRITE : 0);
     // The raw call: sanitizers intercept mmap with code that is not safe inside a handler.
     long mapped = ::syscall(SYS_mmap, address & ~(page_bytes_ - 1), page_bytes_, protection,
@@ -156,5 +161,9 @@ GuardedRange::GuardedRange(void* begin, size_t length, bool writable)
 GuardedRange::~GuardedRange() { FaultRegistry::Instance().Return(slot_); }
 
 bool GuardedRange::damaged() const { return slot_->damaged.load(std::memory_order_acquire); }
+
+void GuardedRange::Rearm() { slot_->damaged.store(false, std::memory_order_seq_cst); }
+
+const std::atomic<uint32_t>& ReplacedPages() { return replaced_pages; }
 
 }  // namespace millrace

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 
 namespace millrace {
 
@@ -22,11 +24,19 @@ class GuardedRange {
   GuardedRange& operator=(const GuardedRange&) = delete;
 
   bool damaged() const;  // any thread
+  // Before the range is mapped anew, over whatever took the place of lost pages: what could not be
+  // had is found out again.
+  void Rearm();
 
  private:
   struct Slot;
   friend class FaultRegistry;
   Slot* slot_;  // one of the registry's, which are never freed
 };
+
+// How many lost pages were replaced in this process so far, modulo 2^32; it lies there as long as
+// the process. Who reads mapped memory without asking native code compares it before it believes
+// what it read: while it stands still, no range was damaged.
+const std::atomic<uint32_t>& ReplacedPages();
 
 }  // namespace millrace
