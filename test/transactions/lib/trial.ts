@@ -1,0 +1,145 @@
+import { ErrorCode, errorName } from '../../../src/protocol/index.ts'
+import { createTopics } from '../../../src/protocol/schema/create-topics.ts'
+import { check } from './checker.ts'
+import { History, type Seen } from './history.ts'
+import { RawReader } from './reader.ts'
+import { StabilityWatch } from './stability-watch.ts'
+import { ConnectionLost, Line, type Surroundings } from './wire.ts'
+import { writer } from './writer.ts'
+
+export interface TrialOptions {
+  readonly topic: string
+  readonly partitions: number
+  /** Of each transaction version. */
+  readonly writers: number
+  readonly readers: number
+  readonly transactionTimeoutMs: number
+  readonly durationMs: number
+  readonly pauseMs: number
+  readonly lifeMs: number
+  readonly transactionVersions: readonly (1 | 2)[]
+}
+
+export interface TrialReport {
+  readonly problems: readonly string[]
+  readonly committed: number
+  readonly aborted: number
+  readonly unknown: number
+  readonly records: number
+  /** How long committed reads were held up at most. */
+  readonly longestStuckMs: number
+}
+
+export interface Trial {
+  /** Told when the writers stop and faults are to end. */
+  readonly faultsOver: Promise<void>
+  readonly report: Promise<TrialReport>
+}
+
+/**
+ * Writers and readers at work, both through `faulty`, while somebody else does to the broker and to the network what is
+ * to be survived; `direct` is left alone, for what watches. Then everything is read once more and held to the promises.
+ */
+export function startTrial(faulty: Surroundings, direct: Surroundings, options: TrialOptions): Trial {
+  let faultsOver = () => {}
+  const over = new Promise<void>(resolve => {
+    faultsOver = resolve
+  })
+  return { faultsOver: over, report: run(faulty, direct, options, faultsOver) }
+}
+
+async function run(
+  faulty: Surroundings,
+  direct: Surroundings,
+  options: TrialOptions,
+  faultsOver: () => void,
+): Promise<TrialReport> {
+  const { topic, partitions, transactionTimeoutMs: timeoutMs } = options
+  const history = new History()
+  await createTopic(direct, topic, partitions)
+  const endMs = faulty.nowMs() + options.durationMs
+  const over = () => faulty.nowMs() >= endMs
+  const writers = options.transactionVersions.flatMap(transactionVersion =>
+    Array.from({ length: options.writers }, (_, i) => {
+      const transactionalId = `v${transactionVersion}-${i}`
+      const { pauseMs, lifeMs } = options
+      const each = { transactionalId, transactionVersion, timeoutMs, topic, partitions, pauseMs, lifeMs, zombies: true }
+      return writer(faulty, history, each, over)
+    }),
+  )
+  let reading = true
+  const readers = [true, false].flatMap(committedOnly =>
+    Array.from({ length: options.readers }, (_, i) => {
+      const name = `${committedOnly ? 'committed' : 'uncommitted'} reader ${i}`
+      return new RawReader(faulty, history, { name, topic, partitions, committedOnly })
+    }),
+  )
+  const reads = readers.map(async reader => {
+    while (reading) await reader.poll(200)
+  })
+  const watch = new StabilityWatch(history, timeoutMs)
+  const watching = watchStability(direct, history, options, watch, () => reading)
+  while (!over()) await direct.pause(20)
+  faultsOver()
+  await Promise.all(writers)
+  // What was left open is aborted in time, or the watch tells.
+  const settleMs = direct.nowMs() + timeoutMs + 5_000
+  do await direct.pause(100)
+  while (!watch.settled && direct.nowMs() < settleMs)
+  const all = await readAll(direct, history, options, false)
+  const committed = await readAll(direct, history, options, true)
+  reading = false
+  await Promise.all([...reads, watching])
+  const readings = readers.flatMap(reader => reader.readings())
+  const problems = check(history, { committed, all }, readings)
+  const count = (outcome: string) => history.transactions.filter(each => each.outcome === outcome).length
+  return {
+    problems,
+    committed: count('committed'),
+    aborted: count('aborted'),
+    unknown: count('unknown'),
+    records: all.reduce((sum, { length }) => sum + length, 0),
+    longestStuckMs: Math.round(watch.longestMs),
+  }
+}
+
+async function watchStability(
+  direct: Surroundings,
+  history: History,
+  { topic, partitions }: TrialOptions,
+  watch: StabilityWatch,
+  going: () => boolean,
+): Promise<void> {
+  const reader = new RawReader(direct, history, { name: 'the watch', topic, partitions, committedOnly: false })
+  while (going()) {
+    watch.observe(await reader.poll(0), direct.nowMs())
+    await direct.pause(50)
+  }
+}
+
+async function readAll(
+  direct: Surroundings,
+  history: History,
+  { topic, partitions }: TrialOptions,
+  committedOnly: boolean,
+): Promise<Seen[][]> {
+  const name = `the last ${committedOnly ? 'committed' : 'uncommitted'} reader`
+  return await new RawReader(direct, history, { name, topic, partitions, committedOnly }).readToEnd()
+}
+
+export async function createTopic(at: Surroundings, name: string, numPartitions: number): Promise<void> {
+  const line = new Line(at)
+  for (let tries = 0; ; tries++) {
+    try {
+      const topics = [{ name, numPartitions, replicationFactor: 1, assignments: [], configs: [] }]
+      const { body } = await line.request(createTopics, 5, { topics, timeoutMs: 10_000, validateOnly: false })
+      const { errorCode } = body.topics[0]!
+      if (errorCode === ErrorCode.NONE || errorCode === ErrorCode.TOPIC_ALREADY_EXISTS) break
+      throw new Error(`the topic could not be created: ${errorName(errorCode)}`)
+    } catch (error) {
+      if (!(error instanceof ConnectionLost) || tries > 50) throw error
+      await line.pause(50)
+    }
+  }
+  line.hangUp()
+}
