@@ -106,6 +106,16 @@ export class TransactionsUnderTest {
     return { id: producerId!, epoch: producerEpoch }
   }
 
+  /** A producer with the last epoch that a client is given; the shard is made again from a log that says so. */
+  lastProducer(): Producer {
+    const producer = this.producer()
+    const log = [...this.log]
+    const { value, ...record } = log.pop()!
+    log.push({ ...record, value: { ...value, producerEpoch: 32_766 } })
+    this.restart(log)
+    return { id: producer.id, epoch: 32_766 }
+  }
+
   askAdd({ id, epoch }: Producer, names: readonly string[], options: AddOptions = {}): TestAsker<readonly ErrorCode[]> {
     const asked = {
       transactionalId: options.id ?? 'tx',
