@@ -20,6 +20,9 @@ class Mapping {
   // True once a page of the mapping could not be had (the file was cut by somebody else, the device
   // failed) and reads as zeros instead: copy first, then check, then publish. Any thread.
   virtual bool damaged() const = 0;
+  // Makes pages of a writable mapping ready to be written without a fault. What cannot be had is an
+  // error here, and never a signal. Pages of a file that ends before them cannot. Any thread.
+  virtual Status Populate(uint64_t /*position*/, uint64_t /*length*/) { return Status::Ok(); }
 };
 
 // What a file looks like from the outside.
@@ -59,6 +62,11 @@ class File {
   // failure is final: the kernel may have marked the pages clean, so the caller must never sync
   // again and believe it.
   virtual Status Sync() = 0;
+  // The same for the bytes of a range that were written through `mapping`, a mapping of this file:
+  // other dirty pages need not be written.
+  virtual Status SyncMapped(Mapping& /*mapping*/, uint64_t /*position*/, uint64_t /*length*/) {
+    return Sync();
+  }
   // All bytes written before the call have left for the device, and no write of them has failed as
   // far as this descriptor can tell; they may lie in the device's cache, and the size and the
   // file's place on the disk be lost with the power. FileSystem::Sync makes up for that. As final

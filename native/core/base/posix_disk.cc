@@ -55,6 +55,19 @@ class PosixMapping final : public Mapping {
   size_t size() const override { return memory_.length(); }
   bool damaged() const override { return guard_.damaged(); }
 
+  Status Populate(uint64_t position, uint64_t length) override {
+#ifdef MADV_POPULATE_WRITE
+    const int failed =
+        RetryInterrupted([&] { return ::madvise(data() + position, length, MADV_POPULATE_WRITE); });
+    // A kernel before 5.14 does not know it; whoever writes then takes the faults.
+    return failed == 0 || errno == EINVAL ? Status::Ok() : LastError();
+#else
+    (void)position;
+    (void)length;
+    return Status::Ok();
+#endif
+  }
+
  private:
   MappedMemory memory_;
   GuardedRange guard_;  // goes before the memory: once unmapped, the address may be somebody else's
@@ -167,6 +180,10 @@ class PosixFile final : public File {
   // Not repeated after EINTR: nothing says that what failed in the interrupted call would be
   // reported by the next.
   Status Sync() override { return ::fdatasync(fd_.get()) == 0 ? Status::Ok() : LastError(); }
+
+  Status SyncMapped(Mapping& mapping, uint64_t position, uint64_t length) override {
+    return ::msync(mapping.data() + position, length, MS_SYNC) == 0 ? Status::Ok() : LastError();
+  }
 
   // Unlike fdatasync it neither commits the journal nor empties the device's cache; like it, it
   // reports an error of any write-back of the file since it was opened.

@@ -35,15 +35,15 @@ namespace millrace {
 // open: then `base offset` is the log's end and `position` the end of the segment's batches.
 //
 // A batch is sealed by writing its header into the .log first and a header with `bytes` 0 to the
-// sidecar after it. So a sidecar is stale, and says nothing, when the kernel has another boot id, or
-// when the log does not end exactly where the batch begins (it ends behind it where the batch was
-// sealed, elsewhere when others have written). The sidecar is removed by a clean close.
+// sidecar after it. So a sidecar is stale, and says nothing, when the kernel has another boot id,
+// or when the log does not end exactly where the batch begins (it ends behind it where the batch
+// was sealed, elsewhere when others have written). The sidecar is removed by a clean close.
 //
-// Readers in other threads and processes map the page for reading and use Load(); record bytes below
-// `position + bytes` were there before the header was, and never change. `file changes` counts
-// segments that came or went: who sees it move lists the directory anew. At `state` kClosed the file
-// is gone, and a reader looks for a new one. Writers and readers are on one machine, on a kernel that
-// keeps the pages of a file that several map the same, so no network file systems.
+// Readers in other threads and processes map the page for reading and use Load(); record bytes
+// below `position + bytes` were there before the header was, and never change. `file changes`
+// counts segments that came or went: who sees it move lists the directory anew. At `state` kClosed
+// the file is gone, and a reader looks for a new one. Writers and readers are on one machine, on a
+// kernel that keeps the pages of a file that several map the same, so no network file systems.
 inline constexpr std::string_view kSidecarName = "open-batch";
 inline constexpr std::string_view kWriterLockName = ".lock";
 inline constexpr size_t kSidecarBytes = 4096;
@@ -85,8 +85,8 @@ class Sidecar {
   // Whether this is the page of a sidecar of this version.
   bool Known() const;
   BootId boot_id() const;
-  // The newest whole header; none when neither slot holds one. While the writer stores, a reader may
-  // have to look again: it does, some times.
+  // The newest whole header; none when neither slot holds one. While the writer stores, a reader
+  // may have to look again: it does, some times.
   std::optional<OpenBatch> Load() const;
   SidecarFacts facts() const;
 
@@ -102,8 +102,8 @@ class Sidecar {
 
  private:
   std::byte* const page_;
-  OpenBatch current_;      // writer: what was published last
-  uint32_t run_ = 0;       // writer: checksum of what stays the same in a run of headers
+  OpenBatch current_;  // writer: what was published last
+  uint32_t run_ = 0;   // writer: checksum of what stays the same in a run of headers
 };
 
 // Of the running kernel; zeros where it does not tell.

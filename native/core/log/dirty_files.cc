@@ -210,8 +210,11 @@ Status DirtyFiles::SyncLog(const DirtySegment& dirty) {
   if (Status status = CheckUntouched(dirty, **log); !status.ok()) return status;
   if (dirty.sealed) {
     if (Status status = (*log)->Truncate(dirty.segment->written()); !status.ok()) return status;
+  } else if (dirty.tail != nullptr) {
+    return dirty.tail->Sync(dirty.segment->written());
   }
-  return SyncFile(**log);
+  if (Status status = SyncFile(**log); !status.ok()) return status;
+  return dirty.tail != nullptr && dirty.tail->damaged() ? Status(Code::kCorrupt) : Status::Ok();
 }
 
 // A file that somebody else has cut or removed would take what is synced here with it.

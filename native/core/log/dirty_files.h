@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/log/log.h"
+#include "core/log/mapped_tail.h"
 #include "core/log/segment_file.h"
 
 namespace millrace {
@@ -26,6 +27,7 @@ struct DirtySegment {
   // Held from the first write until the bytes are durable, so that an error of the write-back is
   // reported to a descriptor of ours. Null after a restart: the flush opens the file.
   std::shared_ptr<File> log;
+  std::shared_ptr<MappedTail> tail;  // where it is written through a mapping
   bool sealed = false;  // rolled: nothing is written any more, and the files may be trimmed
   Index offset_index;
   Index time_index;

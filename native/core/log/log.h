@@ -24,6 +24,19 @@ struct LogConfig {
   // Appends go on in what LogServices::KeepFree keeps from others: what frees space is written
   // here.
   bool uses_reserve = false;
+  // Segments that are written from now on are mapped, and appended to by copying into memory
+  // (mapped_tail.h) instead of by pwrite.
+  bool mapped = false;
+};
+
+// Where the next batch of a mapped log goes: to be filled in place and then taken in by
+// AppendInPlace.
+struct TailSpace {
+  std::span<std::byte> bytes;
+  Offset base_offset = 0;  // what the batch has to begin with
+  Offset segment_base_offset = 0;
+  uint64_t position = 0;  // of the batch within its segment
+  bool rolled = false;    // a new segment was begun for it
 };
 
 // How far the files may be trusted when a log is opened (design §5, Recovery).
@@ -156,6 +169,17 @@ class Log {
   // The checks of Append alone, changing nothing.
   virtual Status Validate(std::span<const std::byte> batch, const AppendOptions& options,
                           Appended* verdict) const = 0;
+
+  // For logs with LogConfig::mapped. Space for a batch of at most `bytes`, writable until the log
+  // is next asked for anything but reading and flushing. Nobody else looks at it.
+  virtual Result<TailSpace> ReserveTail(uint64_t /*bytes*/, int64_t /*now_ms*/) {
+    return Status(Code::kInvalidArgument);
+  }
+  // The first `header.size_bytes` there are a whole batch with this header, stamped and with its
+  // checksum: as Append, but it is believed and not copied.
+  virtual Status AppendInPlace(const TailSpace& /*space*/, const BatchHeader& /*header*/) {
+    return Status(Code::kInvalidArgument);
+  }
 
   // The bytes from the batch that contains `offset` up to `limit` (exclusive, an offset at a batch
   // boundary), at most `max_bytes`, from one segment. With `whole_first_batch` the first batch is

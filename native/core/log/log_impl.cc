@@ -109,26 +109,67 @@ Status LogImpl::Append(std::span<std::byte> batch, const AppendOptions& options,
     return Status(Code::kOffsetOutOfRange);
   }
   const bool append_time = (options.flags & kAppendLogAppendTime) != 0;
-  Result<bool> roll = active().MustRoll(batch.size(), last_offset,
-                                        append_time ? options.now_ms : header.max_timestamp,
-                                        options.now_ms, config_);
-  if (!roll.ok()) return Judge(roll.status());
-  if (*roll) {
-    if (Status status = RollTo(base_offset); !status.ok()) return Judge(status);
-    appended->rolled = true;
-  }
-  Status reserved = active().Reserve(batch.size(), config_);
-  ListActive();
-  if (reserved.ok()) reserved = active().WriteAhead(batch.size(), dirty_.syncs());
-  if (!reserved.ok()) return Judge(reserved);
+  const Status room =
+      MakeRoom(batch.size(), last_offset, append_time ? options.now_ms : header.max_timestamp,
+               options.now_ms, &appended->rolled);
+  if (!room.ok()) return room;
 
   StampBatch(batch, base_offset, options, &header);
   if (Status status = active().Append(batch, header, config_); !status.ok()) return Judge(status);
   dirty_.SetEnd(active().end_offset());
+  if (config_.mapped) active().AdvanceTail(services_);
 
   appended->base_offset = base_offset;
   appended->last_offset = last_offset;
   appended->max_timestamp = header.max_timestamp;
+  PrepareNext();
+  return Status::Ok();
+}
+
+Status LogImpl::MakeRoom(uint64_t size, Offset last_offset, int64_t max_timestamp, int64_t now_ms,
+                         bool* rolled) {
+  Result<bool> roll = active().MustRoll(size, last_offset, max_timestamp, now_ms, config_);
+  if (!roll.ok()) return Judge(roll.status());
+  if (*roll) {
+    if (Status status = RollTo(dirty_.end()); !status.ok()) return Judge(status);
+    *rolled = true;
+  }
+  Status reserved = active().Reserve(size, config_);
+  ListActive();
+  if (reserved.ok()) reserved = active().WriteAhead(size, dirty_.syncs());
+  return reserved.ok() ? reserved : Judge(reserved);
+}
+
+Result<TailSpace> LogImpl::ReserveTail(uint64_t bytes, int64_t now_ms) {
+  if (!config_.mapped) return Status(Code::kInvalidArgument);
+  if (Status status = CheckUsable(); !status.ok()) return status;
+  if (bytes > config_.segment_bytes) return Status(Code::kBatchLargerThanSegment);
+  if (Status status = CheckRoom(bytes); !status.ok()) return status;
+  TailSpace space;
+  space.base_offset = dirty_.end();
+  // No record takes less than a byte.
+  Offset last_offset;
+  if (__builtin_add_overflow(space.base_offset, static_cast<Offset>(bytes), &last_offset))
+    return Status(Code::kOffsetOutOfRange);
+  const Status room = MakeRoom(bytes, last_offset, now_ms, now_ms, &space.rolled);
+  if (!room.ok()) return room;
+  active().AdvanceTail(services_);
+  space.bytes = active().Tail(bytes);
+  space.segment_base_offset = active().base_offset();
+  space.position = active().length();
+  return space;
+}
+
+Status LogImpl::AppendInPlace(const TailSpace& space, const BatchHeader& header) {
+  if (Status status = CheckUsable(); !status.ok()) return status;
+  const auto size = static_cast<uint64_t>(header.size_bytes);
+  const bool there = space.segment_base_offset == active().base_offset() &&
+                     space.position == active().length() && space.base_offset == dirty_.end() &&
+                     header.base_offset == space.base_offset && size <= space.bytes.size();
+  if (!there) return Status(Code::kInvalidArgument);
+  const Status appended = active().Append(space.bytes.first(size), header, config_);
+  if (!appended.ok()) return Judge(appended);
+  dirty_.SetEnd(active().end_offset());
   PrepareNext();
   return Status::Ok();
 }

@@ -33,6 +33,8 @@ class LogImpl final : public Log {
                 Appended* appended) override;
   Status Validate(std::span<const std::byte> batch, const AppendOptions& options,
                   Appended* verdict) const override;
+  Result<TailSpace> ReserveTail(uint64_t bytes, int64_t now_ms) override;
+  Status AppendInPlace(const TailSpace& space, const BatchHeader& header) override;
   Status Roll() override;
   Result<std::shared_ptr<Replacement>> BeginReplacement(std::span<const Offset> bases) override;
   Status FinishReplacement(Replacement& replacement) override;
@@ -78,6 +80,9 @@ class LogImpl final : public Log {
   // kNoSpace while the disk's reserve is given up and an append of `size` might use it.
   Status CheckRoom(uint64_t size) const;
   Status RollTo(Offset base_offset);
+  // Room for a batch of these facts at the log's end, in a new segment where one is due.
+  Status MakeRoom(uint64_t size, Offset last_offset, int64_t max_timestamp, int64_t now_ms,
+                  bool* rolled);
   Result<std::shared_ptr<File>> NextFile(const std::string& path, uint64_t* allocated);
   void ListActive();
   void PrepareNext();

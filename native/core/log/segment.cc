@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -87,6 +88,7 @@ Result<bool> Segment::MustRoll(uint64_t size, Offset last_offset, int64_t max_ti
                                int64_t now_ms, const LogConfig& config) {
   if (length_ == 0) return false;
   if (length_ + size > config.segment_bytes || length_ + size > INT32_MAX) return true;
+  if (tail_ != nullptr && length_ + size > tail_->capacity()) return true;
   if (last_offset - base_offset_ > INT32_MAX) return true;
   if (Status status = LoadProgress(); !status.ok()) return status;
   // The time index keeps its last slot for the entry on roll.
@@ -137,7 +139,26 @@ Status Segment::Reserve(uint64_t size, const LogConfig& config) {
   }
   if (Status status = offset_index_.file().Reserve(1); !status.ok()) return status;
   if (Status status = time_index_.file().Reserve(2); !status.ok()) return status;
-  return length_ + size <= allocated_ ? Status::Ok() : Grow(length_ + size, config);
+  if (length_ + size > allocated_) {
+    if (Status status = Grow(length_ + size, config); !status.ok()) return status;
+  }
+  return config.mapped || tail_ != nullptr ? ReserveMapped(size, config) : Status::Ok();
+}
+
+Status Segment::ReserveMapped(uint64_t size, const LogConfig& config) {
+  const uint64_t end = length_ + size;
+  const uint64_t capacity = RoundUpToBlocks(std::max<uint64_t>(config.segment_bytes, end));
+  if (tail_ == nullptr) {
+    Result<std::shared_ptr<MappedTail>> tail = MappedTail::Map(open_, capacity, length_);
+    if (!tail.ok()) return tail.status();
+    tail_ = std::move(*tail);
+  }
+  if (end > tail_->capacity()) return Status(Code::kBatchLargerThanSegment);
+  // Pages can only be made ready where there are blocks. What is not there yet is tried again when
+  // it is needed.
+  const bool soon = allocated_ < end + tail_->ahead_bytes() / 2 && allocated_ < capacity;
+  if (soon) (void)Grow(std::min(end + tail_->ahead_bytes(), capacity), config);
+  return tail_->damaged() ? Status(Code::kCorrupt) : Status::Ok();
 }
 
 void Segment::SetAllocated(uint64_t end) {
@@ -179,7 +200,7 @@ Status Segment::Grow(uint64_t end, const LogConfig& config) {
 
 Status Segment::WriteAhead(uint64_t size, uint64_t syncs) {
   const uint64_t end = length_ + size;
-  if (end <= ahead_until_) return Status::Ok();
+  if (tail_ != nullptr || end <= ahead_until_) return Status::Ok();
   const bool often = syncs - std::exchange(syncs_by_then_, syncs) >= kSyncsPerAhead;
   ahead_until_ = std::min(RoundUpToBlocks(end + kAheadBytes), allocated_);
   if (!often || size >= kAheadBytes) return Status::Ok();
@@ -199,7 +220,15 @@ Status Segment::Append(std::span<const std::byte> batch, const BatchHeader& head
                        const LogConfig& config) {
   assert(open_ != nullptr && length_ + batch.size() <= allocated_ && progress_.has_value());
   assert(header.base_offset >= end_offset_);
-  if (Status status = open_->WriteAt(length_, batch); !status.ok()) {
+  if (tail_ != nullptr) {
+    std::byte* const to = tail_->at(length_);
+    if (to != batch.data()) std::memcpy(to, batch.data(), batch.size());
+    // Copied first, then looked: a page that was lost reads as zeros and keeps nothing.
+    if (tail_->damaged()) {
+      damaged_ = true;
+      return Status(Code::kCorrupt);
+    }
+  } else if (Status status = open_->WriteAt(length_, batch); !status.ok()) {
     // What was written of it must not stay behind a later, shorter batch.
     SetAllocated(length_);
     damaged_ = !open_->Truncate(length_).ok();
@@ -240,6 +269,7 @@ DirtySegment Segment::Dirty() const {
   dirty.base_offset = base_offset_;
   dirty.segment = file_;
   dirty.log = open_;
+  dirty.tail = tail_;
   return dirty;
 }
 
@@ -266,6 +296,7 @@ DirtySegment Segment::Seal() {
     *index = {file->file(), file->stored_bytes()};
   }
   recent_.Clear();
+  tail_.reset();
   open_.reset();
   return dirty;
 }
@@ -291,6 +322,7 @@ Status Segment::Pause() {
     SetAllocated(length_);
     if (Status status = open_->Truncate(length_); !status.ok()) return status;
   }
+  tail_.reset();
   open_.reset();
   return Status::Ok();
 }
@@ -309,6 +341,7 @@ Status Segment::CutTo(Disk& disk, Offset offset) {
     if (length_ == 0) first_timestamp_.reset();
   }
   recent_.Clear();
+  tail_.reset();
   open_.reset();
   at_rest_ = false;
   stored_upto_ = std::min(stored_upto_, length_);

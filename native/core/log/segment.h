@@ -8,6 +8,7 @@
 #include "core/log/batch_cursor.h"
 #include "core/log/dirty_files.h"
 #include "core/log/log.h"
+#include "core/log/mapped_tail.h"
 #include "core/log/offset_index.h"
 #include "core/log/recent_batches.h"
 #include "core/log/removal_queue.h"
@@ -82,6 +83,13 @@ class Segment {
   Status Append(std::span<const std::byte> batch, const BatchHeader& header,
                 const LogConfig& config);
   bool damaged() const { return damaged_; }
+  // After a Reserve by LogConfig::mapped: the space for the next batch, in memory. Append takes a
+  // batch that lies there for copied.
+  std::span<std::byte> Tail(uint64_t size) const { return {tail_->at(length_), size}; }
+  // Has pages made ready ahead of the end, and sent to the device behind it.
+  void AdvanceTail(LogServices& services) const {
+    if (tail_ != nullptr) MappedTail::Advance(tail_, services, length_, allocated_);
+  }
   // kCorrupt when somebody else cut the file that is written: what came after that lies behind a
   // hole.
   Status CheckUncut() const { return open_ == nullptr ? Status::Ok() : CheckUncut(*open_); }
@@ -148,6 +156,7 @@ class Segment {
   explicit Segment(const Segment* viewed);
 
   Status Grow(uint64_t end, const LogConfig& config);
+  Status ReserveMapped(uint64_t size, const LogConfig& config);
   // Cuts the .log to length_.
   Status Shorten(Disk& disk, File& log);
   Status ReplaceByPrefix(Disk& disk, File& log);
@@ -192,6 +201,7 @@ class Segment {
 
   // While the segment is written.
   std::shared_ptr<File> open_;
+  std::shared_ptr<MappedTail> tail_;  // of open_, where the segment is mapped
   uint64_t allocated_ = 0;
   uint64_t extent_ = 0;         // what the next Grow adds
   uint64_t stored_upto_ = 0;    // the length when the indexes were last stored
