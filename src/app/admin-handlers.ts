@@ -102,10 +102,6 @@ export function adminHandlers(parts: AdminParts): ServedApi[] {
     lazily({ key: 64, min: 0, max: 0 }, async () =>
       (await import('../api/brokers-and-voters.ts')).serveUnregisterBroker(nodeId),
     ),
-    lazily({ key: 65, min: 0, max: 0 }, async () =>
-      (await import('../api/transactions.ts')).serveDescribeTransactions(),
-    ),
-    lazily({ key: 66, min: 0, max: 2 }, async () => (await import('../api/transactions.ts')).serveListTransactions()),
     lazily({ key: 71, min: 0, max: 0 }, async () => {
       const { serveGetTelemetrySubscriptions } = await import('../api/get-telemetry-subscriptions.ts')
       return serveGetTelemetrySubscriptions(await loadTelemetry(), parts.newId)

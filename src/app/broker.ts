@@ -230,7 +230,7 @@ async function startOn(
       (await import('../api/find-coordinator.ts')).serveFindCoordinator(cluster, groups, transactions),
     ),
     ...groupHandlers(groups),
-    ...transactionHandlers({ transactions, groups, table }),
+    ...transactionHandlers({ transactions, groups, endInGroups: groups.endTransaction, table, clock, timers }),
     lazily({ key: 19, min: 2, max: 7 }, async () =>
       (await import('../api/create-topics.ts')).serveCreateTopics(topics, settingsOf, clock, logger),
     ),

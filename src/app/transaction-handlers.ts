@@ -1,5 +1,7 @@
 import { type LazyHandler, lazily } from '../api/lazy.ts'
 import type { TransactionVerifier } from '../api/produce-transaction.ts'
+import type { Clock, Timers } from '../base/world.ts'
+import type { EndInGroups } from '../coordinator/transaction/marker-writer.ts'
 import type { TransactionCoordinator } from '../coordinator/transaction/transaction-coordinator.ts'
 import type { PartitionTable } from '../replication/partition-table.ts'
 import type { GroupService } from './group-handlers.ts'
@@ -12,11 +14,21 @@ export interface TransactionService extends TransactionVerifier {
 export interface TransactionHandlerParts {
   readonly transactions: TransactionService
   readonly groups: GroupService
+  readonly endInGroups: EndInGroups
   readonly table: PartitionTable
+  readonly clock: Clock
+  readonly timers: Timers
 }
 
 /** The APIs of transactions, but InitProducerId and FindCoordinator. */
-export function transactionHandlers({ transactions, groups, table }: TransactionHandlerParts): LazyHandler[] {
+export function transactionHandlers({
+  transactions,
+  groups,
+  endInGroups,
+  table,
+  clock,
+  timers,
+}: TransactionHandlerParts): LazyHandler[] {
   return [
     lazily({ key: 24, min: 0, max: 5 }, async () =>
       (await import('../api/add-partitions-to-txn.ts')).serveAddPartitionsToTxn(
@@ -35,6 +47,15 @@ export function transactionHandlers({ transactions, groups, table }: Transaction
     ),
     lazily({ key: 28, min: 0, max: 6 }, async () =>
       (await import('../api/txn-offset-commit.ts')).serveTxnOffsetCommit(await groups.coordinator(), transactions),
+    ),
+    lazily({ key: 27, min: 1, max: 2 }, async () =>
+      (await import('../api/write-txn-markers.ts')).serveWriteTxnMarkers({ table, endInGroups, clock, timers }),
+    ),
+    lazily({ key: 65, min: 0, max: 0 }, async () =>
+      (await import('../api/transactions.ts')).serveDescribeTransactions(await transactions.coordinator()),
+    ),
+    lazily({ key: 66, min: 0, max: 2 }, async () =>
+      (await import('../api/transactions.ts')).serveListTransactions(await transactions.coordinator()),
     ),
   ]
 }

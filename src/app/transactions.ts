@@ -46,7 +46,14 @@ export function transactionShards({
       settings,
       coordinatorEpoch: table.topic(transactionStateTopic)?.partitions[partition]?.epoch ?? 0,
       logger,
-      takeProducerId: () => producerIds.takeAtHand(),
+      takeProducerId() {
+        const taken = producerIds.takeAtHand()
+        if (taken === undefined)
+          producerIds.atHand().catch((error: unknown) => {
+            logger.error({ error: String(error) }, 'no producer id could be assigned')
+          })
+        return taken
+      },
       // A shard that was made since has its own job for the transaction, and is told of that one alone.
       writeMarkers: job =>
         markers.write(job, () =>
