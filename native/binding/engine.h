@@ -48,7 +48,7 @@ struct LogEntry {
 class Engine {
  public:
   static constexpr size_t kHeadersPerCall = 256;
-  static constexpr size_t kHeaderNumbers = 10;
+  static constexpr size_t kHeaderNumbers = 12;
 
   // createEngine(flushThreads, maxAgeMs, maxUnflushedBytes): the object whose functions are the
   // addon's surface.

@@ -205,7 +205,9 @@ napi_value ReadHeaders(napi_env env, napi_callback_info info) {
         static_cast<double>(header.base_timestamp), static_cast<double>(header.max_timestamp),
         static_cast<double>(header.producer_epoch), static_cast<double>(header.base_sequence),
         static_cast<double>(header.record_count),   static_cast<double>(header.leader_epoch),
-        static_cast<double>(header.attributes),     static_cast<double>(header.size_bytes)};
+        static_cast<double>(header.attributes),     static_cast<double>(header.size_bytes),
+        static_cast<double>(header.control_type),   static_cast<double>(header.coordinator_epoch)};
+    static_assert(std::size(fields) == Engine::kHeaderNumbers);
     to = std::copy(std::begin(fields), std::end(fields), to);
     call.engine.producer_ids().integers()[index] = header.producer_id;
   }

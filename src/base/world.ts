@@ -334,6 +334,10 @@ export interface StoredBatchHeader {
   leaderEpoch: number
   attributes: number
   sizeBytes: number
+  /** Of a control batch: 0 aborts a transaction, 1 commits it; -1 when its record is gone, and for all other batches. */
+  controlType: number
+  /** Of the coordinator that wrote the control batch, else -1. */
+  coordinatorEpoch: number
 }
 
 export interface NetworkSettings {

@@ -41,7 +41,7 @@ export interface Addon {
 }
 
 /** Raised with every change to what the addon exports (native/binding/addon.cc). */
-export const addonAbi = 6
+export const addonAbi = 7
 
 /** Functions without a comment take all arguments from `block` and return a status. */
 export interface RawEngine {
@@ -165,7 +165,9 @@ export const HeaderField = {
   leaderEpoch: 7,
   attributes: 8,
   sizeBytes: 9,
-  count: 10,
+  controlType: 10,
+  coordinatorEpoch: 11,
+  count: 12,
 } as const
 /** Numbers of a record fault, which stand where headers do. */
 export const FaultField = { index: 0, kind: 1, timestamp: 2, count: 3 } as const

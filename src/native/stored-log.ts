@@ -356,5 +356,7 @@ function unpackHeader(numbers: Float64Array, producerIds: BigInt64Array, index: 
     leaderEpoch: numbers[at + HeaderField.leaderEpoch]!,
     attributes: numbers[at + HeaderField.attributes]!,
     sizeBytes: numbers[at + HeaderField.sizeBytes]!,
+    controlType: numbers[at + HeaderField.controlType]!,
+    coordinatorEpoch: numbers[at + HeaderField.coordinatorEpoch]!,
   }
 }

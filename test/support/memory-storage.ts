@@ -529,7 +529,15 @@ function headerOf({ bytes, baseOffset, lastOffset, maxTimestamp }: StoredBatch):
     leaderEpoch: view.getInt32(12),
     attributes: view.getInt16(21),
     sizeBytes: bytes.length,
+    ...controlOf(bytes),
   }
+}
+
+function controlOf(bytes: Uint8Array): { controlType: number; coordinatorEpoch: number } {
+  const isControl = (viewOf(bytes).getInt16(21) & BatchAttributes.control) !== 0
+  const [record] = isControl ? readRecords(bytes, 0) : []
+  if (record?.key == null || record.value === null) return { controlType: -1, coordinatorEpoch: -1 }
+  return { controlType: viewOf(record.key).getInt16(2), coordinatorEpoch: viewOf(record.value).getInt32(2) }
 }
 
 /** The timestamps of a batch's records in [from, limit); its largest where they cannot be read. */

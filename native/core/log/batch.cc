@@ -4,6 +4,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/crc32c.h"
+#include "core/log/varint_cursor.h"
 
 namespace millrace {
 namespace {
@@ -28,68 +29,6 @@ constexpr int64_t kNoTimestamp = -1;
 
 Status Verdict(Code code) { return Status(code); }
 
-// Reads zigzag varints; fails at the end of its bytes, and on varints that do not fit their type.
-class Cursor {
- public:
-  Cursor(const std::byte* at, const std::byte* end)
-      : at_(reinterpret_cast<const uint8_t*>(at)), end_(reinterpret_cast<const uint8_t*>(end)) {}
-
-  size_t remaining() const { return static_cast<size_t>(end_ - at_); }
-
-  bool Skip(size_t bytes) {
-    if (remaining() < bytes) return false;
-    at_ += bytes;
-    return true;
-  }
-
-  // A cursor over the next `bytes`, which this one steps over; they must be there.
-  Cursor Split(size_t bytes) {
-    Cursor part(at_, at_ + bytes);
-    at_ += bytes;
-    return part;
-  }
-
-  bool ReadVarint(int32_t* value) {
-    uint64_t raw;
-    if (!ReadRaw(5, &raw) || raw > UINT32_MAX) return false;
-    *value = static_cast<int32_t>((raw >> 1) ^ (0 - (raw & 1)));
-    return true;
-  }
-
-  bool ReadVarlong(int64_t* value) {
-    uint64_t raw;
-    if (!ReadRaw(10, &raw)) return false;
-    *value = static_cast<int64_t>((raw >> 1) ^ (0 - (raw & 1)));
-    return true;
-  }
-
- private:
-  Cursor(const uint8_t* at, const uint8_t* end) : at_(at), end_(end) {}
-
-  bool ReadRaw(size_t longest, uint64_t* value) {
-    if (at_ < end_ && *at_ < 0x80) [[likely]] {
-      *value = *at_++;
-      return true;
-    }
-    size_t limit = std::min(longest, remaining());
-    uint64_t result = 0;
-    for (size_t i = 0; i < limit; ++i) {
-      uint64_t bits = at_[i];
-      if (i == 9 && bits > 1) return false;  // only one bit is left in 64
-      result |= (bits & 0x7f) << (7 * i);
-      if (bits < 0x80) {
-        at_ += i + 1;
-        *value = result;
-        return true;
-      }
-    }
-    return false;
-  }
-
-  const uint8_t* at_;
-  const uint8_t* end_;
-};
-
 struct Record {
   int64_t timestamp_delta;
   int32_t offset_delta;
@@ -97,7 +36,7 @@ struct Record {
 };
 
 // A length-prefixed field; -1 is null where `nullable`.
-bool SkipField(Cursor* cursor, bool nullable, bool* present) {
+bool SkipField(VarintCursor* cursor, bool nullable, bool* present) {
   int32_t length;
   if (!cursor->ReadVarint(&length)) return false;
   *present = length >= 0;
@@ -106,11 +45,11 @@ bool SkipField(Cursor* cursor, bool nullable, bool* present) {
 }
 
 // Steps over one record, which must fill its own length exactly.
-bool ReadRecord(Cursor* records, Record* record) {
+bool ReadRecord(VarintCursor* records, Record* record) {
   int32_t length;
   if (!records->ReadVarint(&length) || length < 0) return false;
   if (static_cast<size_t>(length) > records->remaining()) return false;
-  Cursor body = records->Split(static_cast<size_t>(length));
+  VarintCursor body = records->Split(static_cast<size_t>(length));
   bool present;
   int32_t headers;
   if (!body.Skip(1) || !body.ReadVarlong(&record->timestamp_delta) ||
@@ -125,8 +64,8 @@ bool ReadRecord(Cursor* records, Record* record) {
   return body.remaining() == 0;
 }
 
-Cursor RecordsOf(std::span<const std::byte> batch) {
-  return Cursor(batch.data() + kBatchHeaderBytes, batch.data() + batch.size());
+VarintCursor RecordsOf(std::span<const std::byte> batch) {
+  return VarintCursor(batch.data() + kBatchHeaderBytes, batch.data() + batch.size());
 }
 
 bool IsCompressed(const BatchHeader& header) { return (header.attributes & kBatchCodecMask) != 0; }
@@ -179,6 +118,8 @@ void LoadHeader(const std::byte* bytes, BatchHeader* header) {
       LoadBigEndian<int32_t>(bytes + kLengthAt) + static_cast<int32_t>(kBatchLengthEnd);
   header->producer_epoch = LoadBigEndian<int16_t>(bytes + kProducerEpochAt);
   header->attributes = LoadBigEndian<int16_t>(bytes + kAttributesAt);
+  header->control_type = -1;
+  header->coordinator_epoch = -1;
 }
 
 // The batch's size in bytes from its length field, or 0 when no batch can have that length.
@@ -221,7 +162,7 @@ Status CheckHeader(const std::byte* bytes, const BatchHeader& header,
 
 // The records of one batch, uncompressed or unfolded. The structure of all of them is checked
 // before a bad key or timestamp counts.
-Status CheckRecords(Cursor records, const AppendOptions& options, BatchHeader* header,
+Status CheckRecords(VarintCursor records, const AppendOptions& options, BatchHeader* header,
                     Appended* verdict) {
   const TimestampBounds bounds(options);
   const bool keys_required = (options.flags & kAppendRequireKeys) != 0;
@@ -325,7 +266,7 @@ Status CheckUnfolded(std::span<std::byte> batch, std::span<const std::byte> reco
   if (Status status = CheckBatch(batch, outside, &header, verdict); !status.ok()) return status;
   if (!IsCompressed(header)) return Status(Code::kInvalidArgument);
   const int64_t claimed = header.max_timestamp;
-  Cursor cursor(records.data(), records.data() + records.size());
+  VarintCursor cursor(records.data(), records.data() + records.size());
   if (Status status = CheckRecords(cursor, options, &header, verdict); !status.ok()) return status;
   verdict->max_timestamp = header.max_timestamp;
   if (header.max_timestamp != claimed) {
@@ -373,7 +314,7 @@ Status VisitRecords(std::span<const std::byte> batch, RecordVisitor visit, void*
   if (Status status = ParseBatchHeader(batch, &header); !status.ok()) return status;
   if (IsCompressed(header)) return Status(Code::kInvalidArgument);
   const bool append_time = (header.attributes & kBatchAppendTime) != 0;
-  Cursor records = RecordsOf(batch.first(static_cast<size_t>(header.size_bytes)));
+  VarintCursor records = RecordsOf(batch.first(static_cast<size_t>(header.size_bytes)));
   for (int32_t index = 0; index < header.record_count; ++index) {
     Record record;
     if (!ReadRecord(&records, &record)) return Verdict(Code::kBatchInvalid);

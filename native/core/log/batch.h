@@ -77,6 +77,9 @@ struct BatchHeader {
   int64_t producer_id;
   int32_t leader_epoch, base_sequence, record_count, size_bytes;
   int16_t producer_epoch, attributes;
+  // Of a control batch that ReadHeaders has met (control_record.h); -1 when it says nothing of it.
+  int16_t control_type = -1;
+  int32_t coordinator_epoch = -1;
 };
 
 // Reads the header of the batch that starts at `bytes`, checking only that the whole batch lies

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "core/log/control_record.h"
 #include "core/log/log_impl.h"
 #include "core/log/log_view.h"
 
@@ -115,7 +116,12 @@ Result<size_t> LogImpl::ReadHeaders(Offset from, Offset limit, std::span<BatchHe
       if (*step == BatchCursor::Step::kEnd) break;
       if (*step == BatchCursor::Step::kBroken) return Judge(Status(Code::kCorrupt));
       if (cursor.header().base_offset >= limit) return count;
-      into[count++] = cursor.header();
+      BatchHeader& header = into[count++];
+      header = cursor.header();
+      if ((header.attributes & kBatchControl) == 0) continue;
+      Result<std::span<const std::byte>> batch = cursor.Batch();
+      if (!batch.ok()) return Judge(batch.status());
+      ReadControlRecord(*batch, &header);
     }
   }
   return count;

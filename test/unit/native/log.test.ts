@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { OpenTrust, type Storage, type StoredLog } from '../../../src/base/world.ts'
+import { ControlType, markerBatch } from '../../../src/log/control-batch.ts'
 import { EngineStat } from '../../../src/native/addon.ts'
 import { Engine } from '../../../src/native/engine.ts'
 import { NativeError } from '../../../src/native/errors.ts'
@@ -178,11 +179,28 @@ test('headers come back in order, more of them than one crossing carries', bound
       leaderEpoch: index % 5,
       attributes: 0,
       sizeBytes: log.sizeBytes() / count,
+      controlType: -1,
+      coordinatorEpoch: -1,
     })
   })
   assert.equal(log.readHeaders(11, log.logEndOffset(), 3)[0]!.baseOffset, 10)
   assert.equal(log.readHeaders(11, log.logEndOffset(), 3).length, 3)
   assert.equal(log.readHeaders(0, 10, 100).length, 5)
+})
+
+test('the header of a marker tells how its transaction ended, and by which coordinator', bounded, async t => {
+  const { log } = await openOne(t)
+  for (const committed of [true, false]) {
+    const marker = { producerId: 7n, producerEpoch: 3, coordinatorEpoch: 300_000, committed, transactionVersion: 2 }
+    assert.equal(log.appendBytes(markerBatch(marker, now), 0, now), 0)
+  }
+  const ends = log
+    .readHeaders(0, 2, 2)
+    .map(header => [header.producerId, header.producerEpoch, header.controlType, header.coordinatorEpoch])
+  assert.deepEqual(ends, [
+    [7n, 3, ControlType.commit, 300_000],
+    [7n, 3, ControlType.abort, 300_000],
+  ])
 })
 
 test('timestamps are found by record', bounded, async t => {
