@@ -117,6 +117,8 @@ export class TransactionCoordinator {
       topics: [],
     })
     if (transactionalId === '') return failure(ErrorCode.INVALID_REQUEST)
+    // Nobody has ever begun one: that is an answer, and looking for a coordinator again would bring no other.
+    if (this.shards.partitions === 0) return failure(ErrorCode.TRANSACTIONAL_ID_NOT_FOUND)
     return await this.ask(
       transactionalId,
       (shard, turn, asker) => shard.describe(transactionalId, asker, turn),
