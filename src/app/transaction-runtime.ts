@@ -34,7 +34,7 @@ export function startTransactions(parts: TransactionRuntimeParts): RunningTransa
     settings: () => live.current.transactions.stateTopic,
     logger,
   })
-  const { newShard, coordinate, markers } = transactionShards(parts)
+  const { newShard, coordinate, markers, appended } = transactionShards(parts)
   const runtime = new CoordinatorRuntime<TransactionShard>({
     topic: topic.name,
     schemas: transactionStateRecords,
@@ -48,6 +48,7 @@ export function startTransactions(parts: TransactionRuntimeParts): RunningTransa
     // Each step of a transaction waits for the one before.
     appendLingerMs: () => 0,
     onTopicMissing: () => void topic.ensure(),
+    appended,
   })
   return { topic, runtime, markers, coordinator: coordinate(runtime) }
 }

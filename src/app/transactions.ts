@@ -4,12 +4,14 @@ import type { LiveSettings } from '../config/live-settings.ts'
 import type { CoordinatorRuntime } from '../coordinator/runtime/coordinator-runtime.ts'
 import { LiveTransactionSettings } from '../coordinator/transaction/live-transaction-settings.ts'
 import { type EndInGroups, MarkerWriter } from '../coordinator/transaction/marker-writer.ts'
+import type { TransactionContext } from '../coordinator/transaction/transaction.ts'
 import { TransactionCoordinator } from '../coordinator/transaction/transaction-coordinator.ts'
 import { TransactionShard } from '../coordinator/transaction/transaction-shard.ts'
 import type { FeatureLevels } from '../metadata/features.ts'
 import { transactionStateTopic } from '../metadata/image.ts'
 import type { ProducerIds } from '../metadata/producer-ids.ts'
 import type { PartitionTable } from '../replication/partition-table.ts'
+import { TransactionMilestones } from './transaction-milestones.ts'
 
 export interface TransactionParts {
   readonly world: Pick<World, 'clock' | 'timers'> & { readonly reached?: (milestone: string) => void }
@@ -39,10 +41,11 @@ export function transactionShards({
   const settings = new LiveTransactionSettings(live, features)
   const { clock, timers, reached } = world
   const markers = new MarkerWriter({ table, clock, timers, logger, endInGroups, reached })
+  const milestones = reached === undefined ? undefined : new TransactionMilestones(reached)
   let runtime: TransactionRuntime | undefined
 
   const newShard = (partition: number): TransactionShard => {
-    const shard: TransactionShard = new TransactionShard({
+    const context: TransactionContext = {
       settings,
       coordinatorEpoch: table.topic(transactionStateTopic)?.partitions[partition]?.epoch ?? 0,
       logger,
@@ -61,7 +64,8 @@ export function transactionShards({
             if (there === shard) there.markersWritten(job, turn)
           }),
         ),
-    })
+    }
+    const shard = milestones?.newShard(partition, context) ?? new TransactionShard(context)
     return shard
   }
 
@@ -69,6 +73,8 @@ export function transactionShards({
     settings,
     markers,
     newShard,
+    /** For the runtime: undefined unless a test wants to know. */
+    appended: milestones === undefined ? undefined : (partition: number) => milestones.appended(partition),
     coordinate(shards: TransactionRuntime): TransactionCoordinator {
       runtime = shards
       return new TransactionCoordinator(shards, () => producerIds.atHand())

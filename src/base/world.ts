@@ -82,6 +82,8 @@ export interface World {
   readonly storage: Storage
   readonly network: Network
   readonly threads: Threads
+  /** In tests that end a broker at a certain point: called when it is reached. Nothing may be done in it but end. */
+  readonly reached?: (milestone: string) => void
 }
 
 /** What a thread runs: a module of this package, which `src/app` knows by this name. */

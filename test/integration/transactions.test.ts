@@ -491,3 +491,21 @@ test('transactions are listed by what is asked for', async t => {
   assert.deepEqual(await listed(client, { durationFilter: 4_000, stateFilters: ['Ongoing'] }), ['one Ongoing'])
   assert.deepEqual(await listed(client, { durationFilter: 6_000, stateFilters: ['Ongoing'] }), [])
 })
+
+test('each step of a transaction is named where a test asks for it', async () => {
+  const reached: string[] = []
+  const broker = await TestBroker.start(few, undefined, 1, world => {
+    Object.assign(world, { reached: (milestone: string) => reached.push(milestone) })
+  })
+  await broker.createTopic('t')
+  const producer = await new TransactionalClient(broker, 'tx').begin()
+  await producer.write('t', 0, 'a')
+  await producer.end(true)
+  await settled(broker)
+  assert.deepEqual(reached, [
+    ...['Empty decided', 'Empty appended', 'Ongoing decided', 'Ongoing appended'],
+    ...['PrepareCommit decided', 'PrepareCommit appended', 'PrepareCommit committed'],
+    ...['markers appended', 'markers durable', 'CompleteCommit decided', 'CompleteCommit appended'],
+  ])
+  await broker.stop()
+})

@@ -28,6 +28,8 @@ export interface RuntimeParts<S extends Shard> {
   appendLingerMs(): number
   /** Somebody asked, and the topic is not there: it is to be made. */
   onTopicMissing(): void
+  /** For tests: what a partition's turns wrote is in its log. */
+  appended?: ((partition: number) => void) | undefined
 }
 
 /** Of group.coordinator.append.linger.ms=-1: who commits alone does not wait. */
@@ -67,6 +69,7 @@ export class CoordinatorRuntime<S extends Shard> {
       batches: new BatchPool(),
       newShard: partition => parts.newShard(partition),
       commitTimeoutMs: () => parts.commitTimeoutMs(),
+      ...(parts.appended === undefined ? {} : { appended: parts.appended }),
       flushSoon: (host, urgent) => this.flushSoon(host, urgent),
       loadSoon: (host, first) => this.loadSoon(host, first),
     }

@@ -17,6 +17,8 @@ export interface WriteQueueParts {
   readonly records: TurnRecords
   /** How long an append may take to be committed before who waits for it is told so. */
   commitTimeoutMs(): number
+  /** For tests: what a partition's turns wrote is in its log. */
+  appended?(partition: number): void
 }
 
 /** Whose writes they are. */
@@ -170,6 +172,7 @@ export class WriteQueue {
     const appended = this.partition.appendOwn(batch.seal(nowMs, producer), nowMs)
     batches.give(batch)
     if (appended.ok) {
+      this.parts.appended?.(this.partition.index)
       this.fly(appended.value.endOffset, answers)
       return
     }
