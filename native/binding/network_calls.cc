@@ -237,6 +237,15 @@ napi_value Resume(napi_env env, napi_callback_info info) {
   });
 }
 
+// setPatient(connection, patient)
+napi_value SetPatient(napi_env env, napi_callback_info info) {
+  return OnConnection(env, info,
+                      [](Transport& transport, uint64_t connection, const CallArgs<2>& args) {
+                        transport.SetPatient(connection, args.Boolean(1).value_or(false));
+                        return napi_value{};
+                      });
+}
+
 // closeConnection(connection, afterReplies)
 napi_value CloseConnection(napi_env env, napi_callback_info info) {
   return OnConnection(env, info,
@@ -268,6 +277,7 @@ void AppendNetworkCalls(std::vector<napi_property_descriptor>& properties, Engin
       Method("submit", Submit, engine),
       Method("pause", Pause, engine),
       Method("resume", Resume, engine),
+      Method("setPatient", SetPatient, engine),
       Method("closeConnection", CloseConnection, engine),
       Method("peerAddress", PeerAddress, engine),
   };

@@ -420,6 +420,8 @@ export interface Network {
   flush(): void
   pause(connection: number): void
   resume(connection: number): void
+  /** What a patient connection sends may wait some milliseconds, so that what many of them send comes in one turn. */
+  setPatient(connection: number, patient: boolean): void
   close(connection: number, afterReplies: boolean): void
   peerAddress(connection: number): string
   stats(): NetworkStats

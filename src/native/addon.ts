@@ -109,6 +109,7 @@ export interface RawEngine {
   /** `PartField.count` numbers a part. Takes the regions; copies or sends the bytes before it returns. */
   submit(parts: Float64Array, count: number, buffers: readonly Uint8Array[]): void
   pause(connection: number): void
+  setPatient(connection: number, patient: boolean): void
   resume(connection: number): void
   closeConnection(connection: number, afterReplies: boolean): void
   peerAddress(connection: number): string | undefined

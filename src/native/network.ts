@@ -107,6 +107,10 @@ class NativeNetwork implements Network, DeliverySink {
     this.#engine.raw.resume(connection)
   }
 
+  setPatient(connection: number, patient: boolean): void {
+    this.#engine.raw.setPatient(connection, patient)
+  }
+
   close(connection: number, afterReplies: boolean): void {
     this.#engine.raw.closeConnection(connection, afterReplies)
   }

@@ -17,6 +17,7 @@ import {
 import { apiVersions } from '../protocol/schema/api-versions.ts'
 import { produce } from '../protocol/schema/produce.ts'
 import { type ClientAddress, Exchange, type ExchangeOwner } from './exchange.ts'
+import type { Patient } from './patience.ts'
 import type { TurnTaker } from './turn-queue.ts'
 import { EncodedBody, WideAnswer } from './wide-answer.ts'
 import type { WideRequests } from './wide-requests.ts'
@@ -29,6 +30,8 @@ export interface ConnectionServices {
   pause(connection: number): void
   resume(connection: number): void
   readonly wideRequests: WideRequests
+  /** Told of each request. */
+  noteRequest(connection: Patient, apiKey: number): void
   handler(apiKey: number): ServedApi | undefined
   /** As Network.peerAddress tells it: `127.0.0.1:5000`, `[::1]:5000`. */
   peerAddress(connection: number): string
@@ -64,11 +67,14 @@ const resumeAtFrames = 16
  * has released the order (at once where a handler says so, else with its answer); responses go out in the order of the
  * requests. While the client leaves its responses unread, nothing new starts.
  */
-export class Connection implements ExchangeOwner, TurnTaker {
+export class Connection implements ExchangeOwner, TurnTaker, Patient {
   readonly id: number
   /** Which listener it came to. */
   readonly listener: number
   queued = false
+  patient = false
+  secondMs = Number.NEGATIVE_INFINITY
+  unhurried = 0
   clientSoftware: ClientSoftware | undefined
   private readonly services: ConnectionServices
   /** Frames that wait for their turn. */
@@ -219,6 +225,7 @@ export class Connection implements ExchangeOwner, TurnTaker {
   private start(frame: Frame): void {
     const reader = this.services.readFrame(frame.arena, frame.position, frame.length)
     const { apiKey, apiVersion, correlationId } = peekRequest(reader)
+    this.services.noteRequest(this, apiKey)
     const served = this.services.handler(apiKey)
     if (served === undefined || apiVersion < served.min || apiVersion > served.max) {
       this.refuse(frame, served, apiKey, apiVersion, correlationId)

@@ -6,6 +6,7 @@ import { apiName, Reader, Writer } from '../protocol/index.ts'
 import { Connection, type ConnectionServices, type ResponseWriter } from './connection.ts'
 import { foreignProtocol } from './foreign-protocol.ts'
 import { LineLimit } from './line-limit.ts'
+import { Patience, type Patient } from './patience.ts'
 import { TurnLengths, type TurnStats } from './turn-lengths.ts'
 import { TurnQueue, type TurnTaker } from './turn-queue.ts'
 import { sliceElements, sliceTextBytes, WideRequests } from './wide-requests.ts'
@@ -31,6 +32,7 @@ export class Server implements NetworkListener, ConnectionServices {
   private readonly turns: TurnQueue
   private readonly turnLengths = new TurnLengths()
   readonly wideRequests: WideRequests
+  private readonly patience: Patience
   /** For lines that a stranger causes. */
   private readonly lineLimit: LineLimit
   /** One reader an arena: it keeps its view of the arena's memory. */
@@ -46,6 +48,7 @@ export class Server implements NetworkListener, ConnectionServices {
     this.turns = new TurnQueue(world.clock, turnMs)
     this.wideRequests = new WideRequests(taker => this.enqueue(taker))
     this.lineLimit = new LineLimit(world.clock)
+    this.patience = new Patience(world.clock, (connection, patient) => world.network.setPatient(connection, patient))
     for (const handler of handlers) {
       const key = servedKey(handler)
       assert(!this.handlers.has(key), 'an API has one handler', { api: apiName(key) })
@@ -116,6 +119,10 @@ export class Server implements NetworkListener, ConnectionServices {
 
   resume(connection: number): void {
     this.world.network.resume(connection)
+  }
+
+  noteRequest(connection: Patient, apiKey: number): void {
+    this.patience.note(connection, apiKey)
   }
 
   handler(apiKey: number): ServedApi | undefined {

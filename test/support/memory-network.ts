@@ -126,6 +126,14 @@ export class MemoryNetwork implements Network {
     }
   }
 
+  /** Of connections that are. */
+  readonly patient = new Set<number>()
+
+  setPatient(connection: number, patient: boolean): void {
+    if (patient) this.patient.add(connection)
+    else this.patient.delete(connection)
+  }
+
   pause(connection: number): void {
     this.paused.add(connection)
   }

@@ -74,6 +74,7 @@ struct Connection {
   bool lent = false;
   bool socket_full = false;  // waiting for EPOLLOUT
   bool paused = false;
+  bool patient = false;       // polled by PatientPoll
   bool large_frames = false;  // the last frame did not fit into one read
   bool read_ended = false;    // the peer has closed its direction
   bool closing = false;    // closes once `output` is empty; nothing is read or submitted any more

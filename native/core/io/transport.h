@@ -41,6 +41,8 @@ struct TransportOptions {
   uint32_t sender_threads = 1;               // send regions that are in the page cache
   uint32_t cold_sender_threads = 1;          // read regions from the disk, then send them
   uint32_t inline_region_bytes = 64u << 10;  // larger regions are sent by sender threads
+  // How long what came in from patient connections waits for more of them; see SetPatient.
+  int64_t patience_ms = 10;
   // Milliseconds of a clock that never goes back; empty: the steady clock. Called by the loop only.
   std::function<int64_t()> now_ms;
 };
@@ -135,6 +137,9 @@ class Transport {
   // taken in are still delivered.
   virtual void Pause(uint64_t connection) = 0;
   virtual void Resume(uint64_t connection) = 0;
+  // What a patient connection sends may wait for `patience_ms`, so that what many of them send is
+  // read in one turn. Nothing else about it changes.
+  virtual void SetPatient(uint64_t connection, bool patient) = 0;
   // Closes now, or after everything submitted was sent; kClosed follows either way. What is
   // submitted after this call is skipped.
   virtual void Close(uint64_t connection, bool after_replies) = 0;

@@ -58,17 +58,22 @@ Result<std::unique_ptr<Transport>> Transport::Create(const TransportOptions& opt
       !AddToEpoll(epoll.get(), timer.get(), kTimerTag)) {
     return Status::FromErrno(errno);
   }
+  Result<PatientPoll> patient =
+      PatientPoll::Create(epoll.get(), kPatientTag, kPatientTimerTag, used.patience_ms);
+  if (!patient.ok()) return patient.status();
   Result<std::unique_ptr<SenderPool>> senders =
       SenderPool::Create(used.sender_threads, used.cold_sender_threads, wake.get());
   if (!senders.ok()) return senders.status();
-  return std::unique_ptr<Transport>(std::make_unique<TransportImpl>(
-      used, std::move(epoll), std::move(wake), std::move(timer), std::move(*senders)));
+  return std::unique_ptr<Transport>(
+      std::make_unique<TransportImpl>(used, std::move(epoll), std::move(*patient), std::move(wake),
+                                      std::move(timer), std::move(*senders)));
 }
 
-TransportImpl::TransportImpl(const TransportOptions& options, UniqueFd epoll, UniqueFd wake,
-                             UniqueFd timer, std::unique_ptr<SenderPool> senders)
+TransportImpl::TransportImpl(const TransportOptions& options, UniqueFd epoll, PatientPoll patient,
+                             UniqueFd wake, UniqueFd timer, std::unique_ptr<SenderPool> senders)
     : options_(options),
       epoll_(std::move(epoll)),
+      patient_(std::move(patient)),
       wake_(std::move(wake)),
       timer_(std::move(timer)),
       scratch_(new std::byte[kScratchBytes]),
@@ -141,11 +146,39 @@ void TransportImpl::HandleEvent(uint64_t data, uint32_t events) {
     uint64_t count;
     (void)!read(timer_.get(), &count, sizeof count);
     armed_ms_ = -1;
+  } else if (data == kPatientTag) {
+    patient_.OnReady();
+  } else if (data == kPatientTimerTag) {
+    HandlePatient();
   } else if ((data & kListenerTag) != 0) {
     AcceptWaiting(static_cast<size_t>(data & ~kListenerTag));
   } else if (Connection* c = connections_.Find(data); c != nullptr) {
     HandleConnectionEvent(*c, events);
   }
+}
+
+void TransportImpl::HandlePatient() {
+  std::array<epoll_event, kPatientBatch> ready;
+  const size_t count = patient_.OnDue(ready);
+  for (const epoll_event& event : std::span(ready).first(count)) {
+    HandleEvent(event.data.u64, event.events);
+  }
+}
+
+void TransportImpl::SetPatient(uint64_t connection, bool patient) {
+  Connection* c = connections_.Find(connection);
+  if (c == nullptr || c->closed || c->patient == patient) return;
+  epoll_event event{};
+  event.events = c->interest;
+  event.data.u64 = c->id;
+  const int from = EpollOf(*c);
+  c->patient = patient;
+  // Both sets know it for a moment; on failure it stays where it is.
+  if (epoll_ctl(EpollOf(*c), EPOLL_CTL_ADD, c->fd.get(), &event) != 0) {
+    c->patient = !patient;
+    return;
+  }
+  epoll_ctl(from, EPOLL_CTL_DEL, c->fd.get(), nullptr);
 }
 
 void TransportImpl::HandleConnectionEvent(Connection& c, uint32_t events) {
@@ -201,7 +234,7 @@ void TransportImpl::UpdateInterest(Connection& c) {
   epoll_event event{};
   event.events = wanted;
   event.data.u64 = c.id;
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, c.fd.get(), &event) == 0) {
+  if (epoll_ctl(EpollOf(c), EPOLL_CTL_MOD, c.fd.get(), &event) == 0) {
     c.interest = wanted;
   } else {
     CloseNow(c, CloseReason::kIoError, errno);
@@ -336,7 +369,7 @@ void TransportImpl::CloseNow(Connection& c, CloseReason reason, int error) {
     setsockopt(c.fd.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   }
   if (c.lent) {
-    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, c.fd.get(), nullptr);
+    epoll_ctl(EpollOf(c), EPOLL_CTL_DEL, c.fd.get(), nullptr);
     shutdown(c.fd.get(), SHUT_RDWR);
   } else {
     Forget(c);

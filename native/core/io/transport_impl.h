@@ -15,6 +15,7 @@
 #include "core/io/frame_budget.h"
 #include "core/io/frame_memory.h"
 #include "core/io/listener.h"
+#include "core/io/patient_poll.h"
 #include "core/io/peer_counts.h"
 #include "core/io/sender_pool.h"
 #include "core/io/timer_wheel.h"
@@ -40,8 +41,8 @@ namespace millrace {
 // and total_unsent_bytes, and, with regions and frames, connection_inflight_bytes per connection.
 class TransportImpl final : public Transport {
  public:
-  TransportImpl(const TransportOptions& options, UniqueFd epoll, UniqueFd wake, UniqueFd timer,
-                std::unique_ptr<SenderPool> senders);
+  TransportImpl(const TransportOptions& options, UniqueFd epoll, PatientPoll patient, UniqueFd wake,
+                UniqueFd timer, std::unique_ptr<SenderPool> senders);
   ~TransportImpl() override;
 
   Result<uint32_t> Listen(const std::string& address, uint16_t port, int backlog) override;
@@ -57,6 +58,7 @@ class TransportImpl final : public Transport {
   void NotifyDrained(uint64_t connection) override;
   void Pause(uint64_t connection) override;
   void Resume(uint64_t connection) override;
+  void SetPatient(uint64_t connection, bool patient) override;
   void Close(uint64_t connection, bool after_replies) override;
   void Shutdown() override;
   std::string peer_address(uint64_t connection) const override;
@@ -73,6 +75,10 @@ class TransportImpl final : public Transport {
   void RunTurn(size_t room, int timeout_ms);
   void HandleEvent(uint64_t data, uint32_t events);
   void HandleConnectionEvent(Connection& c, uint32_t events);
+  void HandlePatient();
+  int EpollOf(const Connection& c) const {
+    return c.patient ? patient_.descriptor() : epoll_.get();
+  }
   void RunReady();
   void RunTimers();
   bool TooSlow(const Connection& c) const;
@@ -124,6 +130,7 @@ class TransportImpl final : public Transport {
 
   const TransportOptions options_;
   const UniqueFd epoll_;
+  PatientPoll patient_;
   const UniqueFd wake_;   // eventfd: jobs have come back, or events wait
   const UniqueFd timer_;  // timerfd: the wheel has something due
   const std::unique_ptr<std::byte[]> scratch_;

@@ -20,6 +20,7 @@ constexpr size_t kLargeBodyBytes = 64u << 10;
 constexpr uint64_t kLargeTurnBytes = 1u << 20;
 constexpr uint64_t kWriteTurnBytes = 256u << 10;  // per connection and flush, on the loop
 constexpr size_t kEpollBatch = 16;
+constexpr size_t kPatientBatch = 64;
 constexpr int kAcceptsPerTurn = 64;
 constexpr int64_t kAcceptPauseMs = 100;
 // Bytes of all connections that were read ahead of the budget. At the limit only what has a place
@@ -46,6 +47,8 @@ constexpr int64_t kLingerMs = 1000;
 constexpr uint64_t kListenerTag = uint64_t{1} << 62;
 constexpr uint64_t kWakeTag = uint64_t{1} << 63;
 constexpr uint64_t kTimerTag = kWakeTag + 1;
+constexpr uint64_t kPatientTag = kWakeTag + 2;
+constexpr uint64_t kPatientTimerTag = kWakeTag + 3;
 
 constexpr uint32_t kAcceptTimer = 0;
 

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { closeConnection, serve } from '../../../src/api/serve.ts'
 import { type Api, Writer } from '../../../src/protocol/index.ts'
-import { addOffsetsToTxn } from '../../../src/protocol/schema/add-offsets-to-txn.ts'
 import { apiVersions } from '../../../src/protocol/schema/api-versions.ts'
 import { createTopics } from '../../../src/protocol/schema/create-topics.ts'
 import { fetch } from '../../../src/protocol/schema/fetch.ts'
 import { metadata } from '../../../src/protocol/schema/metadata.ts'
 import { produce } from '../../../src/protocol/schema/produce.ts'
+import { unregisterController } from '../../../src/protocol/schema/unregister-controller.ts'
 import { Server } from '../../../src/server/server.ts'
 import { FakeWorld } from '../../support/fake-world.ts'
 import { batchOf, produceRequest, RecordingLogger, testBroker } from '../../support/test-broker.ts'
@@ -24,10 +24,7 @@ const malformed: [string, Uint8Array][] = [
   ['less than a header', goodFrame().subarray(0, 7)],
   ['a header alone', goodFrame().subarray(0, 8)],
   ['a body cut short', requestFrame(metadata, 1, 1, { topics: [{ name: 'abc' }] }).subarray(0, -1)],
-  [
-    'an API that is not served',
-    requestFrame(addOffsetsToTxn, 0, 1, { transactionalId: 't', producerId: 1n, producerEpoch: 0, groupId: 'g' }),
-  ],
+  ['an API that is not served', requestFrame(unregisterController, 0, 1, { controllerId: 1 })],
   ['an API that does not exist', withInt16(goodFrame(), 0, 999)],
   ['a negative API', withInt16(goodFrame(), 0, -1)],
   ['a version that is not served', withInt16(goodFrame(), 2, 99)],
