@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "binding/cleaning_pass.h"
+#include "binding/embedded_read.h"
 #include "binding/engine.h"
 
 namespace millrace {
@@ -28,7 +29,8 @@ Environment* Environment::Of(napi_env env) {
   return static_cast<Environment*>(data);
 }
 
-Environment::Environment(napi_env env, uv_loop_t* loop) : env_(env), loop_(loop) {}
+Environment::Environment(napi_env env, uv_loop_t* loop)
+    : env_(env), loop_(loop), reads_(std::make_unique<EmbeddedReads>(env)) {}
 
 Environment::~Environment() = default;
 
@@ -47,6 +49,7 @@ void Environment::TearDown() {
   for (const std::unique_ptr<Engine>& engine : engines_) engine->Abandon();
   locks_.Clear();
   passes_.Clear();
+  reads_->Clear();
   End();
 }
 

@@ -12,6 +12,7 @@
 namespace millrace {
 
 class BoundPass;
+class EmbeddedReads;
 class Engine;
 
 // What one Node.js environment (the main thread, or a worker thread) has loaded; its instance data.
@@ -34,6 +35,7 @@ class Environment {
   Engine& AddEngine(std::unique_ptr<Engine> engine);
   SlotTable<UniqueFd>& locks() { return locks_; }
   SlotTable<std::unique_ptr<BoundPass>>& passes() { return passes_; }
+  EmbeddedReads& reads() { return *reads_; }
 
   // Something that outlives its JavaScript call began or ended.
   void Begin() { ++pending_; }
@@ -49,6 +51,7 @@ class Environment {
   std::vector<std::unique_ptr<Engine>> engines_;
   SlotTable<UniqueFd> locks_;
   SlotTable<std::unique_ptr<BoundPass>> passes_;
+  const std::unique_ptr<EmbeddedReads> reads_;
   int pending_ = 0;
   bool tearing_down_ = false;
 };

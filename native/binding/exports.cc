@@ -5,6 +5,7 @@
 #include "binding/call_args.h"
 #include "binding/cleaning_pass.h"
 #include "binding/directory_calls.h"
+#include "binding/embedded_read.h"
 #include "binding/engine.h"
 #include "binding/environment.h"
 #include "binding/log_upkeep.h"
@@ -41,6 +42,7 @@ Environment* DefineExports(napi_env env, napi_value exports) {
   AppendDirectoryCalls(properties, environment);
   AppendFileLimit(properties);
   AppendCleaningPass(properties, environment);
+  AppendEmbeddedRead(properties, environment);
   if (napi_define_properties(env, exports, properties.size(), properties.data()) != napi_ok)
     return nullptr;
   return environment;

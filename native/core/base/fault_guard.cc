@@ -23,6 +23,7 @@ struct GuardedRange::Slot {
   std::atomic<size_t> length{0};
   std::atomic<bool> writable{false};
   std::atomic<bool> damaged{false};
+  std::atomic<uintptr_t> damaged_at{0};
 };
 
 namespace {
@@ -107,6 +108,7 @@ class FaultRegistry {
     Slot* slot = Find(address);
     if (slot == nullptr) return false;
     // Before the page appears: whoever reads its zeros must be able to see the flag.
+    slot->damaged_at.store(address, std::memory_order_relaxed);
     slot->damaged.store(true, std::memory_order_seq_cst);
     replaced_pages.fetch_add(1, std::memory_order_seq_cst);
     int protection = PROT_READ | (slot->writable.load(std::memory_order_relaxed) ? PROT_WRITE : 0);
@@ -161,6 +163,11 @@ GuardedRange::GuardedRange(void* begin, size_t length, bool writable)
 GuardedRange::~GuardedRange() { FaultRegistry::Instance().Return(slot_); }
 
 bool GuardedRange::damaged() const { return slot_->damaged.load(std::memory_order_acquire); }
+
+size_t GuardedRange::last_damage() const {
+  return slot_->damaged_at.load(std::memory_order_relaxed) -
+         slot_->begin.load(std::memory_order_relaxed);
+}
 
 void GuardedRange::Rearm() { slot_->damaged.store(false, std::memory_order_seq_cst); }
 

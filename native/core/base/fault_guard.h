@@ -24,6 +24,9 @@ class GuardedRange {
   GuardedRange& operator=(const GuardedRange&) = delete;
 
   bool damaged() const;  // any thread
+  // The page that was lost last, from the beginning of the range; of use while damaged(). Any
+  // thread.
+  size_t last_damage() const;
   // Before the range is mapped anew, over whatever took the place of lost pages: what could not be
   // had is found out again.
   void Rearm();

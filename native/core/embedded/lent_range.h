@@ -33,6 +33,7 @@ class LentRange {
   std::byte* data() const { return data_; }
   size_t length() const { return length_; }
   bool damaged() const { return guard_->damaged(); }
+  size_t last_damage() const { return guard_->last_damage(); }
   // Maps the file over all that was written over or replaced.
   Status MapAnew(int descriptor);
 

@@ -117,15 +117,21 @@ Result<uint64_t> ReadSegment::Verify(uint64_t position, uint64_t end, uint64_t w
   return good;
 }
 
-Status ReadSegment::Check(uint64_t begin, uint64_t end) {
-  end = std::min<uint64_t>(end, length());
+Status ReadSegment::Check(uint64_t begin, uint64_t end, uint64_t readable) {
+  const auto touch = [&](uint64_t at) {
+    (void)*const_cast<const volatile std::byte*>(data() + at);
+  };
+  readable = std::min<uint64_t>(readable, length());
   if (range_.damaged()) {
+    const uint64_t lost = range_.last_damage();
     if (Status status = range_.MapAnew(file_.get()); !status.ok()) return status;
+    const Result<uint64_t> size = FileSize();
+    if (!size.ok()) return size.status();
+    if (*size < readable) return Status(Code::kCorrupt);
+    if (lost < readable) touch(lost);
   }
-  std::byte touched{0};
-  for (uint64_t at = begin; at < end; at = at / kPageBytes * kPageBytes + kPageBytes)
-    touched |= *const_cast<const volatile std::byte*>(data() + at);
-  (void)touched;
+  end = std::min<uint64_t>(end, length());
+  for (uint64_t at = begin; at < end; at = at / kPageBytes * kPageBytes + kPageBytes) touch(at);
   return range_.damaged() ? Status(Code::kCorrupt) : Status::Ok();
 }
 

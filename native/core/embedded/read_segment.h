@@ -40,9 +40,10 @@ class ReadSegment {
   // all of which have to end by `end`; says where the last good one ends. `position` itself: there
   // lie zeros, in which batches end. kCorrupt: the first is none, or its bytes are gone.
   Result<uint64_t> Verify(uint64_t position, uint64_t end, uint64_t window);
-  // After somebody saw ReplacedPages() move: whether [begin, end) is what the file says. What was
-  // damaged elsewhere, since nobody ought to read there, is mapped anew.
-  Status Check(uint64_t begin, uint64_t end);
+  // After somebody saw ReplacedPages() move: whether [begin, end) is what the file says, and so is
+  // what was lost last, if it lies below `readable`, the end of what readers were told of. Damage
+  // behind that, where nobody ought to read, is mended.
+  Status Check(uint64_t begin, uint64_t end, uint64_t readable);
 
  private:
   ReadSegment(UniqueFd file, LentRange range, uint64_t inode)
