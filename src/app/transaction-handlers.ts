@@ -1,3 +1,4 @@
+import type { CoordinatorLocator } from '../api/find-coordinator.ts'
 import { type LazyHandler, lazily } from '../api/lazy.ts'
 import type { TransactionVerifier } from '../api/produce-transaction.ts'
 import type { Clock, Timers } from '../base/world.ts'
@@ -13,7 +14,7 @@ export interface TransactionService extends TransactionVerifier {
 
 export interface TransactionHandlerParts {
   readonly transactions: TransactionService
-  readonly groups: GroupService
+  readonly groups: GroupService & CoordinatorLocator
   readonly endInGroups: EndInGroups
   readonly table: PartitionTable
   readonly clock: Clock
@@ -40,6 +41,7 @@ export function transactionHandlers({
       (await import('../api/add-offsets-to-txn.ts')).serveAddOffsetsToTxn(
         await transactions.coordinator(),
         await groups.coordinator(),
+        groups,
       ),
     ),
     lazily({ key: 26, min: 0, max: 5 }, async () =>

@@ -433,6 +433,17 @@ test('a topic that is deleted in the middle of a transaction keeps nobody from e
   assert.deepEqual(await listed(reader), ['tx CompleteCommit'])
 })
 
+test('offsets may be added before anybody has looked for their group', async t => {
+  const broker = await brokerWith(t, { t: 1 })
+  const producer = await new TransactionalClient(broker, 'tx', v1).begin()
+  assert.equal(errorName(await producer.addOffsets('g')), 'NONE')
+  await findGroup(broker.connect(), 'g')
+  assert.equal(errorName(await producer.commitOffset('g', 't', 0, 3)), 'NONE')
+  assert.equal(errorName(await producer.end(true)), 'NONE')
+  await settled(broker)
+  assert.equal(await committedOffset(broker.connect(), 'g', true), 3)
+})
+
 test('bad input leaves transactions as they are', async t => {
   const broker = await brokerWith(t, { t: 1 })
   const reader = broker.connect()
