@@ -5,6 +5,7 @@
 #include "binding/async_call.h"
 #include "binding/call_args.h"
 #include "binding/call_block.h"
+#include "binding/embedded_calls.h"
 #include "binding/environment.h"
 #include "binding/log_upkeep.h"
 #include "binding/status_to_js.h"
@@ -83,6 +84,7 @@ napi_value Engine::MakeObject(napi_env env) {
   AppendLogLifecycle(properties, this);
   AppendLogSearch(properties, this);
   AppendLogUpkeep(properties, this);
+  AppendEmbeddedCalls(properties, this);
   AppendNetworkCalls(properties, this);
   napi_value object;
   if (napi_create_object(env, &object) != napi_ok ||

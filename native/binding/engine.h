@@ -11,6 +11,7 @@
 #include "binding/poll_handle.h"
 #include "binding/shared_array.h"
 #include "binding/slot_table.h"
+#include "core/embedded/writer.h"
 #include "core/io/transport.h"
 #include "core/log/flush_pool.h"
 #include "core/log/log.h"
@@ -38,6 +39,7 @@ struct LogEntry {
   AppendOptions options;  // as the settings ask for; epoch and time come with each call
   Offset awaited =
       -1;  // the end offset whose flush was requested and has not been announced, else -1
+  std::unique_ptr<EmbeddedWriter> writer = nullptr;  // of an embedded log; goes before `log`
 };
 
 // One storage and at most one transport, driven by the environment's libuv loop. Everything here

@@ -247,6 +247,8 @@ class Log {
   virtual bool needs_flush() const { return durable_offset() < log_end_offset(); }
   virtual uint64_t size_bytes() const = 0;
   virtual Offset active_base_offset() const = 0;
+  // Where the active segment's batches end.
+  virtual Result<uint64_t> active_bytes() const { return Status(Code::kClosed); }
   // Any thread. After a failed sync or foreign damage nothing is accepted any more, only read.
   virtual bool failed() const = 0;
 

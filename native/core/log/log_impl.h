@@ -63,6 +63,10 @@ class LogImpl final : public Log {
   }
   uint64_t size_bytes() const override;
   Offset active_base_offset() const override;
+  Result<uint64_t> active_bytes() const override {
+    if (segments_.empty()) return Status(Code::kClosed);
+    return active().length();
+  }
   bool failed() const override { return dirty_.failed(); }
 
   Result<DurablePoint> Flush() override { return dirty_.Flush(); }

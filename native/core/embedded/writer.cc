@@ -1,0 +1,248 @@
+#include "core/embedded/writer.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/embedded/batch_recovery.h"
+#include "core/embedded/writer_lock.h"
+#include "core/log/log_services.h"
+#include "core/log/segment_names.h"
+
+namespace millrace {
+namespace {
+
+constexpr size_t kInlineOpenFiles = 64;
+
+Status MakeDirectories(Disk& disk, const std::string& directory) {
+  Status status = disk.MakeDirectory(directory);
+  const std::string parent = ParentDirectory(directory);
+  if (status.code() == Code::kNotFound && parent != directory) {
+    if (Status made = MakeDirectories(disk, parent); !made.ok()) return made;
+    status = disk.MakeDirectory(directory);
+    // The log syncs its own name, and nobody those above it.
+    if (status.ok()) status = disk.SyncDirectory(ParentDirectory(parent));
+  }
+  return status.code() == Code::kExists ? Status::Ok() : status;
+}
+
+// How far the files may be trusted. Without a checkpoint somebody else wrote them.
+OpenTrust TrustIn(const std::optional<Checkpoint>& checkpoint) {
+  if (!checkpoint.has_value()) return OpenTrust::kReboot;
+  if (checkpoint->clean) return OpenTrust::kClean;
+  return checkpoint->boot_id == CurrentBootId() ? OpenTrust::kSameBoot : OpenTrust::kReboot;
+}
+
+Result<std::unique_ptr<Log>> OpenFilesOf(Disk& disk, const std::string& directory,
+                                         const LogConfig& config,
+                                         const std::optional<Checkpoint>& checkpoint,
+                                         OpenReport* report, LogServices* services) {
+  const Checkpoint known = checkpoint.value_or(Checkpoint());
+  const OpenTrust trust = TrustIn(checkpoint);
+  const auto open = [&](OpenTrust how, Offset recovery_point) {
+    return Log::Open(disk, directory, config, how, recovery_point, known.log_start_offset, report,
+                     services);
+  };
+  auto log = open(trust, known.recovery_point);
+  if (trust != OpenTrust::kClean) return log;
+  // A broker may have had the files since, and have ended as it may.
+  if (log.ok() && (*log)->log_end_offset() == known.end_offset) return log;
+  if (log.ok()) (void)(*log)->Close(false);
+  return open(OpenTrust::kReboot, known.log_start_offset);
+}
+
+}  // namespace
+
+Result<OpenedLog> EmbeddedWriter::Open(Disk& disk, const std::string& directory,
+                                       const EmbeddedOptions& options, OpenReport* report,
+                                       LogServices* services) {
+  if (Status status = MakeDirectories(disk, directory); !status.ok()) return status;
+  UniqueFd lock;
+  if (&disk == &PosixDisk()) {
+    Result<UniqueFd> locked = LockForWriting(JoinPath(directory, kWriterLockName));
+    if (!locked.ok()) return locked.status();
+    lock = std::move(*locked);
+  }
+  Result<std::optional<Checkpoint>> checkpoint = ReadCheckpoint(disk, directory);
+  if (!checkpoint.ok()) return checkpoint.status();
+  {
+    LogServices own(kInlineOpenFiles, LogServices::Background::kInline);
+    LogServices& used = services != nullptr ? *services : own;
+    if (Status status = SealFromSidecar(disk, used.files(), directory); !status.ok()) return status;
+  }
+  LogConfig config = options.log;
+  config.mapped = true;
+  auto log = OpenFilesOf(disk, directory, config, *checkpoint, report, services);
+  if (!log.ok()) return log.status();
+
+  OpenedLog opened;
+  opened.log = std::move(*log);
+  // Its constructor is private.
+  opened.writer.reset(new EmbeddedWriter(disk, directory, options, std::move(lock), *opened.log));
+  EmbeddedWriter& writer = *opened.writer;
+  // Before the first byte is written: from here on a kill leaves what recovery has to look at.
+  const Offset durable = opened.log->durable_offset();
+  if (Status status = writer.PutCheckpoint(report->log_start_offset, durable); !status.ok())
+    return status;
+  if (Status status = writer.MakeSidecar(); !status.ok()) return status;
+  return opened;
+}
+
+EmbeddedWriter::~EmbeddedWriter() = default;
+
+Status EmbeddedWriter::MakeSidecar() {
+  const std::string path = JoinPath(directory_, kSidecarName);
+  // Readers of one that was left behind keep theirs.
+  if (Status status = disk_.Unlink(path); !status.ok() && status.code() != Code::kNotFound)
+    return status;
+  Result<std::shared_ptr<File>> file = disk_.Open(path, OpenMode::kCreateNew);
+  if (!file.ok()) return file.status();
+  if (Status status = (*file)->Allocate(0, kSidecarBytes); !status.ok()) return status;
+  Result<std::unique_ptr<Mapping>> page = (*file)->Map(kSidecarBytes, true);
+  if (!page.ok()) return page.status();
+  page_ = std::move(*page);
+  sidecar_.emplace(page_->data());
+  sidecar_->Format(CurrentBootId());
+  OpenBatch none;
+  none.segment_base_offset = log_.active_base_offset();
+  none.base_offset = log_.log_end_offset();
+  Result<uint64_t> position = log_.active_bytes();
+  if (!position.ok()) return position.status();
+  none.position = static_cast<uint32_t>(*position);
+  sidecar_->Begin(none);
+  sidecar_->Publish(0, 0, -1);
+  TellReaders(true);
+  return Status::Ok();
+}
+
+int64_t EmbeddedWriter::Now() const {
+  if (options_.now_ms != nullptr) return options_.now_ms();
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+// The place is published before anything is written there, so that whoever recovers the log knows
+// where half a record may lie.
+Status EmbeddedWriter::Begin(size_t record_bytes, int64_t now_ms) {
+  if (record_bytes > INT32_MAX - kBatchHeaderBytes) return Status(Code::kBatchLargerThanSegment);
+  const uint64_t least = kBatchHeaderBytes + record_bytes;
+  const uint64_t wanted =
+      std::max<uint64_t>(least, std::min(options_.seal_bytes, options_.log.segment_bytes));
+  Result<TailSpace> space = log_.ReserveTail(wanted, now_ms);
+  // The last of the space, in small pieces.
+  if (space.status().code() == Code::kNoSpace && wanted > least)
+    space = log_.ReserveTail(least, now_ms);
+  if (!space.ok()) return space.status();
+  space_ = *space;
+  begin_ = space_.bytes.data();
+  next_ = begin_ + kBatchHeaderBytes;
+  base_timestamp_ = now_ms;
+  max_timestamp_ = -1;
+  OpenBatch batch;
+  batch.segment_base_offset = space_.segment_base_offset;
+  batch.base_offset = space_.base_offset;
+  batch.base_timestamp = base_timestamp_;
+  batch.position = static_cast<uint32_t>(space_.position);
+  sidecar_->Begin(batch);
+  sidecar_->Publish(0, 0, -1);
+  if (space_.rolled) TellReaders(true);
+  return Status::Ok();
+}
+
+Status EmbeddedWriter::Put(const RecordParts& record, int64_t timestamp) {
+  RecordShape shape(record, timestamp - base_timestamp_, count_);
+  size_t size = shape.size();
+  const bool fits =
+      count_ > 0 && size <= static_cast<size_t>(space_.bytes.data() + space_.bytes.size() - next_);
+  if (!fits) [[unlikely]] {
+    if (Status status = Seal(); !status.ok()) return status;
+    shape = RecordShape(record, 0, 0);
+    size = shape.size();
+    if (Status status = Begin(size, timestamp); !status.ok()) return status;
+  }
+  next_ = shape.Write(record, next_);
+  ++count_;
+  max_timestamp_ = std::max(max_timestamp_, timestamp);
+  return Status::Ok();
+}
+
+Status EmbeddedWriter::Append(const RecordParts& record, std::optional<int64_t> timestamp) {
+  if (Status status = Put(record, timestamp.has_value() ? *timestamp : Now()); !status.ok())
+    return status;
+  Publish();
+  return Status::Ok();
+}
+
+Status EmbeddedWriter::AppendValues(std::span<const std::byte> bytes,
+                                    std::span<const uint32_t> lengths, size_t* appended) {
+  *appended = 0;
+  const int64_t now = Now();
+  Status status;
+  for (const uint32_t length : lengths) {
+    if (length > bytes.size()) return Status(Code::kInvalidArgument);
+    status = Put(RecordParts{std::nullopt, bytes.first(length), {}}, now);
+    if (!status.ok()) break;
+    bytes = bytes.subspan(length);
+    ++*appended;
+  }
+  // A batch that was filled meanwhile is published by its seal.
+  if (count_ > 0) Publish();
+  return status;
+}
+
+// In this order, so that a kill finds the batch open, or open and in the log, or in the log.
+Status EmbeddedWriter::Seal() {
+  if (count_ == 0) return Status::Ok();
+  const auto size = static_cast<size_t>(next_ - begin_);
+  const BatchHeader header = WriteBatchHeader(space_.bytes.first(size), space_base_,
+                                              base_timestamp_, max_timestamp_, count_);
+  if (Status status = log_.AppendInPlace(space_, header); !status.ok()) return status;
+  sealed_bytes_ += size;
+  space_base_ += count_;
+  count_ = 0;
+  OpenBatch none;
+  none.segment_base_offset = space_.segment_base_offset;
+  none.base_offset = space_base_;
+  none.position = static_cast<uint32_t>(space_.position + size);
+  sidecar_->Begin(none);
+  sidecar_->Publish(0, 0, -1);
+  return Status::Ok();
+}
+
+Status EmbeddedWriter::PutCheckpoint(Offset log_start_offset, Offset recovery_point) {
+  Checkpoint checkpoint;
+  checkpoint.boot_id = CurrentBootId();
+  checkpoint.log_start_offset = log_start_offset;
+  checkpoint.recovery_point = recovery_point;
+  return WriteCheckpoint(disk_, directory_, checkpoint);
+}
+
+void EmbeddedWriter::TellReaders(bool files_changed) {
+  if (files_changed) ++file_changes_;
+  SidecarFacts facts;
+  facts.log_start_offset = log_.log_start_offset();
+  facts.durable_offset = log_.durable_offset();
+  facts.sealed_end_offset = log_.log_end_offset();
+  facts.file_changes = file_changes_;
+  sidecar_->StoreFacts(facts);
+}
+
+Status EmbeddedWriter::Finish(Offset log_start_offset, Offset end) {
+  Checkpoint checkpoint;
+  checkpoint.boot_id = CurrentBootId();
+  checkpoint.clean = true;
+  checkpoint.log_start_offset = log_start_offset;
+  checkpoint.recovery_point = end;
+  checkpoint.end_offset = end;
+  SidecarFacts facts = sidecar_->facts();
+  facts.durable_offset = facts.sealed_end_offset = end;
+  facts.state = SidecarState::kClosed;
+  sidecar_->StoreFacts(facts);
+  Status status = disk_.Unlink(JoinPath(directory_, kSidecarName));
+  if (!status.ok() && status.code() != Code::kNotFound) return status;
+  return WriteCheckpoint(disk_, directory_, checkpoint);
+}
+
+}  // namespace millrace

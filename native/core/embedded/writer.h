@@ -1,0 +1,111 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "core/base/unique_fd.h"
+#include "core/embedded/checkpoint.h"
+#include "core/embedded/open_batch.h"
+#include "core/embedded/record_writer.h"
+#include "core/log/log.h"
+
+namespace millrace {
+
+struct EmbeddedOptions {
+  LogConfig log;
+  // A batch is sealed before it gets larger, unless its first record alone is.
+  uint32_t seal_bytes = 4096;
+  // Wall clock in milliseconds; null: the system's.
+  int64_t (*now_ms)() = nullptr;
+};
+
+class EmbeddedWriter;
+
+struct OpenedLog {
+  std::unique_ptr<Log> log;
+  std::unique_ptr<EmbeddedWriter> writer;  // goes before the log
+};
+
+// The one writer of an embedded log: the open batch, the sidecar, the lock and the checkpoint
+// (open_batch.h draws the files). Beneath it lies a Log, which its user flushes, reads and closes;
+// nobody else appends to that.
+//
+// Thread: the decision thread's, but for Open, PutCheckpoint and Finish, which wait for the disk
+// and are for any thread while nothing else is called.
+// Invariant: the log's end is the open batch's base offset; every record below end_offset() is
+// found again after the process is killed.
+class EmbeddedWriter {
+ public:
+  // Makes the directory, with those above it, where it is missing. kLocked: somebody writes there.
+  static Result<OpenedLog> Open(Disk& disk, const std::string& directory,
+                                const EmbeddedOptions& options, OpenReport* report,
+                                LogServices* services = nullptr);
+  ~EmbeddedWriter();
+
+  // Appends one record at end_offset(). `timestamp` in milliseconds; nothing: now. On an error it
+  // is not in the log, and the log as it was.
+  Status Append(const RecordParts& record, std::optional<int64_t> timestamp);
+  // Appends a record for each length, whose values follow each other in `bytes`, all of the same
+  // time; `*appended` of them are in the log when it returns.
+  Status AppendValues(std::span<const std::byte> bytes, std::span<const uint32_t> lengths,
+                      size_t* appended);
+  // The open batch becomes one of the log's, if there is one.
+  Status Seal();
+
+  Offset end_offset() const { return space_base_ + count_; }
+  uint32_t open_records() const { return count_; }
+  uint64_t open_bytes() const { return count_ == 0 ? 0 : static_cast<uint64_t>(next_ - begin_); }
+  // Bytes of batches sealed since the last call: for whoever schedules flushes.
+  uint64_t TakeSealedBytes() { return std::exchange(sealed_bytes_, 0); }
+
+  // Before a start of the log is moved: it is durable when it returns success.
+  Status PutCheckpoint(Offset log_start_offset, Offset recovery_point);
+  // After the log's start moved, segments came or went, or something became durable.
+  void TellReaders(bool files_changed);
+
+  // After the log was closed cleanly at `end`: the next open believes its files. The sidecar goes.
+  Status Finish(Offset log_start_offset, Offset end);
+
+ private:
+  EmbeddedWriter(Disk& disk, std::string directory, const EmbeddedOptions& options, UniqueFd lock,
+                 Log& log)
+      : disk_(disk),
+        directory_(std::move(directory)),
+        options_(options),
+        lock_(std::move(lock)),
+        log_(log),
+        space_base_(log.log_end_offset()) {}
+
+  Status MakeSidecar();
+  Status Begin(size_t record_bytes, int64_t now_ms);
+  Status Put(const RecordParts& record, int64_t timestamp);
+  void Publish() {
+    sidecar_->Publish(static_cast<uint32_t>(next_ - begin_), count_, max_timestamp_);
+  }
+  int64_t Now() const;
+
+  Disk& disk_;
+  const std::string directory_;
+  const EmbeddedOptions options_;
+  const UniqueFd lock_;  // given up with the descriptor; none on a simulated disk
+  Log& log_;
+  std::unique_ptr<Mapping> page_;
+  std::optional<Sidecar> sidecar_;  // over page_
+
+  // The open batch: [begin_, next_) of space_, while count_ > 0.
+  TailSpace space_;
+  Offset space_base_;  // of the batch, or the log's end
+  std::byte* begin_ = nullptr;
+  std::byte* next_ = nullptr;
+  uint32_t count_ = 0;
+  int64_t base_timestamp_ = 0;
+  int64_t max_timestamp_ = -1;
+  uint64_t sealed_bytes_ = 0;
+  uint64_t file_changes_ = 0;
+};
+
+}  // namespace millrace

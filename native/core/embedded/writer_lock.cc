@@ -1,0 +1,35 @@
+#include "core/embedded/writer_lock.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <utility>
+
+#include "core/embedded/read_lock.h"
+
+namespace millrace {
+
+Result<UniqueFd> LockForWriting(const std::string& path) {
+  UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!file.valid()) return Status::FromErrno(errno);
+  Result<bool> locked = TryLockExclusive(file.get());
+  if (!locked.ok()) return locked.status();
+  if (!*locked) return Status(Code::kLocked);
+  // Only for people: a text that could not be written changes nothing.
+  const std::string text = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(file.get(), 0) == 0) (void)!::pwrite(file.get(), text.data(), text.size(), 0);
+  return Result<UniqueFd>(std::move(file));
+}
+
+int WriterOf(const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char text[16];
+  const ssize_t length = file.valid() ? ::read(file.get(), text, sizeof text) : -1;
+  int pid = -1;
+  if (length > 0) std::from_chars(text, text + length, pid);
+  return pid;
+}
+
+}  // namespace millrace
