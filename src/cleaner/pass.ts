@@ -33,9 +33,9 @@ export class LogPass {
   constructor(looked: LookedLog, thread: CleaningThread, share: PassShare, clock: Clock, nowMs: number) {
     this.looked = looked
     const startMs = clock.monotonicMs()
-    this.ended = thread
-      .run(taskOf(looked, share, nowMs), this.stop, group => this.place(group))
-      .then(outcome => this.end(outcome, clock.monotonicMs() - startMs))
+    this.ended = this.run(thread, taskOf(looked, share, nowMs)).then(outcome =>
+      this.end(outcome, clock.monotonicMs() - startMs),
+    )
   }
 
   /** The log is wanted whole, or has no more need of the pass. It ends soon, and right as far as it came. */
@@ -47,21 +47,29 @@ export class LogPass {
     return Atomics.load(this.stop, 0) !== 0
   }
 
+  private async run(thread: CleaningThread, task: CleanTask): Promise<PassOutcome> {
+    try {
+      await this.looked.compacted.log.keepAborted()
+    } catch (error) {
+      return { kind: 'failed', failure: failureOf(error, -1) }
+    }
+    return this.aborted ? { kind: 'stopped' } : await thread.run(task, this.stop, group => this.place(group))
+  }
+
   private async place(group: CleanedGroup): Promise<boolean> {
     if (this.aborted) return false
-    const { stored } = this.looked.compacted.log
+    const { log } = this.looked.compacted
     try {
-      const status = await stored.replaceSegments(group.bases)
+      const status = await log.replaceSegments(group.bases)
       if (status === StatusCode.ok) {
         this.groups.push(group)
         return true
       }
       // Cut, trimmed or closed meanwhile: nobody is at fault.
       if (status === StatusCode.wouldBlock || status === StatusCode.closed) this.taken = true
-      else throw statusError(`put cleaned segments in their place in ${stored.directory}`, status)
+      else throw statusError(`put cleaned segments in their place in ${log.stored.directory}`, status)
     } catch (error) {
-      const { code, message } = error as Error & { code?: string }
-      this.refusal = { code: code ?? 'Error', message, segment: group.bases[0] ?? -1, position: -1 }
+      this.refusal = failureOf(error, group.bases[0] ?? -1)
     }
     return false
   }
@@ -90,6 +98,11 @@ export class LogPass {
   }
 }
 
+function failureOf(error: unknown, segment: number): PassFailure {
+  const { code, message } = error as Error & { code?: string }
+  return { code: code ?? 'Error', message, segment, position: -1 }
+}
+
 function taskOf(looked: LookedLog, share: PassShare, nowMs: number): CleanTask {
   const { compacted, segments, endOffset, firstDirtyOffset } = looked
   const { settings, stored, producers } = compacted.log
@@ -112,11 +125,14 @@ function taskOf(looked: LookedLog, share: PassShare, nowMs: number): CleanTask {
   }
 }
 
-/** Of those whose last batch lies behind, nothing in the pass has to be kept. */
+/**
+ * Of those whose last batch lies behind, nothing in the pass has to be kept. Who is known by a marker alone, -1, keeps
+ * the markers of that epoch.
+ */
 function producersBelow(producers: ProducerStates, endOffset: number): CleanProducer[] {
   const below: CleanProducer[] = []
   for (const [producerId, { producerEpoch, batches }] of producers) {
-    const lastDataOffset = batches[batches.length - 1]!.lastOffset
+    const lastDataOffset = batches[batches.length - 1]?.lastOffset ?? -1
     if (lastDataOffset < endOffset) below.push({ producerId, producerEpoch, lastDataOffset })
   }
   return below

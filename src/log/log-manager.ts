@@ -229,6 +229,7 @@ export class LogManager {
       room: () => this.written.room(opened),
       diskFull: () => this.noteFull(),
       durableEnd: () => stored.durableOffset(),
+      firstSegment: () => stored.segments(1, false)[0]?.baseOffset ?? 0,
     })
     const log = await this.readBeside(stored, report, files, beside, settings).catch(async (error: unknown) => {
       await stored.close(false)
@@ -257,7 +258,7 @@ export class LogManager {
     const epochs = files.loadEpochs(logEndOffset, beside)
     const pause = () => this.pause()
     const { producers } = await files.loadProducers(stored, logStartOffset, logEndOffset, epochs, pause, beside)
-    return new PartitionLog(stored, producers, epochs, settings, files, () => this.world.random.next())
+    return new PartitionLog(stored, producers, epochs, settings, files, () => this.world.random.next(), files.aborted)
   }
 
   /** A sync failed: the next start must not believe the page cache. */

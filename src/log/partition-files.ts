@@ -2,12 +2,15 @@ import type { Logger } from '../base/logger.ts'
 import { SerialQueue } from '../base/serial-queue.ts'
 import type { DirectoryLook, Disk, StoredBatchHeader, StoredLog } from '../base/world.ts'
 import { BatchAttributes } from '../records/batch-header.ts'
+import { AbortedTransactions } from './aborted-transactions.ts'
 import { formatEpochs, parseEpochs } from './checkpoint-files.ts'
+import { ControlType } from './control-batch.ts'
 import { putFiles } from './directory-files.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
 import type { SideFiles } from './partition-log.ts'
 import { decodeProducerSnapshot, encodeProducerSnapshot, snapshotName, snapshotOffset } from './producer-snapshot.ts'
 import { type ProducerBatch, ProducerStates } from './producer-state.ts'
+import { txnIndexOffset } from './txn-index.ts'
 
 const epochsFile = 'leader-epoch-checkpoint'
 const utf8 = new TextEncoder()
@@ -15,6 +18,7 @@ const utf8 = new TextEncoder()
 const retainedSnapshots = 2
 /** Headers read in one slice of a rebuild; between slices other work runs. */
 const headersPerSlice = 4096
+const segmentsAtOnce = 256
 
 /** What whoever keeps the log open is told and asked. */
 export interface LogOwner {
@@ -24,13 +28,16 @@ export interface LogOwner {
   diskFull(): void
   /** Of the log, while it is open. */
   durableEnd(): number
+  /** Base offset of the first segment, likewise. */
+  firstSegment(): number
 }
 
 /**
- * The files beside a log: producer snapshots and the leader-epoch checkpoint. They are copies of what the log itself
+ * The files beside a log: producer snapshots, indexes of aborted transactions and the leader-epoch checkpoint. They are copies of what the log itself
  * says, written behind the appends, one at a time; a failed write costs a longer rebuild and is only logged.
  */
 export class PartitionFiles implements SideFiles {
+  readonly aborted: AbortedTransactions
   private readonly queue = new SerialQueue()
   private readonly disk: Disk
   private readonly directory: string
@@ -47,6 +54,7 @@ export class PartitionFiles implements SideFiles {
     this.directory = directory
     this.logger = logger
     this.owner = owner
+    this.aborted = new AbortedTransactions({ disk, path: directory })
   }
 
   appended(bytes: number): void {
@@ -73,14 +81,27 @@ export class PartitionFiles implements SideFiles {
   async keepProducers(endOffset: number, producers: ProducerStates): Promise<void> {
     if (producers.size === 0) return
     const content = encodeProducerSnapshot(producers)
-    await this.queue.run(async () => {
-      if (this.closed) throw new Error(`the log in ${this.directory} is being closed`)
+    await this.soon(async () => {
       if (this.savedOffset !== endOffset) await this.writeSnapshot(endOffset, content)
     })
   }
 
+  saveAborted(): void {
+    this.write('index of aborted transactions', () => this.aborted.write())
+  }
+
+  /** Resolves when all that was aborted so far stands in the indexes: whoever reads these beside us is to find it. */
+  async keepAborted(): Promise<void> {
+    await this.soon(() => this.aborted.write())
+  }
+
   startMoved(logStart: number): void {
-    this.write('list of producer snapshots', () => this.dropOldSnapshots(logStart))
+    const first = this.owner.firstSegment()
+    this.aborted.startMoved(first)
+    this.write('list of producer snapshots', async () => {
+      await this.dropOldSnapshots(logStart)
+      await this.dropOldIndexes(first)
+    })
   }
 
   saveEpochs(epochs: LeaderEpochs): void {
@@ -100,6 +121,8 @@ export class PartitionFiles implements SideFiles {
    */
   async closeWith(endOffset: number, producers: ProducerStates, epochs: LeaderEpochs): Promise<void> {
     await this.close()
+    // Before a snapshot that may be there after a crash: nothing below it is looked for in the log.
+    await this.aborted.write()
     const files = new Map<string, Uint8Array>()
     if (endOffset > 0 && this.savedOffset !== endOffset)
       files.set(snapshotName(endOffset), encodeProducerSnapshot(producers))
@@ -138,7 +161,9 @@ export class PartitionFiles implements SideFiles {
     pause: () => Promise<void>,
     beside: DirectoryLook | undefined,
   ): Promise<{ producers: ProducerStates; replayed: number }> {
-    let { producers, offset } = await this.newestSnapshot(logEnd, beside)
+    const snapshot = await this.loadBesideSnapshot(logEnd, beside)
+    const { producers } = snapshot
+    let { offset } = snapshot
     let replayed = 0
     const producersFrom = offset
     // Without a checkpoint the log itself tells where its epochs began, from its start on.
@@ -148,18 +173,56 @@ export class PartitionFiles implements SideFiles {
       if (headers.length === 0) break
       for (const header of headers) {
         if (header.leaderEpoch > epochs.latest) epochs.begin(header.leaderEpoch, header.baseOffset)
-        if (header.baseOffset >= producersFrom && isProducers(header))
-          producers.apply(written(header), header.baseOffset, header.maxTimestamp)
+        if (header.baseOffset >= producersFrom && header.producerId >= 0n) this.replay(stored, producers, header)
         offset = header.lastOffset + 1
       }
+      // Of those that ended below here nothing is to be kept in mind.
+      producers.transactions.committed(Math.min(offset, stored.durableOffset()))
       replayed += headers.length
       await pause()
     }
     return { producers, replayed }
   }
 
+  private replay(stored: StoredLog, producers: ProducerStates, header: StoredBatchHeader): void {
+    const { producerId, baseOffset, lastOffset, maxTimestamp, controlType } = header
+    if ((header.attributes & BatchAttributes.control) === 0) {
+      producers.apply(written(header), baseOffset, maxTimestamp)
+      return
+    }
+    // Compaction may have left a marker empty: then nothing is left of its transaction either.
+    if (controlType !== ControlType.abort && controlType !== ControlType.commit) return
+    const ended = producers.applyMarker(header, lastOffset, maxTimestamp)
+    if (ended === undefined || controlType !== ControlType.abort) return
+    this.aborted.add({ producerId, ...ended, lastOffset }, segmentOf(stored, lastOffset))
+  }
+
+  /** The newest snapshot, and what the indexes say of the transactions below it. */
+  private async loadBesideSnapshot(
+    logEnd: number,
+    beside: DirectoryLook | undefined,
+  ): Promise<{ producers: ProducerStates; offset: number }> {
+    const directory = { disk: this.disk, path: this.directory }
+    const all = (beside?.names ?? []).map(txnIndexOffset).filter(base => base !== undefined)
+    let snapshot = await this.newestSnapshot(logEnd, logEnd, beside)
+    if (all.length === 0) return snapshot
+    const first = this.owner.firstSegment()
+    if (all.some(base => base < first)) await this.dropOldIndexes(first)
+    const bases = all.filter(base => base >= first)
+    const damaged = await this.aborted.load(directory, bases, snapshot.offset)
+    if (damaged !== undefined) {
+      this.logger.warn({ directory: this.directory, offset: damaged }, 'an index of aborted transactions is damaged')
+      // What it said is in the log, from there on.
+      snapshot = await this.newestSnapshot(logEnd, damaged, beside)
+      this.aborted.clear()
+      await this.aborted.load(directory, bases, snapshot.offset)
+    }
+    return snapshot
+  }
+
   private async newestSnapshot(
     logEnd: number,
+    newest: number,
     beside: DirectoryLook | undefined,
   ): Promise<{ producers: ProducerStates; offset: number }> {
     for (const offset of snapshotOffsets(beside?.names ?? [])) {
@@ -168,6 +231,7 @@ export class PartitionFiles implements SideFiles {
         await this.disk.remove(`${this.directory}/${snapshotName(offset)}`)
         continue
       }
+      if (offset > newest) continue
       const name = snapshotName(offset)
       const content = beside?.contents.get(name) ?? (await this.disk.read(`${this.directory}/${name}`))
       const producers = content === undefined ? undefined : decodeProducerSnapshot(content)
@@ -186,6 +250,8 @@ export class PartitionFiles implements SideFiles {
   }
 
   private async writeSnapshot(endOffset: number, content: Uint8Array): Promise<void> {
+    // The next start looks for nothing below it in the log.
+    await this.aborted.write()
     await this.disk.replace(`${this.directory}/${snapshotName(endOffset)}`, content)
     this.savedOffset = endOffset
     await this.dropOldSnapshots(0)
@@ -205,6 +271,21 @@ export class PartitionFiles implements SideFiles {
     }
   }
 
+  /** Those of segments before `first`, which are gone. */
+  private async dropOldIndexes(first: number): Promise<void> {
+    for (const name of await this.disk.list(this.directory)) {
+      const base = txnIndexOffset(name)
+      if (base !== undefined && base < first) await this.disk.remove(`${this.directory}/${name}`)
+    }
+  }
+
+  private soon(work: () => Promise<void>): Promise<void> {
+    return this.queue.run(async () => {
+      if (this.closed) throw new Error(`the log in ${this.directory} is being closed`)
+      await work()
+    })
+  }
+
   private write(what: string, work: () => Promise<void>): void {
     if (this.closed) return
     this.queue.run(work).catch((error: unknown) => {
@@ -219,9 +300,20 @@ const snapshotOffsets = (names: readonly string[]): number[] =>
     .filter(offset => offset !== undefined)
     .sort((a, b) => b - a)
 
-/** Control batches carry a producer id too, and no sequence of its. */
-const isProducers = ({ producerId, attributes }: StoredBatchHeader): boolean =>
-  producerId >= 0n && (attributes & BatchAttributes.control) === 0
+/** The base offset of the segment that holds `offset`. */
+function segmentOf(stored: StoredLog, offset: number): number {
+  let base = stored.activeBaseOffset()
+  if (offset >= base) return base
+  for (let skip = 0; ; ) {
+    const segments = stored.segments(segmentsAtOnce, false, skip)
+    for (const { baseOffset } of segments) {
+      if (baseOffset > offset) return base
+      base = baseOffset
+    }
+    if (segments.length === 0) return base
+    skip += segments.length
+  }
+}
 
 /** The batch as it was written: compaction takes records out of a batch and leaves its offsets and sequences. */
 const written = (header: StoredBatchHeader): ProducerBatch => ({

@@ -53,6 +53,10 @@ export interface SideFiles {
   diskFull(): void
   saveProducers(endOffset: number, producers: ProducerStates): void
   saveEpochs(epochs: LeaderEpochs): void
+  /** Aborted transactions are to be written, as there are many in memory alone. */
+  saveAborted(): void
+  /** Resolves when all that was aborted so far stands in the indexes. */
+  keepAborted(): Promise<void>
   /** The log begins at `logStart` now: what tells of nothing above it can go. */
   startMoved(logStart: number): void
 }
@@ -201,7 +205,10 @@ export class PartitionLog {
     const { producerId, committed } = marker
     const { baseOffset: lastOffset } = appended
     const ended = this.producers.applyMarker(marker, lastOffset, nowMs)
-    if (ended !== undefined && !committed) this.aborted.add({ producerId, ...ended, lastOffset })
+    if (ended !== undefined && !committed) {
+      const due = this.aborted.add({ producerId, ...ended, lastOffset }, this.stored.activeBaseOffset())
+      if (due) this.sideFiles.saveAborted()
+    }
     return ok(appended)
   }
 
@@ -231,6 +238,16 @@ export class PartitionLog {
     to: number,
   ): readonly AbortedTransaction[] | Promise<readonly AbortedTransaction[]> {
     return this.aborted.between(from, to)
+  }
+
+  /** Before compaction: it reads the indexes, and takes what none of them names for committed. */
+  keepAborted(): Promise<void> {
+    return this.sideFiles.keepAborted()
+  }
+
+  /** See StoredLog. */
+  replaceSegments(bases: readonly number[]): Promise<number> {
+    return this.aborted.replaced(bases[0]!, bases[bases.length - 1]!, this.stored.replaceSegments(bases))
   }
 
   private appended(

@@ -19,6 +19,8 @@ async function prepare(writeCaching: boolean) {
   const { log: stored } = await world.storage.openLog('/t-0', settings, 0, 0, 0)
   const sideFiles = {
     saveProducers() {},
+    saveAborted() {},
+    keepAborted: async () => {},
     saveEpochs() {},
     appended() {},
     room: () => undefined,
