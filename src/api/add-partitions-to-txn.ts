@@ -3,16 +3,21 @@ import type { TransactionCoordinator } from '../coordinator/transaction/transact
 import { ErrorCode, type RequestOf, type ResponseInput } from '../protocol/index.ts'
 import { addPartitionsToTxn } from '../protocol/schema/add-partitions-to-txn.ts'
 import type { PartitionTable } from '../replication/partition-table.ts'
-import { type ApiHandler, serve } from './serve.ts'
+import type { LatestConnections } from './latest-connections.ts'
+import { type ApiHandler, closeConnection, serve } from './serve.ts'
 import { fencedAs } from './transaction-codes.ts'
 import { TurnShare } from './turn-share.ts'
 
 /**
  * AddPartitionsToTxn v0-5: all partitions are added to the transaction, or none. When it is answered that is durable. To v3
  * a client names one transaction, and no partition of a coordinator's own topic; from v4 on brokers name several, to add to
- * or to ask about.
+ * or to ask about. What comes late of a client's is not added to its next transaction: see LatestConnections.
  */
-export function serveAddPartitionsToTxn(transactions: TransactionCoordinator, table: PartitionTable): ApiHandler {
+export function serveAddPartitionsToTxn(
+  transactions: TransactionCoordinator,
+  connections: LatestConnections,
+  table: PartitionTable,
+): ApiHandler {
   return serve(addPartitionsToTxn, { min: 0, max: 5, wide: true }, async (request, context) => {
     context.releaseFrame()
     const { apiVersion } = context
@@ -25,6 +30,8 @@ export function serveAddPartitionsToTxn(transactions: TransactionCoordinator, ta
         verifyOnly: false,
         topics: request.v3AndBelowTopics,
       }
+      if (connections.isLate(entry.transactionalId, entry.producerId, entry.producerEpoch, context))
+        return closeConnection
       return { throttleTimeMs: 0, resultsByTopicV3AndBelow: await add(entry, apiVersion, share) }
     }
     const resultsByTransaction = []

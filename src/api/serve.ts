@@ -14,6 +14,8 @@ export interface ClientSoftware {
 export interface RequestContext {
   readonly apiVersion: number
   readonly connection: number
+  /** Connections count up as they are opened: a later one has a larger number, whatever its id. */
+  readonly connectionOrder: number
   readonly clientId: string | null
   /** The address that it came from, as Kafka shows it: `/127.0.0.1`. */
   readonly clientHost: string

@@ -3,18 +3,27 @@ import { consumerOffsetsTopic } from '../metadata/image.ts'
 import { ErrorCode, type RequestOf } from '../protocol/index.ts'
 import { txnOffsetCommit } from '../protocol/schema/txn-offset-commit.ts'
 import { groupClient } from './group-client.ts'
+import type { LatestConnections } from './latest-connections.ts'
 import type { TransactionVerifier } from './produce-transaction.ts'
-import { type ApiHandler, serve } from './serve.ts'
+import { type ApiHandler, closeConnection, serve } from './serve.ts'
 import { TurnShare } from './turn-share.ts'
 
 /**
  * TxnOffsetCommit v0-6: offsets of a group as part of a transaction: pending until it ends, and durable when they are
  * answered. The partition that they are kept in belongs to the transaction before they are: AddOffsetsToTxn came first, or,
- * from v5 on where transaction.version is 2, it is added now (KIP-890). From v6 topics are named by id.
+ * from v5 on where transaction.version is 2, it is added now (KIP-890). From v6 topics are named by id. What comes late of a
+ * client whose transactions share an epoch is not taken for its next one: see LatestConnections.
  */
-export function serveTxnOffsetCommit(groups: GroupCoordinator, transactions: TransactionVerifier): ApiHandler {
+export function serveTxnOffsetCommit(
+  groups: GroupCoordinator,
+  transactions: TransactionVerifier,
+  connections: LatestConnections,
+): ApiHandler {
   return serve(txnOffsetCommit, { min: 0, max: 6, wide: true }, (request, context) => {
     context.releaseFrame()
+    const { transactionalId, producerId, producerEpoch } = request
+    if (context.apiVersion < addingSince && connections.isLate(transactionalId, producerId, producerEpoch, context))
+      return closeConnection
     const verify = verification(request, context.apiVersion)
     return groups.commitInTransaction(request, groupClient(context), new TurnShare(context), verify)
   })

@@ -1,4 +1,5 @@
 import type { CoordinatorLocator } from '../api/find-coordinator.ts'
+import { LatestConnections } from '../api/latest-connections.ts'
 import { type LazyHandler, lazily } from '../api/lazy.ts'
 import type { TransactionVerifier } from '../api/produce-transaction.ts'
 import type { Clock, Timers } from '../base/world.ts'
@@ -30,25 +31,34 @@ export function transactionHandlers({
   clock,
   timers,
 }: TransactionHandlerParts): LazyHandler[] {
+  const connections = new LatestConnections()
+  /** Clients may have one of their own to the coordinator of groups. */
+  const groupConnections = new LatestConnections()
   return [
     lazily({ key: 24, min: 0, max: 5 }, async () =>
       (await import('../api/add-partitions-to-txn.ts')).serveAddPartitionsToTxn(
         await transactions.coordinator(),
+        connections,
         table,
       ),
     ),
     lazily({ key: 25, min: 0, max: 4 }, async () =>
       (await import('../api/add-offsets-to-txn.ts')).serveAddOffsetsToTxn(
         await transactions.coordinator(),
+        connections,
         await groups.coordinator(),
         groups,
       ),
     ),
     lazily({ key: 26, min: 0, max: 5 }, async () =>
-      (await import('../api/end-txn.ts')).serveEndTxn(await transactions.coordinator()),
+      (await import('../api/end-txn.ts')).serveEndTxn(await transactions.coordinator(), connections),
     ),
     lazily({ key: 28, min: 0, max: 6 }, async () =>
-      (await import('../api/txn-offset-commit.ts')).serveTxnOffsetCommit(await groups.coordinator(), transactions),
+      (await import('../api/txn-offset-commit.ts')).serveTxnOffsetCommit(
+        await groups.coordinator(),
+        transactions,
+        groupConnections,
+      ),
     ),
     lazily({ key: 27, min: 1, max: 2 }, async () =>
       (await import('../api/write-txn-markers.ts')).serveWriteTxnMarkers({ table, endInGroups, clock, timers }),

@@ -69,6 +69,8 @@ const resumeAtFrames = 16
  */
 export class Connection implements ExchangeOwner, TurnTaker, Patient {
   readonly id: number
+  /** See RequestContext.connectionOrder. */
+  readonly order: number
   /** Which listener it came to. */
   readonly listener: number
   queued = false
@@ -91,8 +93,9 @@ export class Connection implements ExchangeOwner, TurnTaker, Patient {
   private lastReason: string | undefined
   private address: ClientAddress | undefined
 
-  constructor(id: number, listener: number, services: ConnectionServices) {
+  constructor(id: number, order: number, listener: number, services: ConnectionServices) {
     this.id = id
+    this.order = order
     this.listener = listener
     this.services = services
   }

@@ -11,6 +11,7 @@ export interface ClientAddress {
 /** What an exchange needs of its connection. */
 export interface ExchangeOwner {
   readonly id: number
+  readonly order: number
   clientAddress(): ClientAddress
   clientSoftware: ClientSoftware | undefined
   orderReleased(): void
@@ -64,6 +65,10 @@ export class Exchange implements RequestContext {
 
   get connection(): number {
     return this.owner.id
+  }
+
+  get connectionOrder(): number {
+    return this.owner.order
   }
 
   get clientHost(): string {

@@ -115,6 +115,8 @@ export class LocalChannel {
 class LocalExchange implements RequestContext {
   readonly apiVersion: number
   readonly connection = noConnection
+  /** A channel is never replaced by another while its requests are on their way. */
+  readonly connectionOrder = 0
   readonly clientId = 'in-process'
   readonly clientHost = '/127.0.0.1'
   readonly clientPort = 0

@@ -29,6 +29,7 @@ export class Server implements NetworkListener, ConnectionServices {
   private readonly logger: Logger
   private readonly handlers = new Map<number, ServedApi>()
   private readonly connections = new Map<number, Connection>()
+  private opened = 0
   private readonly turns: TurnQueue
   private readonly turnLengths = new TurnLengths()
   readonly wideRequests: WideRequests
@@ -75,7 +76,7 @@ export class Server implements NetworkListener, ConnectionServices {
   }
 
   onOpen(connection: number, listener: number): void {
-    this.connections.set(connection, new Connection(connection, listener, this))
+    this.connections.set(connection, new Connection(connection, ++this.opened, listener, this))
   }
 
   onFrame(connection: number, arena: number, position: number, length: number): void {

@@ -152,7 +152,14 @@ export class RawProducer {
     const { producerId, producerEpoch } = this
     const records = values.map(value => ({ key: null, value: Buffer.from(value) }))
     const attributes = BatchAttributes.transactional
-    return buildBatch({ records, timestampMs: this.at.nowMs(), producerId, producerEpoch, baseSequence, attributes })
+    return buildBatch({
+      records,
+      timestampMs: Math.floor(this.at.nowMs()),
+      producerId,
+      producerEpoch,
+      baseSequence,
+      attributes,
+    })
   }
 
   /** Takes out of `left` what is acknowledged; returns the first code that is not to be tried again. */

@@ -12,7 +12,7 @@ import { frames } from './real-wire.ts'
 export interface Faults {
   /** The connection is cut, and the request never arrives. */
   readonly lost: number
-  /** The connection is cut, and the request arrives much later all the same, over a connection of its own. */
+  /** The client's side of the connection is cut, and the request arrives much later all the same. */
   readonly late: number
   /** The request is carried out, and its answer never arrives. */
   readonly unanswered: number
@@ -23,6 +23,9 @@ export interface Faults {
 }
 
 export const noFaults: Faults = { lost: 0, late: 0, unanswered: 0, slow: 0, lateMs: 0, slowMs: 0 }
+
+/** So long after a request has come late, its connection is closed. */
+const goneMs = 1_000
 
 /** What carries a transaction along meets faults this much more often than what else is asked. */
 const emphasis = 4
@@ -70,7 +73,8 @@ export class FaultyProxy {
   private serve(client: Socket): void {
     const upstream = this.track(connect({ ...this.target, noDelay: true }))
     this.track(client)
-    client.on('close', () => upstream.destroy())
+    let late = false
+    client.on('close', () => late || upstream.destroy())
     upstream.on('close', () => client.destroy())
     /** Correlation ids of requests whose answers are not to arrive. */
     const unanswered = new Set<number>()
@@ -79,14 +83,17 @@ export class FaultyProxy {
     client.on(
       'data',
       frames(frame => {
+        if (late) return
         const fault = this.draw(frame.readInt16BE(0))
         switch (fault) {
           case 'lost':
             client.destroy()
             return
           case 'late':
-            this.later(this.faults.lateMs * this.random.next(), () => this.deliverLate(frame))
+            late = true
             client.destroy()
+            requests.push(framed(frame), this.faults.lateMs * this.random.next())
+            this.later(this.faults.lateMs + goneMs, () => upstream.destroy())
             return
           case 'unanswered':
             unanswered.add(frame.readInt32BE(4))
@@ -98,6 +105,7 @@ export class FaultyProxy {
     upstream.on(
       'data',
       frames(frame => {
+        if (late) return
         if (unanswered.has(frame.readInt32BE(0))) client.destroy()
         else answers.push(framed(frame), this.hit(this.faults.slow / 2) ? this.faults.slowMs * this.random.next() : 0)
       }),
@@ -110,13 +118,6 @@ export class FaultyProxy {
       run()
     }, ms)
     this.timers.add(timer)
-  }
-
-  /** Nobody waits for its answer any more. */
-  private deliverLate(frame: Buffer): void {
-    const socket = this.track(connect({ ...this.target, noDelay: true }))
-    socket.on('connect', () => socket.write(framed(frame)))
-    socket.on('data', () => socket.destroy())
   }
 
   private draw(apiKey: number): keyof FaultyProxy['counts'] | undefined {

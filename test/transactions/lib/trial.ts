@@ -67,6 +67,7 @@ async function run(
       return writer(faulty, history, each, over)
     }),
   )
+  const written = Promise.all(writers)
   let reading = true
   const readers = [true, false].flatMap(committedOnly =>
     Array.from({ length: options.readers }, (_, i) => {
@@ -77,11 +78,13 @@ async function run(
   const reads = readers.map(async reader => {
     while (reading) await reader.poll(200)
   })
+  const read = Promise.all(reads)
+  for (const going of [written, read]) going.catch(() => {}) // Whoever fails is heard of when all are awaited.
   const watch = new StabilityWatch(history, timeoutMs)
   const watching = watchStability(direct, history, options, watch, () => reading)
   while (!over()) await direct.pause(20)
   faultsOver()
-  await Promise.all(writers)
+  await written
   // What was left open is aborted in time, or the watch tells.
   const settleMs = direct.nowMs() + timeoutMs + 5_000
   do await direct.pause(100)
@@ -89,7 +92,7 @@ async function run(
   const all = await readAll(direct, history, options, false)
   const committed = await readAll(direct, history, options, true)
   reading = false
-  await Promise.all([...reads, watching])
+  await Promise.all([read, watching])
   const readings = readers.flatMap(reader => reader.readings())
   const problems = check(history, { committed, all }, readings)
   const count = (outcome: string) => history.transactions.filter(each => each.outcome === outcome).length
