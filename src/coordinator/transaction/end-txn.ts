@@ -6,7 +6,6 @@ import {
   isComplete,
   isPrepared,
   isSame,
-  lastEpoch,
   type TransactionMetadata,
 } from './transaction-metadata.ts'
 import { completed } from './transitions.ts'
@@ -57,13 +56,13 @@ function decideByEpoch(metadata: TransactionMetadata, request: RequestOf<typeof 
   return metadata.state === TransactionState.ongoing || !request.committed ? 'decide' : ErrorCode.INVALID_TXN_STATE
 }
 
+/** Where the epochs ran out with the end of a transaction, what its client had is of the producer id before. */
 function isRetry(metadata: TransactionMetadata, { producerId, producerEpoch }: RequestOf<typeof endTxn>): boolean {
-  if (metadata.clientTransactionVersion < epochPerTransaction) return false
-  const bumped = metadata.producerId === producerId && metadata.producerEpoch === producerEpoch + 1
-  if (isPrepared(metadata)) return bumped
-  if (!isComplete(metadata)) return false
-  const changedId = metadata.previousProducerId === producerId && metadata.producerEpoch === 0
-  return bumped || (changedId && producerEpoch === lastEpoch - 1)
+  const ended = isPrepared(metadata) || isComplete(metadata)
+  if (!ended || metadata.clientTransactionVersion < epochPerTransaction) return false
+  const changedId = isComplete(metadata) && metadata.producerEpoch === 0
+  const had = changedId ? metadata.previousProducerId : metadata.producerId
+  return producerId === had && producerEpoch === metadata.lastProducerEpoch
 }
 
 const wasCommitted = ({ state }: TransactionMetadata): boolean =>

@@ -8,7 +8,7 @@ import { ShardTurns, TestAsker } from '../../support/shard-turns.ts'
 type Work<Response> = (shard: GroupShard, turn: Turn, asker: TestAsker<Response>) => void
 
 /** Turns that note what is committed, and where a crash may cut the log: behind a whole turn. */
-class NotedTurns extends ShardTurns {
+export class NotedTurns extends ShardTurns {
   readonly ends: number[] = [0]
   committed = 0
 

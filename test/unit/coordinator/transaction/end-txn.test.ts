@@ -194,6 +194,17 @@ test('who was fenced by a new producer is not taken for who asks again', () => {
   assert.equal(under.commit(zombie), 'PRODUCER_FENCED')
 })
 
+test('bad input: no epoch is not the one before the first of a new producer id', () => {
+  const under = new TransactionsUnderTest()
+  const last = under.lastProducer()
+  under.abort(last)
+  assert.equal(under.state(), 'CompleteAbort 8/0')
+  assert.equal(under.abort({ id: 8n, epoch: -1 }), 'PRODUCER_FENCED')
+  assert.equal(under.abort({ id: 8n, epoch: 32_766 }), 'PRODUCER_FENCED')
+  assert.equal(under.abort({ id: 7n, epoch: 32_765 }), 'INVALID_PRODUCER_ID_MAPPING')
+  assert.equal(under.abort(last), '8/0')
+})
+
 test('bad input: unknown ids, foreign producer ids and epochs from the future change nothing', () => {
   const under = new TransactionsUnderTest()
   const producer = under.producer()
