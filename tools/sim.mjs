@@ -1,12 +1,13 @@
-// `npm run sim -- [MODEL] [--seed=N] [--sequences=N]`: random lives of consumer groups, held to what must always be true.
-// MODEL is one of test/simulation/groups/*-model.test.ts: shard, classic, consumer, migration, offsets; else all of them.
+// `npm run sim -- [MODEL] [--seed=N] [--sequences=N]`: random lives of consumer groups and of transactional producers,
+// held to what must always be true. MODEL is one of test/simulation/*/*-model.test.ts: shard, classic, consumer, migration, offsets,
+// transactions; else all of them.
 import { spawn } from 'node:child_process'
 import { filesBelow, root } from './native-sources.mjs'
 import { setup } from './setup.mjs'
 import { say } from './terminal.mjs'
 
 const models = new Map(
-  filesBelow('test/simulation/groups', ['-model.test.ts']).map(path => [
+  filesBelow('test/simulation', ['-model.test.ts']).map(path => [
     path.replace(/.*\/(.*)-model\.test\.ts$/, '$1'),
     path,
   ]),

@@ -70,13 +70,18 @@ const typescriptTests =
     return withCounts({ ok: result.ok, output: shown }, counts)
   }
 
-/** How many random lives each model of test/simulation/groups tries, where nobody says it. */
+/** How many random lives each *-model.test.ts of test/simulation tries, where nobody says it. */
 const sequences = count => ({ SIM_SEQUENCES: process.env.SIM_SEQUENCES ?? count })
+
+/** Where test/simulation/transactions has others that need the addon on simulated disks. */
+const transactionsModel = 'test/simulation/transactions/transactions-model.test.ts'
 
 /** The addon on simulated disks, then the sweeps; test/simulation/options.ts says what of it a run tries. */
 async function simulation(onOutput) {
   if (!(await buildSimAddon(onOutput))) return failure('The addon on simulated disks could not be built.')
-  return typescriptTests({ folders: ['simulation'], except: ['simulation/groups'] })(onOutput)
+  return typescriptTests({ folders: ['simulation'], except: ['simulation/groups', 'simulation/transactions'] })(
+    onOutput,
+  )
 }
 
 const make = (onOutput, ...args) =>
@@ -218,11 +223,24 @@ export const suites = {
   unit: { title: 'Unit tests', run: typescriptTests({ folders: ['unit'] }) },
   tests: {
     title: 'Unit, golden and integration tests',
-    run: typescriptTests({ folders: ['unit', 'golden', 'integration', 'simulation/groups'], env: sequences('40') }),
+    run: typescriptTests({
+      folders: ['unit', 'golden', 'integration', 'simulation/groups'],
+      more: [transactionsModel],
+      env: sequences('40'),
+    }),
   },
   'groups-sim': {
     title: 'Random lives of groups, at length',
     run: typescriptTests({ folders: ['simulation/groups'], env: sequences('2500'), testTimeoutMs: 3_600_000 }),
+  },
+  'transactions-model': {
+    title: 'Random lives of transactional producers, at length',
+    run: typescriptTests({
+      folders: [],
+      more: [transactionsModel],
+      env: sequences('4000'),
+      testTimeoutMs: 3_600_000,
+    }),
   },
   disk: { title: 'Full and bad disks', run: typescriptTests({ folders: ['disk'] }) },
   hostile: {
