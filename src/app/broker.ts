@@ -35,6 +35,7 @@ import { followConnectionLimits, liveSettings } from './live-configs.ts'
 import { startRetention } from './retention.ts'
 import { transactionHandlers } from './transaction-handlers.ts'
 import { LazyTransactionService } from './transaction-service.ts'
+import type { TransactionStats } from './transaction-stats.ts'
 
 /** Reply bytes, without file regions, that may wait for one client. */
 const connectionUnsentBytes = 64 << 20
@@ -65,6 +66,8 @@ export interface Broker {
   turnStats(): TurnStats
   /** What the compaction of logs has done and cannot do. */
   cleanerStats(): CleanerStats
+  /** Transactions on their way, and those that hang. */
+  transactionStats(): TransactionStats
   /** Loads what is otherwise loaded with the first request that needs it. */
   loadHandlers(): Promise<void>
   /** Finishes what is written, closes every log, marks the directory clean. */
@@ -321,6 +324,7 @@ async function startOn(
     },
     turnStats: () => server.turnStats(),
     cleanerStats: () => cleaner.stats(),
+    transactionStats: () => transactions.stats(),
     async stop() {
       server.stop()
       transactions.stop()

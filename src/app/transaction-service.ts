@@ -7,6 +7,7 @@ import { transactionStateTopic } from '../metadata/image.ts'
 import { ErrorCode } from '../protocol/index.ts'
 import type { TransactionService } from './transaction-handlers.ts'
 import type { RunningTransactions, TransactionRuntimeParts } from './transaction-runtime.ts'
+import { type TransactionStats, transactionStats } from './transaction-stats.ts'
 
 /**
  * The coordinator of transactions, which a broker without transactions never loads: it comes with the first request that
@@ -63,6 +64,11 @@ export class LazyTransactionService implements TransactionService, TransactionVe
       .catch((error: unknown) => {
         this.parts.logger.error({ error: String(error) }, 'transactions are not loaded before somebody asks for them')
       })
+  }
+
+  stats(): TransactionStats {
+    const { table, live, world } = this.parts
+    return transactionStats(this.running, table, live, world.clock)
   }
 
   /** Loads the code, which otherwise comes with the first request. */
