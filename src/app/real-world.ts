@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
-import type { World } from '../base/world.ts'
+import type { Clock, Timers, World } from '../base/world.ts'
 import { lookAtDirectory, putFiles } from '../native/directories.ts'
 import { Engine } from '../native/engine.ts'
 import { openNetwork } from '../native/network.ts'
@@ -14,21 +14,25 @@ export interface RealWorld extends World {
   sinceExecMs(): number
 }
 
+export const realClock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() }
+
+export const realTimers: Timers = {
+  after(delayMs, run) {
+    const timer = setTimeout(run, Math.min(delayMs, 0x7fffffff))
+    timer.unref()
+    return { cancel: () => clearTimeout(timer) }
+  },
+  soon(run) {
+    setImmediate(run)
+  },
+}
+
 /** The one real world: this machine's clock, disk and network, on an engine of its own. */
 export function realWorld(): RealWorld {
   const engine = new Engine()
   return {
-    clock: { wallMs: () => Date.now(), monotonicMs: () => performance.now() },
-    timers: {
-      after(delayMs, run) {
-        const timer = setTimeout(run, Math.min(delayMs, 0x7fffffff))
-        timer.unref()
-        return { cancel: () => clearTimeout(timer) }
-      },
-      soon(run) {
-        setImmediate(run)
-      },
-    },
+    clock: realClock,
+    timers: realTimers,
     random: { next: () => Math.random(), bytes: count => randomBytes(count) },
     disk: realDisk(lockFile, { look: lookAtDirectory, put: putFiles }),
     storage: openStorage(engine),

@@ -97,6 +97,24 @@ export interface RawEngine {
   readRegion(region: number, from: number, into: Uint8Array): number
   releaseRegion(region: number): void
 
+  /** An embedded log for writing: segment bytes, segment ms, seal bytes, flush ms. Fulfilled with number, start, end, durable. */
+  openWriter(directory: string): Promise<Float64Array>
+  /** Timestamp, or NaN for now. */
+  appendValue(value: Uint8Array): number
+  /** Timestamp or NaN, then the lengths of key and value (-1: null) and headers, which lie in `bytes` in this order. */
+  appendParts(bytes: Uint8Array): number
+  /** Count; how many were appended replaces it. */
+  appendValues(bytes: Uint8Array, lengths: Uint32Array): number
+  sealBatch(): number
+  /** 1: segments came or went, or the start moved. */
+  tellReaders(): number
+  noteStart(log: number, offset: number): Promise<void>
+  closeWriter(log: number): Promise<void>
+  /** Lets go of everything before it returns. */
+  abandonWriter(log: number): void
+  /** The process that has or had the log open for writing, or -1. */
+  writerOf(directory: string): number
+
   startTransport(): number
   stopTransport(): void
   listen(address: string, port: number, backlog: number): number

@@ -1,0 +1,18 @@
+import { type Log as EmbeddedLog, openLog } from '../embedded/log.ts'
+import type { LogOptions } from '../embedded/log-options.ts'
+import { realClock, realTimers } from './real-world.ts'
+
+/** A log in a directory of its own, in this process: see its methods. */
+export type Log = EmbeddedLog
+
+/** Opens logs with the real clock and timers. */
+export const Log = {
+  /**
+   * Opens the log in a directory, and makes both where they are missing; with `readOnly`, reads one that may have its
+   * writer elsewhere. A log that was not closed is recovered: every record whose `append` had returned is there. Rejects
+   * with `MILLRACE_LOCKED` while another writer has it open.
+   */
+  async open(directory: string, options: LogOptions = {}): Promise<Log> {
+    return openLog({ timers: realTimers, clock: realClock }, directory, options)
+  },
+} as const

@@ -1,0 +1,59 @@
+import { MillraceError } from '../base/error.ts'
+
+/** How a log is opened. Sizes in bytes, times in milliseconds. */
+export interface LogOptions {
+  /** Only read: any number of these may be open, in this process, its threads and others, beside one writer. */
+  readonly readOnly?: boolean
+  /** A segment is a file of at most this size; retention removes whole ones. 128 MiB. */
+  readonly segmentBytes?: number
+  /** The oldest segments go while the log is larger than this without them. Default: they stay. */
+  readonly retentionBytes?: number
+  /** Segments go when their newest record is older than this. Default: they stay. */
+  readonly retentionMs?: number
+  /** A batch is sealed before it grows beyond this; readers of single records read whole batches. 4,096. */
+  readonly sealBytes?: number
+  /** A record waits no longer for its batch to be sealed. 100. */
+  readonly sealAgeMs?: number
+  /** A sealed batch waits no longer to be written to the disk, where nobody waits for it sooner. 1,000. */
+  readonly flushAgeMs?: number
+}
+
+export type ResolvedLogOptions = Required<LogOptions>
+
+const maxInt32 = 2 ** 31 - 1
+
+const defaults: ResolvedLogOptions = {
+  readOnly: false,
+  segmentBytes: 128 << 20,
+  retentionBytes: Number.POSITIVE_INFINITY,
+  retentionMs: Number.POSITIVE_INFINITY,
+  sealBytes: 4096,
+  sealAgeMs: 100,
+  flushAgeMs: 1000,
+}
+
+const ranges: Partial<Record<keyof LogOptions, readonly [min: number, max: number]>> = {
+  segmentBytes: [4096, maxInt32],
+  retentionBytes: [0, Number.POSITIVE_INFINITY],
+  retentionMs: [0, Number.POSITIVE_INFINITY],
+  sealBytes: [64, 1 << 20],
+  sealAgeMs: [1, maxInt32],
+  flushAgeMs: [1, maxInt32],
+}
+
+/** Throws for a name or a value that means nothing. */
+export function resolveLogOptions(options: LogOptions): ResolvedLogOptions {
+  for (const [name, value] of Object.entries(options)) {
+    if (!(name in defaults)) throw invalid(`There is no option ${name}; there are ${Object.keys(defaults).join(', ')}.`)
+    const range = ranges[name as keyof LogOptions]
+    if (value === undefined || range === undefined) continue
+    const [min, max] = range
+    if (typeof value !== 'number' || !(value >= min && value <= max)) {
+      throw invalid(`The option ${name} is ${String(value)}; it has to be a number from ${min} to ${max}.`)
+    }
+  }
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+  return { ...defaults, ...given }
+}
+
+const invalid = (message: string): MillraceError => new MillraceError('MILLRACE_INVALID_ARGUMENT', message)
