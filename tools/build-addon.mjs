@@ -85,6 +85,15 @@ export function headersPrefix() {
   }
 }
 
+/** Where node-gyp has put the headers, if it had to fetch them for a build here. */
+export function fetchedHeaders() {
+  try {
+    return readFileSync(join(root, 'build/config.gypi'), 'utf8').match(/"nodedir": "(.*?)"/)?.[1]
+  } catch {
+    return undefined
+  }
+}
+
 /** Ours, or the one that npm brings along where the package was installed without development tools. */
 function nodeGyp() {
   try {

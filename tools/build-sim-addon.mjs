@@ -1,19 +1,11 @@
 // Builds build/sim/millrace_sim.node: the addon on simulated disks, for test/simulation. Incremental; never part of what
 // ships. Run after the addon itself was built, which finds Node's headers where they are not beside the executable.
-import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { headersPrefix } from './build-addon.mjs'
-import { root } from './native-sources.mjs'
+import { fetchedHeaders, headersPrefix } from './build-addon.mjs'
 import { run } from './run.mjs'
 import { say, step } from './terminal.mjs'
-
-/** Where node-gyp has them, if it had to fetch them. */
-function fetchedHeaders() {
-  const notes = join(root, 'build/config.gypi')
-  return existsSync(notes) ? readFileSync(notes, 'utf8').match(/"nodedir": "(.*?)"/)?.[1] : undefined
-}
 
 /** Returns true when the addon is there and current; prints the compiler's output on failure. */
 export async function buildSimAddon(onOutput) {

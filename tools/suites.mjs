@@ -258,6 +258,7 @@ export const suites = {
     }),
   },
   simulation: { title: 'A simulated disk under the broker', run: simulation },
+  package: { title: 'The package, installed', run: typescriptTests({ folders: ['package'], testTimeoutMs: 900_000 }) },
   leak: { title: 'Leak tests', run: typescriptTests({ folders: ['leak'], nodeOptions: ['--expose-gc'] }) },
   'native-if-doctest': { title: 'Native tests', run: nativePlainWhereDoctestIs },
   'native-plain': { title: 'Native tests', run: nativeTests('plain') },

@@ -10,42 +10,50 @@ let loaded: Addon | undefined
 
 /** The addon, loaded on the first call. It lies below the package's root, wherever this code was bundled to. */
 export function loadAddon(): Addon {
-  loaded ??= load(packageRoot(dirname(fileURLToPath(import.meta.url))))
+  loaded ??= loadFrom(packageRoot(dirname(fileURLToPath(import.meta.url))))
   return loaded
 }
 
-const addonFile = 'build/Release/millrace.node'
-
-/** Of the `bindings` package, which ships no types: finds the addon wherever node-gyp has put it below `module_root`. */
-type Bindings = (options: { bindings: string; module_root: string }) => Addon
-
-function load(root: string): Addon {
-  const path = join(root, addonFile)
-  if (!existsSync(path)) {
-    throw new MillraceError(
-      'MILLRACE_ADDON_MISSING',
-      `The native addon is not built (no ${path}). Run \`npm run setup\` in the package's directory.`,
-    )
+/**
+ * The first that loads: what the package carries for this architecture, then what was built here. A source tree carries
+ * none.
+ */
+export function loadFrom(root: string): Addon {
+  const carried = join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'millrace.node')
+  const built = join(root, 'build/Release/millrace.node')
+  const failures: string[] = []
+  for (const path of [carried, built]) {
+    if (!existsSync(path)) continue
+    const addon = tryLoad(path, failures)
+    if (addon !== undefined) return addon
   }
-  let addon: Addon
-  try {
-    const bindings = require('bindings') as Bindings
-    addon = bindings({ bindings: 'millrace.node', module_root: root })
-  } catch (cause) {
+  if (failures.length > 0)
     throw new MillraceError(
       'MILLRACE_ADDON_UNUSABLE',
-      `The native addon ${path} does not load: ${(cause as Error).message}. Run \`npm run setup\` to build it for this system.`,
-      { cause },
+      `The native addon does not load: ${failures.join('; ')}. Build it for this system: ${buildCommand(root)}`,
     )
-  }
-  if (addon.abi !== addonAbi) {
-    throw new MillraceError(
-      'MILLRACE_ADDON_UNUSABLE',
-      `The native addon ${path} is of another version (${addon.abi}, not ${addonAbi}). Run \`npm run setup\` to build it anew.`,
-    )
-  }
-  return addon
+  throw new MillraceError(
+    'MILLRACE_ADDON_MISSING',
+    `There is no native addon: neither ${carried} nor ${built}. Build it: ${buildCommand(root)}`,
+  )
 }
+
+function tryLoad(path: string, failures: string[]): Addon | undefined {
+  try {
+    const addon = require(path) as Addon
+    if (addon.abi === addonAbi) return addon
+    failures.push(`${path} is of another version (${addon.abi}, not ${addonAbi})`)
+  } catch (cause) {
+    failures.push(`${path}: ${(cause as Error).message}`)
+  }
+  return undefined
+}
+
+/** The one command that builds, in a source tree and in an installed package. */
+const buildCommand = (root: string): string =>
+  existsSync(join(root, 'tools/setup.mjs'))
+    ? `run \`npm run setup\` in ${root}`
+    : 'run `npm explore millrace -- npm run build-addon` (it needs g++, make and Python 3)'
 
 /** The nearest directory at or above `from` that holds a package.json: from src as from dist. */
 function packageRoot(from: string): string {

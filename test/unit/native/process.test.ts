@@ -82,6 +82,15 @@ test('without the addon the error says how to build it', t => {
   writeFileSync(join(root, 'dist/index.js'), bundled.stdout)
   const script = `import { loadAddon } from ${JSON.stringify(join(root, 'dist/index.js'))}
     try { loadAddon() } catch (error) { console.log(error.code, error.message) }`
-  const child = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
-  assert.match(child.stdout, /^MILLRACE_ADDON_MISSING .*build\/Release\/millrace\.node.*npm run setup/)
+  const loaded = () => spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }).stdout
+  assert.match(
+    loaded(),
+    /^MILLRACE_ADDON_MISSING .*build\/Release\/millrace\.node.*npm explore millrace -- npm run build-addon/,
+  )
+  mkdirSync(join(root, 'tools'))
+  writeFileSync(join(root, 'tools/setup.mjs'), '')
+  assert.match(loaded(), /^MILLRACE_ADDON_MISSING .*build\/Release\/millrace\.node.*npm run setup/)
+  mkdirSync(join(root, 'build/Release'), { recursive: true })
+  writeFileSync(join(root, 'build/Release/millrace.node'), 'of another system')
+  assert.match(loaded(), /^MILLRACE_ADDON_UNUSABLE .*build\/Release\/millrace\.node.*npm run setup/)
 })
