@@ -1,33 +1,24 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { endedWithin } from '../../compat/lib/process.ts'
 import { ProcessLog } from '../../compat/lib/process-log.ts'
+import { type Edit, editing, root } from './edits.ts'
 
-const root = fileURLToPath(new URL('../../..', import.meta.url))
 const codecs = ['snappy', 'lz4-napi', 'zstddec', '@hpcc-js/wasm-zstd']
 const banner =
   "import { createRequire as testCreateRequire } from 'node:module'; const require = testCreateRequire(import.meta.url);"
 const startLimitMs = 60_000
 const readyLine = /\bready in (\d+(?:\.\d+)?) ms on (\S+):(\d+)/
 
-/** A change to one file of src: `find` is there exactly once. */
-export interface Edit {
-  readonly file: string
-  readonly find: string
-  readonly replace: string
-}
-
 /**
  * Bundles the broker, with `edits` to its source, which is so broken on purpose, or ends itself at a certain point.
  * Returns the program.
  */
 export async function buildBroker(name: string, edits: readonly Edit[] = []): Promise<string> {
-  const left = new Set(edits)
   const outdir = join(root, 'build/transactions', name)
   await build({
     absWorkingDir: root,
@@ -41,25 +32,8 @@ export async function buildBroker(name: string, edits: readonly Edit[] = []): Pr
     external: ['*.node', ...codecs],
     banner: { js: banner },
     logLevel: 'error',
-    plugins: [
-      {
-        name: 'edits',
-        setup({ onLoad }) {
-          onLoad({ filter: /\/src\/.*\.ts$/ }, async ({ path }) => {
-            let contents = await readFile(path, 'utf8')
-            for (const edit of edits) {
-              if (path !== join(root, edit.file)) continue
-              if (contents.split(edit.find).length !== 2) throw new Error(`${edit.file} has not once: ${edit.find}`)
-              contents = contents.replace(edit.find, () => edit.replace)
-              left.delete(edit)
-            }
-            return { contents, loader: 'ts' }
-          })
-        },
-      },
-    ],
+    plugins: [editing(edits)],
   })
-  for (const { file } of left) throw new Error(`${file} is not part of the broker`)
   return join(outdir, 'millrace.js')
 }
 

@@ -22,6 +22,8 @@ export interface ProducerOptions {
 
 const retryMs = 25
 const requestTimeoutMs = 2_000
+/** How often a batch whose answer was lost is not sent again. */
+const givesUp = 0.2
 
 const codesToRetry = new Set<number>([
   ErrorCode.CONCURRENT_TRANSACTIONS,
@@ -99,6 +101,8 @@ export class RawProducer {
         failed = await this.produce(left)
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error
+        // As after delivery.timeout.ms: what is still on its way may come behind the abort.
+        if (this.at.random.chance(givesUp)) throw new Abortable('given up')
       }
       if (failed !== undefined) this.refuse(failed)
       if (tries > 400) throw new Abortable('written in vain')

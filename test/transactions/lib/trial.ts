@@ -33,6 +33,8 @@ export interface TrialReport {
 export interface Trial {
   /** Told when the writers stop and faults are to end. */
   readonly faultsOver: Promise<void>
+  /** What was found so far, for a trial that comes to no end. */
+  readonly violations: readonly string[]
   readonly report: Promise<TrialReport>
 }
 
@@ -45,17 +47,19 @@ export function startTrial(faulty: Surroundings, direct: Surroundings, options: 
   const over = new Promise<void>(resolve => {
     faultsOver = resolve
   })
-  return { faultsOver: over, report: run(faulty, direct, options, faultsOver) }
+  const history = new History()
+  const report = run(faulty, direct, history, options, faultsOver)
+  return { faultsOver: over, violations: history.violations, report }
 }
 
 async function run(
   faulty: Surroundings,
   direct: Surroundings,
+  history: History,
   options: TrialOptions,
   faultsOver: () => void,
 ): Promise<TrialReport> {
   const { topic, partitions, transactionTimeoutMs: timeoutMs } = options
-  const history = new History()
   await createTopic(direct, topic, partitions)
   const endMs = faulty.nowMs() + options.durationMs
   const over = () => faulty.nowMs() >= endMs

@@ -143,9 +143,13 @@ export async function writer(
     running.catch(() => {})
     const untilMs = at.nowMs() + options.lifeMs * (0.5 + at.random.next())
     while (!ended && !over() && at.nowMs() < untilMs) await at.pause(options.pauseMs)
-    if (over()) life.stopping = true
+    // Some die with a transaction open and nobody to take over: time must end it.
+    if (over() && at.random.chance(0.5)) life.stopping = true
     else if (options.zombies && at.random.chance(0.5)) left.push(running)
-    else life.producer.kill()
+    else {
+      life.producer.kill()
+      if (at.random.chance(0.1)) await at.pause(options.timeoutMs)
+    }
     if (life.stopping || ended) await running
     else left.push(running)
   }
