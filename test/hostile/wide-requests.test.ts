@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type Api, ErrorCode, type RequestInput, type ResponseOf } from '../../src/protocol/index.ts'
+import { addPartitionsToTxn } from '../../src/protocol/schema/add-partitions-to-txn.ts'
 import { alterPartitionReassignments } from '../../src/protocol/schema/alter-partition-reassignments.ts'
 import { alterReplicaLogDirs } from '../../src/protocol/schema/alter-replica-log-dirs.ts'
 import { createPartitions } from '../../src/protocol/schema/create-partitions.ts'
@@ -26,6 +27,8 @@ import { offsetCommit } from '../../src/protocol/schema/offset-commit.ts'
 import { offsetFetch } from '../../src/protocol/schema/offset-fetch.ts'
 import { offsetForLeaderEpoch } from '../../src/protocol/schema/offset-for-leader-epoch.ts'
 import { produce } from '../../src/protocol/schema/produce.ts'
+import { txnOffsetCommit } from '../../src/protocol/schema/txn-offset-commit.ts'
+import { writeTxnMarkers } from '../../src/protocol/schema/write-txn-markers.ts'
 import { buildBatch } from '../../src/records/record-batch.ts'
 import { BrokerUnderTest } from '../compat/lib/broker.ts'
 import { RawClient } from '../integration/raw-client.ts'
@@ -38,7 +41,7 @@ const indexes = Array.from({ length: count }, (_, index) => index)
 const names = indexes.map(index => `absent-${index}`)
 const { NONE, INVALID_PARTITIONS, POLICY_VIOLATION, UNKNOWN_TOPIC_OR_PARTITION } = ErrorCode
 const { GROUP_ID_NOT_FOUND, LOG_DIR_NOT_FOUND, RESOURCE_NOT_FOUND } = ErrorCode
-const { TRANSACTIONAL_ID_NOT_FOUND, UNKNOWN_MEMBER_ID } = ErrorCode
+const { INVALID_PRODUCER_ID_MAPPING, TRANSACTIONAL_ID_NOT_FOUND, UNKNOWN_MEMBER_ID } = ErrorCode
 const committed = indexes.map(partitionIndex => ({ partitionIndex, committedOffset: 1, committedMetadata: null }))
 
 let broker: BrokerUnderTest
@@ -57,6 +60,7 @@ before(async () => {
   const topics = [{ name: topic, numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }]
   await bystander.request(createTopics, 7, { topics, timeoutMs })
   await bystander.request(findCoordinator, 4, { keyType: 0, coordinatorKeys: ['g'] })
+  await bystander.request(findCoordinator, 4, { keyType: 1, coordinatorKeys: ['tx'] })
 })
 
 after(async () => {
@@ -235,6 +239,53 @@ const requests: Wide<Api>[] = [
     codes: ({ transactionStates }) => transactionStates.map(({ errorCode }) => errorCode),
     expected: [TRANSACTIONAL_ID_NOT_FOUND, TRANSACTIONAL_ID_NOT_FOUND],
   }),
+  wide({
+    api: addPartitionsToTxn,
+    version: 3,
+    request: {
+      v3AndBelowTransactionalId: 'tx',
+      v3AndBelowProducerId: 1n,
+      v3AndBelowProducerEpoch: 0,
+      v3AndBelowTopics: [{ name: 'absent', partitions: indexes }],
+    },
+    codes: ({ resultsByTopicV3AndBelow }) =>
+      resultsByTopicV3AndBelow.flatMap(each =>
+        each.resultsByPartition.map(({ partitionErrorCode }) => partitionErrorCode),
+      ),
+    expected: [UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_OR_PARTITION],
+  }),
+  wide({
+    api: txnOffsetCommit,
+    version: 3,
+    request: {
+      transactionalId: 'tx',
+      groupId: 'g',
+      producerId: 1n,
+      producerEpoch: 0,
+      memberId: '',
+      topics: [{ name: topic, partitions: committed }],
+    },
+    codes: ({ topics }) => topics.flatMap(each => each.partitions.map(({ errorCode }) => errorCode)),
+    expected: [INVALID_PRODUCER_ID_MAPPING, INVALID_PRODUCER_ID_MAPPING],
+  }),
+  wide({
+    api: writeTxnMarkers,
+    version: 1,
+    request: {
+      markers: [
+        {
+          producerId: 1n,
+          producerEpoch: 0,
+          transactionResult: false,
+          topics: [{ name: topic, partitionIndexes: indexes }],
+          coordinatorEpoch: 0,
+        },
+      ],
+    },
+    codes: ({ markers }) =>
+      markers.flatMap(each => each.topics.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode))),
+    expected: partly,
+  }),
 ]
 
 /** The bystander's appends until `work` is done; how long each took, in order of length. */
@@ -291,6 +342,7 @@ test('topics of 100,000 partitions are refused, and none is begun', { timeout: 3
   const { topics } = await bystander.request(metadata, 12, { topics: null, allowAutoTopicCreation: false })
   assert.deepEqual(topics.map(({ name, partitions }) => [name, partitions.length]).sort(), [
     ['__consumer_offsets', 50],
+    ['__transaction_state', 50],
     [topic, 1],
   ])
 })
