@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
+import type { Result } from '../../../src/base/result.ts'
 import type { LogSettings } from '../../../src/base/world.ts'
+import type { AppendFailure } from '../../../src/log/append-failure.ts'
 import { openDataDirectory } from '../../../src/log/data-directory.ts'
 import { LogManager } from '../../../src/log/log-manager.ts'
-import type { PartitionLog } from '../../../src/log/partition-log.ts'
+import type { Appended, PartitionLog } from '../../../src/log/partition-log.ts'
 import { SpaceReserve } from '../../../src/log/space-reserve.ts'
+import type { VerificationGuard } from '../../../src/log/verification.ts'
 import { FakeWorld } from '../../support/fake-world.ts'
 import type { Machine } from '../../support/machine.ts'
 import { RecordingLogger } from '../../support/test-broker.ts'
@@ -52,8 +55,19 @@ export async function startLogs(machine: Machine, given: Partial<LogSettings> = 
 
 export const text = (machine: Machine, name: string) => new TextDecoder().decode(machine.files.get(`${path}/${name}`))
 
-/** Appends a batch as a client's frame. */
-export function appendFrame(world: FakeWorld, log: PartitionLog, batch: Uint8Array): void {
+/** Appends a batch as a client's frame; `guard` as for PartitionLog.append. */
+export function appendFrame(world: FakeWorld, log: PartitionLog, batch: Uint8Array, guard?: VerificationGuard): void {
+  const outcome = offerFrame(world, log, batch, guard)
+  assert.ok(outcome.ok, 'the batch is taken')
+}
+
+export function offerFrame(
+  world: FakeWorld,
+  log: PartitionLog,
+  batch: Uint8Array,
+  guard?: VerificationGuard,
+): Result<Appended, AppendFailure> {
+  let outcome: Result<Appended, AppendFailure> | undefined
   world.network.start({} as never, {
     onOpen() {},
     onClose() {},
@@ -62,8 +76,7 @@ export function appendFrame(world: FakeWorld, log: PartitionLog, batch: Uint8Arr
     onTurnEnd() {},
     onFrame(_, arena, position, length) {
       const view = new DataView(world.network.arenaBytes(arena).buffer)
-      const outcome = log.append({ arena, view, position, length }, 0 as never, world.clock.wallMs())
-      assert.ok(outcome.ok, 'the batch is taken')
+      outcome = log.append({ arena, view, position, length }, 0 as never, world.clock.wallMs(), guard)
       world.network.releaseFrame(arena, position)
     },
   })
@@ -74,4 +87,6 @@ export function appendFrame(world: FakeWorld, log: PartitionLog, batch: Uint8Arr
     return { connection: given, onBytes() {}, onClosed() {} }
   })
   world.network.deliver([{ connection, frame: batch }])
+  assert.ok(outcome !== undefined, 'the frame was delivered')
+  return outcome
 }
