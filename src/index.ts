@@ -1,13 +1,19 @@
-/** Millrace, for programs: a broker in this process. */
+/** Millrace, for programs: a log in a directory of its own, and a whole Kafka broker, both in this process. */
 
 export {
   type AppendOptions,
   Broker,
   type BrokerOptions,
   type NewTopic,
-  type ReadOptions,
+  type ReadOptions as BrokerReadOptions,
 } from './app/in-process/broker.ts'
 export type { Acks } from './app/in-process/producer.ts'
-export type { AppendInput, AppendRecord, BrokerRecord, Bytes } from './app/in-process/records.ts'
+export type { BrokerRecord } from './app/in-process/records.ts'
+export { Log } from './app/log.ts'
 export { MillraceError } from './base/error.ts'
 export type { Logger } from './base/logger.ts'
+export type { LogCursor } from './embedded/cursor.ts'
+export type { LogOptions } from './embedded/log-options.ts'
+export type { LogRecord, ReadOptions } from './embedded/read-stream.ts'
+export type { AppendInput, RecordBytes, RecordInput } from './embedded/record-packer.ts'
+export type { RecordHeader } from './records/record-batch.ts'

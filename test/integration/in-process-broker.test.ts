@@ -121,7 +121,10 @@ describe('a broker in process', { timeout: 60_000 }, () => {
       timestamp: 1_234,
       key: Buffer.from('k'),
       value: Buffer.from([0, 255]),
-      headers: { trace: Buffer.from('abc'), none: null },
+      headers: [
+        { key: 'trace', value: Buffer.from('abc') },
+        { key: 'none', value: null },
+      ],
     })
     assert.deepEqual(
       others.map(({ value }) => String(value)),

@@ -1,6 +1,7 @@
 import { MillraceError } from '../../base/error.ts'
 import { LevelledLogger } from '../../base/log-level.ts'
 import type { Logger } from '../../base/logger.ts'
+import type { AppendInput } from '../../embedded/record-packer.ts'
 import { zeroUuid } from '../../protocol/index.ts'
 import { createTopics } from '../../protocol/schema/create-topics.ts'
 import { deleteTopics } from '../../protocol/schema/delete-topics.ts'
@@ -16,7 +17,7 @@ import { throwUnlessNone } from './kafka-error.ts'
 import { partitionOfKey } from './partitioner.ts'
 import { type Acks, LocalProducer } from './producer.ts'
 import { readPartition } from './reader.ts'
-import { type AppendInput, type BrokerRecord, recordOf } from './records.ts'
+import { type BrokerRecord, recordOf } from './records.ts'
 
 export interface BrokerOptions {
   /** Holds all topics; made if it is not there. One broker at a time uses it. */

@@ -120,12 +120,9 @@ function shown(partition: number, record: RecordView): BrokerRecord {
     timestamp: timestampMs,
     key: asBuffer(key),
     value: asBuffer(value),
-    headers:
-      headers.length === 0 ? noHeaders : Object.fromEntries(headers.map(each => [each.key, asBuffer(each.value)])),
+    headers,
   }
 }
-
-const noHeaders: BrokerRecord['headers'] = Object.freeze({})
 
 function asBuffer(bytes: Uint8Array | null): Buffer | null {
   if (bytes === null || bytes instanceof Buffer) return bytes

@@ -1,18 +1,5 @@
-import type { RecordInput } from '../../records/record-batch.ts'
-
-/** Text is written as UTF-8; null is Kafka's tombstone. */
-export type Bytes = Uint8Array | string | null
-
-/** A record with more than a value. */
-export interface AppendRecord {
-  readonly key?: Bytes
-  readonly value: Bytes
-  readonly headers?: Readonly<Record<string, Bytes>>
-  /** Milliseconds since the epoch; now, when absent. */
-  readonly timestamp?: number
-}
-
-export type AppendInput = Uint8Array | string | AppendRecord
+import type { AppendInput, RecordBytes } from '../../embedded/record-packer.ts'
+import type { RecordHeader, RecordInput } from '../../records/record-batch.ts'
 
 /** A record as it was read. Its bytes are copies: they stay whatever becomes of the log. */
 export interface BrokerRecord {
@@ -22,11 +9,13 @@ export interface BrokerRecord {
   readonly timestamp: number
   readonly key: Buffer | null
   readonly value: Buffer | null
-  readonly headers: Readonly<Record<string, Buffer | null>>
+  readonly headers: readonly RecordHeader[]
 }
 
+type AppendRecord = Exclude<AppendInput, Uint8Array | string>
+
 const utf8 = new TextEncoder()
-const bytesOf = (bytes: Bytes | undefined): Uint8Array | null =>
+const bytesOf = (bytes: RecordBytes | undefined): Uint8Array | null =>
   typeof bytes === 'string' ? utf8.encode(bytes) : (bytes ?? null)
 
 export function recordOf(input: AppendInput): RecordInput {
@@ -36,11 +25,16 @@ export function recordOf(input: AppendInput): RecordInput {
     key: bytesOf(key),
     value: bytesOf(value),
     ...(timestamp === undefined ? {} : { timestampMs: timestamp }),
-    ...(headers === undefined
-      ? {}
-      : { headers: Object.entries(headers).map(([name, bytes]) => ({ key: name, value: bytesOf(bytes) })) }),
+    ...(headers === undefined ? {} : { headers: headersOf(headers) }),
   }
 }
+
+function headersOf(headers: NonNullable<AppendRecord['headers']>): RecordHeader[] {
+  const pairs: readonly (readonly [string, RecordBytes])[] = isPairs(headers) ? headers : Object.entries(headers)
+  return pairs.map(([key, bytes]) => ({ key, value: bytesOf(bytes) }))
+}
+
+const isPairs = (headers: object): headers is readonly (readonly [string, RecordBytes])[] => Array.isArray(headers)
 
 /** What a record takes in a batch besides its bytes, at most: seven varints and its attributes. */
 const recordOverheadBytes = 36
