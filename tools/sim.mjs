@@ -1,16 +1,15 @@
-// `npm run sim -- [MODEL] [--seed=N] [--sequences=N]`: random lives of consumer groups and of transactional producers,
-// held to what must always be true. MODEL is one of test/simulation/*/*-model.test.ts: shard, classic, consumer, migration, offsets,
-// transactions; else all of them.
+// `npm run sim -- [MODEL] [--seed=N] [--sequences=N]`: random lives of consumer groups, of transactional producers, and of a
+// whole broker whose clients write transactions, held to what must always be true. MODEL is one of the *-model.test.ts of
+// test/simulation and test/transactions: shard, classic, consumer, migration, offsets, transactions, exactly-once; else all.
 import { spawn } from 'node:child_process'
 import { filesBelow, root } from './native-sources.mjs'
 import { setup } from './setup.mjs'
 import { say } from './terminal.mjs'
 
 const models = new Map(
-  filesBelow('test/simulation', ['-model.test.ts']).map(path => [
-    path.replace(/.*\/(.*)-model\.test\.ts$/, '$1'),
-    path,
-  ]),
+  ['test/simulation', 'test/transactions']
+    .flatMap(folder => filesBelow(folder, ['-model.test.ts']))
+    .map(path => [path.replace(/.*\/(.*)-model\.test\.ts$/, '$1'), path]),
 )
 const settings = { seed: '1', sequences: '20000' }
 const chosen = []

@@ -242,6 +242,14 @@ export const suites = {
       testTimeoutMs: 3_600_000,
     }),
   },
+  'transactions-sim': {
+    title: 'Exactly once, simulated',
+    run: typescriptTests({ folders: ['transactions/sim'], env: sequences('200'), testTimeoutMs: 3_600_000 }),
+  },
+  transactions: {
+    title: 'Exactly once, for real',
+    run: typescriptTests({ folders: ['transactions'], except: ['transactions/sim'], testTimeoutMs: 300_000 }),
+  },
   disk: { title: 'Full and bad disks', run: typescriptTests({ folders: ['disk'] }) },
   hostile: {
     title: 'Hostile clients, at length',
