@@ -1,8 +1,10 @@
+import { createRequire } from 'node:module'
 import { promisify } from 'node:util'
 import { MillraceError } from '../base/error.ts'
 import { Codec } from './batch-header.ts'
 import { gzipUnfoldedMax, lz4UnfoldedMax, snappyBlocks, snappyUnfoldedMax, zstdUnfoldedMax } from './unfolded-size.ts'
 import { unfoldZstd, unfoldZstdNow } from './zstd.ts'
+import { unfoldZstdHere } from './zstd-here.ts'
 
 /** What one batch may unfold to: beyond it a batch is a bomb, not data. */
 export const maxDecompressedBytes = 128 << 20
@@ -92,6 +94,22 @@ export function decompressNow(codec: Codec, bytes: Uint8Array): Uint8Array | und
       case Codec.zstd:
         return unfoldZstdNow(bytes, zstdUnfoldedMax(bytes).frames, room)
     }
+  } catch (cause) {
+    throw corrupt(codec, cause)
+  }
+}
+
+/** As `decompress`, on this thread, whatever it takes: loads what is not loaded, and waits where it has to. */
+export function decompressHere(codec: Codec, bytes: Uint8Array): Uint8Array {
+  const require = createRequire(import.meta.url)
+  if (codec === Codec.gzip) loaded.gzip ??= require('node:zlib') as typeof import('node:zlib')
+  if (codec === Codec.snappy) loaded.snappy ??= require('snappy') as typeof import('snappy')
+  if (codec === Codec.lz4) loaded.lz4 ??= require('lz4-napi') as typeof import('lz4-napi')
+  const unfolded = decompressNow(codec, bytes)
+  if (unfolded !== undefined) return unfolded
+  const room = unfoldedBound(codec, bytes)
+  try {
+    return unfoldZstdHere(bytes, zstdUnfoldedMax(bytes).frames, room)
   } catch (cause) {
     throw corrupt(codec, cause)
   }

@@ -1,0 +1,141 @@
+import { MillraceError } from '../base/error.ts'
+import { type ListedSegment, MappedSegment, readWholeFile } from '../native/reads.ts'
+import { batchHeaderBytes, batchSizeAt, currentMagic, magicAt } from '../records/batch-header.ts'
+import { SegmentIndex } from './read-index.ts'
+
+/** Of a file of the segment: `log`, `index`, `timeindex`. */
+export const segmentFileName = (baseOffset: number, kind: string): string =>
+  `${String(baseOffset).padStart(20, '0')}.${kind}`
+
+/** A big-endian int64, exact up to 2^53. */
+export const int64At = (view: DataView, at: number): number => view.getInt32(at) * 2 ** 32 + view.getUint32(at + 4)
+
+export const lastOffsetAt = (view: DataView, at: number): number => int64At(view, at) + view.getInt32(at + 23)
+
+/** How far the checksums of batches are looked at in one crossing, by whoever reads on. It fits into a core's cache. */
+const scanWindowBytes = 64 << 10
+
+/**
+ * A mapped segment of a log, whose batches are checked once, when they are first read. Everything it tells may be wrong
+ * once `lostPages` has moved.
+ */
+export class ReadSegment {
+  readonly baseOffset: number
+  readonly listed: ListedSegment
+  readonly bytes: Uint8Array
+  readonly view: DataView
+  readonly mapped: MappedSegment
+  /** Where the batches end that can be read; where nobody writes to the segment, zeros may lie before it. */
+  end: number
+  /** The app has a view of it: it stays mapped until the log is closed, or the segment is no longer the log's. */
+  lent = false
+  /** There is nothing to read here any more: it was closed, or is mapped anew elsewhere. */
+  retired = false
+  private readonly directory: string
+  private loadedIndex: SegmentIndex | undefined
+  /** A bit for every 32 bytes: a batch that begins there was checked. Batches are longer than that. */
+  private readonly checked: Uint8Array
+
+  /** Undefined where the directory has to be listed anew. */
+  static open(directory: string, listed: ListedSegment, reserveBytes: number): ReadSegment | undefined {
+    const mapped = MappedSegment.open(directory, listed, reserveBytes)
+    return mapped === undefined ? undefined : new ReadSegment(directory, listed, mapped)
+  }
+
+  private constructor(directory: string, listed: ListedSegment, mapped: MappedSegment) {
+    this.directory = directory
+    this.listed = listed
+    this.baseOffset = listed.baseOffset
+    this.mapped = mapped
+    this.bytes = new Uint8Array(mapped.buffer)
+    this.view = new DataView(mapped.buffer)
+    this.end = Math.min(mapped.fileBytes(), mapped.buffer.byteLength)
+    this.checked = new Uint8Array((mapped.buffer.byteLength >>> 8) + 1)
+  }
+
+  get index(): SegmentIndex {
+    this.loadedIndex ??= new SegmentIndex(
+      this.baseOffset,
+      readWholeFile(this.directory, segmentFileName(this.baseOffset, 'index')),
+      this.end,
+    )
+    return this.loadedIndex
+  }
+
+  /** Where the batch at `position`, which is checked, ends; `position` where no batch follows there. */
+  batchEnd(position: number, readsOn: boolean): number {
+    if (position >= this.end) return position
+    if (!this.wasChecked(position)) {
+      const reached = this.mapped.verify(position, this.end, readsOn ? scanWindowBytes : 1)
+      if (reached === position) return position
+      for (let at = position; at < reached; at = this.plausibleEnd(at)) this.markChecked(at)
+    }
+    return this.plausibleEnd(position)
+  }
+
+  /** The same by the header alone, which may be damaged: for whoever passes over it. */
+  plausibleEnd(position: number): number {
+    const { view } = this
+    if (position + batchHeaderBytes > this.end) throw this.damage(position)
+    const end = position + batchSizeAt(view, position)
+    if (magicAt(view, position) !== currentMagic || end < position + batchHeaderBytes || end > this.end)
+      throw this.damage(position)
+    return end
+  }
+
+  /**
+   * Where the batch with the first last offset at or above `offset` begins, or where the batches end. That batch is
+   * checked, those before it are not.
+   */
+  find(offset: number): number {
+    const { index, view } = this
+    let entry = index.floor(offset)
+    if (entry >= 0 && !this.confirms(entry)) {
+      index.forget()
+      entry = -1
+    }
+    for (let position = index.positionOf(entry); ; ) {
+      if (position >= this.end || (magicAt(view, position) === 0 && this.batchEnd(position, false) === position))
+        return position
+      const end = this.plausibleEnd(position)
+      const last = lastOffsetAt(view, position)
+      if (last >= offset) {
+        this.batchEnd(position, false)
+        return position
+      }
+      index.note(position, end, last)
+      position = end
+    }
+  }
+
+  close(): void {
+    this.retired = true
+    this.mapped.close()
+  }
+
+  damage(position: number): MillraceError {
+    return new MillraceError(
+      'MILLRACE_CORRUPT',
+      `The segment ${segmentFileName(this.baseOffset, 'log')} in ${this.directory} is damaged at position ${position}: ` +
+        'stop what writes to it and run `millrace log verify` on that directory.',
+    )
+  }
+
+  private confirms(entry: number): boolean {
+    const { index, view } = this
+    const position = index.positionOf(entry)
+    return (
+      position + batchHeaderBytes <= this.end &&
+      magicAt(view, position) === currentMagic &&
+      lastOffsetAt(view, position) === index.lastOffsetOf(entry)
+    )
+  }
+
+  private wasChecked(position: number): boolean {
+    return (this.checked[position >>> 8]! & (1 << ((position >>> 5) & 7))) !== 0
+  }
+
+  private markChecked(position: number): void {
+    this.checked[position >>> 8]! |= 1 << ((position >>> 5) & 7)
+  }
+}

@@ -1,0 +1,351 @@
+import assert from 'node:assert/strict'
+import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { LogReader, type ReaderOptions } from '../../../src/embedded/reader.ts'
+import { Codec } from '../../../src/records/batch-header.ts'
+import type { RecordInput } from '../../../src/records/record-batch.ts'
+import { codecName, codecs, compressed } from '../../support/compressed-batch.ts'
+import { batchAt, EmbeddedFiles } from '../../support/embedded-files.ts'
+
+const timers = {
+  after(delayMs: number, run: () => void) {
+    const timer = setTimeout(run, delayMs)
+    return { cancel: () => clearTimeout(timer) }
+  },
+  soon: (run: () => void) => void setImmediate(run),
+}
+
+let directory: string
+const readers: LogReader[] = []
+let files: EmbeddedFiles
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'millrace-read-'))
+  files = new EmbeddedFiles(directory)
+})
+afterEach(() => {
+  for (const reader of readers.splice(0)) reader.close()
+  files.close()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+function open(options: Partial<ReaderOptions> = {}): LogReader {
+  const reader = new LogReader(directory, { timers, ...options })
+  readers.push(reader)
+  return reader
+}
+
+const value = (offset: number): string => `value-${offset}`
+const record = (offset: number): RecordInput => ({
+  key: offset % 3 === 0 ? null : Buffer.from(`key-${offset}`),
+  value: Buffer.from(value(offset)),
+  timestampMs: 1000 + offset,
+})
+const records = (from: number, count: number): RecordInput[] =>
+  Array.from({ length: count }, (_, i) => record(from + i))
+
+/** Offsets that a cursor comes to, each of which must have its own value. */
+function rest(cursor: ReturnType<LogReader['cursor']>): number[] {
+  const offsets: number[] = []
+  while (cursor.next()) {
+    assert.equal(cursor.value?.toString(), value(cursor.offset))
+    assert.equal(cursor.key?.toString(), cursor.offset % 3 === 0 ? undefined : `key-${cursor.offset}`)
+    assert.equal(cursor.timestamp, 1000 + cursor.offset)
+    offsets.push(cursor.offset)
+  }
+  return offsets
+}
+
+const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i)
+const code = (expected: string) => (error: unknown) => (error as { code?: string }).code === expected
+
+/** Changes bytes of a file behind everybody's back. */
+function tamper(path: string, change: (file: number) => void): void {
+  const file = openSync(path, 'r+')
+  change(file)
+  closeSync(file)
+}
+
+describe('a cursor', () => {
+  test('reads keys, values, timestamps and headers over batches and segments', () => {
+    files.append(records(0, 5), records(5, 40)).roll().append(records(45, 3))
+    files.append([{ key: null, value: null, timestampMs: 7, headers: [{ key: 'h', value: Buffer.from('x') }] }])
+    const cursor = open().cursor()
+    assert.deepEqual(
+      range(0, 48).map(() => cursor.next() && cursor.offset),
+      range(0, 48),
+    )
+    assert.equal(cursor.value!.toString(), value(47))
+    assert.ok(cursor.next())
+    assert.equal(cursor.value, null)
+    assert.equal(cursor.valueLength, -1)
+    assert.deepEqual(
+      cursor.headers.map(header => [header.key, header.value?.toString()]),
+      [['h', 'x']],
+    )
+    assert.equal(cursor.next(), false)
+  })
+
+  test('begins at any offset, with and without an index', () => {
+    for (let from = 0; from < 600; from += 30) files.append(records(from, 30))
+    files.roll()
+    for (let from = 600; from < 700; from += 10) files.append(records(from, 10))
+    const reader = open()
+    const cursor = reader.cursor()
+    for (const offset of [0, 1, 29, 30, 31, 599, 600, 601, 699, 5, 650, 333]) {
+      cursor.seek(offset)
+      assert.deepEqual(rest(cursor).slice(0, 3), range(offset, Math.min(offset + 3, 700)))
+    }
+    cursor.seek(700)
+    assert.equal(cursor.next(), false)
+    assert.throws(() => cursor.seek(701), code('MILLRACE_OFFSET_OUT_OF_RANGE'))
+    assert.throws(() => cursor.seek(-1), code('MILLRACE_OFFSET_OUT_OF_RANGE'))
+  })
+
+  test('does not believe a wrong index', () => {
+    for (let from = 0; from < 600; from += 30) files.append(records(from, 30))
+    const index = Buffer.alloc(16)
+    index.writeInt32BE(29, 0)
+    index.writeInt32BE(4097, 4)
+    index.writeInt32BE(59, 8)
+    index.writeInt32BE(5000, 12)
+    const file = openSync(files.path(0, 'index'), 'w')
+    writeSync(file, index)
+    closeSync(file)
+    const cursor = open().cursor(400)
+    assert.deepEqual(rest(cursor), range(400, 600))
+  })
+
+  for (const codec of codecs) {
+    test(`unfolds ${codecName(codec)}, and goes on behind it`, () => {
+      files.appendRaw(compressed(batchAt(0, records(0, 50)), codec), 50)
+      files.append(records(50, 10))
+      assert.deepEqual(rest(open().cursor(20)), range(20, 60))
+    })
+  }
+
+  test('skips batches of control records', () => {
+    files.append(records(0, 2))
+    const marker = compressed(batchAt(2, records(2, 1)), Codec.none, batchAt(2, records(2, 1)).subarray(61))
+    const view = new DataView(marker.buffer, marker.byteOffset)
+    view.setInt16(21, 0x20)
+    files.appendRaw(compressed(marker, Codec.none, marker.subarray(61)), 1)
+    files.append(records(3, 2))
+    assert.deepEqual(rest(open().cursor()), [0, 1, 3, 4])
+  })
+})
+
+describe('the tail', () => {
+  test('shows records of the open batch one by one, over the seal and into the next batch', () => {
+    files.append(records(0, 3)).allocate(1 << 16)
+    files.attach()
+    const reader = open()
+    const cursor = reader.cursor()
+    assert.deepEqual(rest(cursor), [0, 1, 2])
+    for (let offset = 3; offset < 40; offset++) {
+      files.push(record(offset))
+      assert.equal(reader.endOffset, offset + 1)
+      if (offset % 4 !== 1) assert.deepEqual(range(cursor.offset + 1, offset + 1), rest(cursor))
+      if (offset % 7 === 0) files.seal()
+    }
+    assert.deepEqual(rest(reader.cursor(17)), range(17, 40))
+    assert.deepEqual(rest(reader.cursor(39)), [39])
+  })
+
+  test('goes on through rolls and a clean close, and with the next writer', () => {
+    files.attach()
+    const reader = open()
+    const cursor = reader.cursor()
+    let offset = 0
+    for (let round = 0; round < 4; round++) {
+      for (let i = 0; i < 5; i++) files.push(record(offset++))
+      if (round !== 2) assert.deepEqual(range(cursor.offset + 1, offset), rest(cursor))
+      files.roll()
+    }
+    files.push(record(offset++))
+    files.detach()
+    assert.deepEqual(range(cursor.offset + 1, offset), rest(cursor))
+    assert.equal(reader.endOffset, offset)
+    files.attach()
+    files.push(record(offset++))
+    reader.refresh(true)
+    assert.deepEqual(rest(cursor), [offset - 1])
+  })
+
+  test('ends with the log for whoever does not wait, and is followed in order by whoever does', async () => {
+    files.attach().push(record(0)).push(record(1))
+    const reader = open()
+    const seen: number[] = []
+    for await (const { offset } of reader.read()) seen.push(offset)
+    assert.deepEqual(seen, [0, 1])
+    const ended = new AbortController()
+    const live = (async () => {
+      for await (const record of reader.read({ from: 1, live: true, signal: ended.signal })) {
+        assert.equal(record.value!.toString(), value(record.offset))
+        seen.push(record.offset)
+        if (record.offset === 29) ended.abort()
+        else if (record.offset < 29) queueMicrotask(() => record.offset + 1 === files.end && appendSome())
+      }
+    })()
+    const appendSome = () => {
+      for (let i = 0; i < 7 && files.end < 30; i++) files.push(record(files.end))
+      if (files.end % 2 === 0) files.roll()
+    }
+    await assert.rejects(live, { name: 'AbortError' })
+    assert.deepEqual(seen, [0, 1, ...range(1, 30)])
+  })
+
+  test('of this thread is followed without a look at the clock', async () => {
+    files.attach()
+    const none = { after: () => assert.fail('no timer is needed'), soon: timers.soon }
+    const reader = open({ timers: none, writerCalls: true })
+    const reading = reader.read({ live: true, to: 3 })
+    const all = (async () => {
+      const offsets: number[] = []
+      for await (const { offset } of reading) offsets.push(offset)
+      return offsets
+    })()
+    for (let offset = 0; offset < 3; offset++) {
+      await new Promise(setImmediate)
+      files.push(record(offset))
+      reader.appended()
+    }
+    assert.deepEqual(await all, [0, 1, 2])
+  })
+
+  test('closing the log ends a live reading', async () => {
+    files.attach()
+    const reader = open()
+    const reading = reader.read({ live: true }).next()
+    await new Promise(setImmediate)
+    reader.close()
+    assert.deepEqual(await reading, { done: true, value: undefined })
+  })
+})
+
+describe('what was lent', () => {
+  test('has no length after close, and cursors say that the log is closed', () => {
+    files.append(records(0, 10))
+    const reader = open()
+    const cursor = reader.cursor()
+    cursor.next()
+    const lent = cursor.value!
+    const memory = new Uint8Array(lent.buffer)
+    assert.equal(lent.toString(), value(0))
+    reader.close()
+    assert.equal(lent.length, 0)
+    assert.equal(memory.length, 0)
+    assert.throws(() => cursor.next(), code('MILLRACE_CLOSED'))
+    assert.throws(() => cursor.value, code('MILLRACE_CLOSED'))
+    assert.throws(() => reader.cursor(), code('MILLRACE_CLOSED'))
+  })
+
+  test('may be written to: the file keeps what it has', () => {
+    files.append(records(0, 2), records(2, 2))
+    const cursor = open().cursor()
+    cursor.next()
+    cursor.value!.fill(0x78)
+    assert.equal(cursor.value!.toString(), 'x'.repeat(value(0).length))
+    assert.deepEqual(rest(open().cursor()), range(0, 4))
+  })
+
+  test('ends when its segment goes, and the cursor there is out of range', () => {
+    files.append(records(0, 5)).roll().append(records(5, 5)).roll().attach()
+    const reader = open()
+    const early = reader.cursor()
+    const late = reader.cursor(7)
+    early.next()
+    late.next()
+    const lent = early.value!
+    const kept = late.value!
+    rmSync(files.path(0))
+    files.start = 5
+    files.filesChanged()
+    reader.filesChanged()
+    assert.equal(lent.length, 0)
+    assert.equal(kept.toString(), value(7))
+    assert.throws(() => early.next(), code('MILLRACE_OFFSET_OUT_OF_RANGE'))
+    assert.deepEqual(rest(late), [8, 9])
+    assert.equal(reader.startOffset, 5)
+  })
+
+  test('of a replaced segment ends, and its cursors go on in the new one', () => {
+    files.append(records(0, 5)).roll().append(records(5, 5)).roll().append(records(10, 2)).attach()
+    const reader = open()
+    const cursor = reader.cursor()
+    for (let i = 0; i < 3; i++) cursor.next()
+    const other = new EmbeddedFiles(mkdtempSync(join(directory, 'x-')))
+    other.append(records(0, 10))
+    rmSync(files.path(0))
+    rmSync(files.path(5))
+    const file = openSync(files.path(0), 'w')
+    const bytes = batchAt(0, records(0, 10))
+    writeSync(file, bytes)
+    closeSync(file)
+    other.close()
+    files.filesChanged()
+    reader.filesChanged()
+    assert.deepEqual(rest(cursor), range(3, 12))
+  })
+})
+
+describe('damage', () => {
+  const fill = (batches: number) => {
+    for (let batch = 0; batch < batches; batch++) files.append(records(batch * 50, 50))
+  }
+
+  test('of one bit is an error at its batch, and nowhere else', () => {
+    fill(10)
+    files.roll()
+    tamper(files.path(0), file => writeSync(file, Buffer.from([0xff]), 0, 1, 4000))
+    const cursor = open().cursor()
+    assert.throws(() => rest(cursor), code('MILLRACE_CORRUPT'))
+    const behind = open().cursor(450)
+    assert.deepEqual(rest(behind), range(450, 500))
+  })
+
+  test('by a cut under a reader is an error, also for what it has lent', () => {
+    fill(200)
+    files.roll()
+    const cursor = open().cursor()
+    const far = open().cursor(9000)
+    cursor.next()
+    far.next()
+    const lent = far.value!
+    tamper(files.path(0), file => ftruncateSync(file, 8192))
+    assert.equal(lent[0], 0) // The page is gone; what follows says so.
+    assert.throws(() => far.next(), code('MILLRACE_CORRUPT'))
+    assert.throws(() => rest(cursor), code('MILLRACE_CORRUPT'))
+    assert.equal(cursor.offset >= 0 && cursor.offset < 9000, true)
+  })
+
+  test('is not what an app does to memory behind the records', () => {
+    files.append(records(0, 5)).attach()
+    const cursor = open().cursor()
+    cursor.next()
+    const memory = new Uint8Array(cursor.value!.buffer)
+    assert.equal(memory[memory.length - 1], 0)
+    assert.deepEqual(rest(cursor), range(1, 5))
+    memory.fill(1, 1 << 20, (1 << 20) + 100)
+    files.push(record(5))
+    assert.deepEqual(rest(cursor), [5])
+  })
+
+  test('in the middle of zeros is not taken for the end', () => {
+    fill(20)
+    files.roll().append(records(1000, 1))
+    tamper(files.path(0), file => writeSync(file, Buffer.alloc(60_000), 0, 60_000, batchAt(0, records(0, 50)).length))
+    assert.throws(() => rest(open().cursor()), code('MILLRACE_CORRUPT'))
+  })
+})
+
+test('the offset of a time is that of the first record at or after it', () => {
+  files.append(records(0, 5), records(5, 40)).roll().append(records(45, 3)).allocate(4096).attach().push(record(48))
+  const reader = open()
+  assert.deepEqual(
+    [0, 1000, 1001, 1007, 1044, 1045, 1048, 1049].map(time => reader.offsetForTimestamp(time)),
+    [0, 0, 1, 7, 44, 45, 48, 49],
+  )
+})
