@@ -73,9 +73,6 @@ const typescriptTests =
 /** How many random lives each *-model.test.ts of test/simulation tries, where nobody says it. */
 const sequences = count => ({ SIM_SEQUENCES: process.env.SIM_SEQUENCES ?? count })
 
-/** Where test/simulation/transactions has others that need the addon on simulated disks. */
-const transactionsModel = 'test/simulation/transactions/transactions-model.test.ts'
-
 /** The addon on simulated disks, then the sweeps; test/simulation/options.ts says what of it a run tries. */
 async function simulation(onOutput) {
   if (!(await buildSimAddon(onOutput))) return failure('The addon on simulated disks could not be built.')
@@ -224,8 +221,7 @@ export const suites = {
   tests: {
     title: 'Unit, golden and integration tests',
     run: typescriptTests({
-      folders: ['unit', 'golden', 'integration', 'simulation/groups'],
-      more: [transactionsModel],
+      folders: ['unit', 'golden', 'integration', 'simulation/groups', 'simulation/transactions'],
       env: sequences('40'),
     }),
   },
@@ -236,8 +232,7 @@ export const suites = {
   'transactions-model': {
     title: 'Random lives of transactional producers, at length',
     run: typescriptTests({
-      folders: [],
-      more: [transactionsModel],
+      folders: ['simulation/transactions'],
       env: sequences('4000'),
       testTimeoutMs: 3_600_000,
     }),

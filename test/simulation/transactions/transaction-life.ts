@@ -16,6 +16,11 @@ interface Writing {
   readonly left: TopicPartition[]
 }
 
+interface Waiting {
+  readonly asker: TestAsker<unknown>
+  readonly sinceMs: number
+}
+
 export interface Settings {
   transactionVersion: number
   readonly idExpirationMs: number
@@ -35,7 +40,9 @@ export class TransactionLife {
   private nextProducerId = 100n
   private coordinatorEpoch = 0
   /** Requests of this life that have no answer. */
-  private open: TestAsker<unknown>[] = []
+  private open: Waiting[] = []
+  /** Jobs that took the place of unfinished ones: what is told of those is to be taken for nothing. */
+  private readonly replaced: MarkerJob[] = []
 
   constructor(
     settings: Settings,
@@ -49,15 +56,21 @@ export class TransactionLife {
   }
 
   ask<Response>(work: Work<Response>): TestAsker<Response> {
-    this.open = this.open.filter(({ done }) => !done)
+    this.open = this.open.filter(({ asker }) => !asker.done)
     const asker = new TestAsker<Response>()
-    this.open.push(asker as TestAsker<unknown>)
+    this.open.push({ asker: asker as TestAsker<unknown>, sinceMs: this.turns.nowMs })
     this.turns.run(turn => work(this.shard, turn, asker))
     return asker
   }
 
   get unanswered(): number {
-    return this.open.filter(({ done }) => !done).length
+    return this.open.filter(({ asker }) => !asker.done).length
+  }
+
+  /** For how long the first request that has no answer has waited. */
+  get waitedMs(): number {
+    const first = this.open.find(({ asker }) => !asker.done)
+    return first === undefined ? 0 : this.turns.nowMs - first.sinceMs
   }
 
   get jobs(): number {
@@ -71,6 +84,12 @@ export class TransactionLife {
   release(): void {
     this.turns.holdCommits = false
     this.turns.commit()
+  }
+
+  /** Who wrote the markers of a job that was replaced is done with it all the same. */
+  tellReplaced(): void {
+    const job = this.replaced.shift()
+    if (job !== undefined) this.turns.run(turn => this.shard.markersWritten(job, turn))
   }
 
   /** Writes markers, one at a time, until as many were written or there are none to write. */
@@ -166,6 +185,8 @@ export class TransactionLife {
   }
 
   private take(job: MarkerJob): void {
+    const before = this.writings.get(job.transactionalId)
+    if (before !== undefined) this.replaced.push(before.job)
     this.writings.set(job.transactionalId, { job, left: [...job.partitions] })
   }
 }

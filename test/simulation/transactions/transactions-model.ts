@@ -21,6 +21,8 @@ const transactionalIds = ['a', 'b']
 const partitionNames = ['t-0', 't-1', 'u-0']
 const timeouts = [1_000, 10_000]
 const steps = 120
+/** How long a request may wait for markers. */
+const patienceMs = 1_000
 /** Longer than any timeout here. */
 const longMs = 20_000
 const retryMs = 100
@@ -68,6 +70,7 @@ class TransactionsSequence {
       act()
       this.look()
       this.checkTimeouts()
+      this.checkAnswers()
       if (this.random.chance(0.05)) this.checkReplay()
     })
   }
@@ -122,6 +125,8 @@ class TransactionsSequence {
       ['release', () => life.release()],
       ['release', () => life.release()],
       ['stranger', () => this.strangerAsks()],
+      ['second thoughts', () => this.secondThoughts()],
+      ['replaced job', () => life.tellReplaced()],
     ]
     const seldom: [string, () => void][] = [
       ['long wait', () => life.turns.advance(longMs)],
@@ -228,6 +233,20 @@ class TransactionsSequence {
     for (const code of codes) assert.match(code, /^(PRODUCER_FENCED|INVALID_PRODUCER_ID_MAPPING)$/)
   }
 
+  /** Somebody wants the last transaction below version 2 ended the other way: it is decided. */
+  private secondThoughts(): void {
+    const { random, life } = this
+    const transactionalId = random.pick(transactionalIds)
+    const { producerId, producerEpoch, transactionState } = describe(life.turns, life.shard, transactionalId)
+    const decided = /^(?:Prepare|Complete)(Commit|Abort)$/.exec(transactionState)
+    if (decided === null) return
+    const written = life.turns.log.length
+    const request = { transactionalId, producerId, producerEpoch, committed: decided[1] === 'Abort' }
+    const asker = life.ask<{ errorCode: ErrorCode }>((shard, turn, each) => shard.endTxn(request, 4, each, turn))
+    assert.equal(life.turns.log.length, written, 'what is decided stands')
+    if (asker.done) assert.equal(errorName(asker.answer.errorCode), 'INVALID_TXN_STATE')
+  }
+
   private crash(): void {
     const { random } = this
     const clockJumps = random.chance(0.2)
@@ -284,6 +303,14 @@ class TransactionsSequence {
           `${transactionalId} is open for longer than its timeout`,
         )
     }
+  }
+
+  /** Whoever waits for markers goes on when they are in, or is told to ask again. */
+  private checkAnswers(): void {
+    const { life } = this
+    if (life.turns.holdCommits) return
+    assert.ok(life.waitedMs <= patienceMs, 'nobody waits for long')
+    if (life.jobs === 0) assert.equal(life.unanswered, 0, 'nobody waits for nothing')
   }
 
   private checkReplay(): void {

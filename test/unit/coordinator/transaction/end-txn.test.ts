@@ -194,6 +194,17 @@ test('who was fenced by a new producer is not taken for who asks again', () => {
   assert.equal(under.commit(zombie), 'PRODUCER_FENCED')
 })
 
+test('below version 2 an epoch that a client went on from is not that of a transaction', () => {
+  const under = new TransactionsUnderTest()
+  const first = under.producer()
+  const next = under.producer({ has: first })
+  under.add(next, ['t-0'], below2)
+  under.commit(next, old)
+  under.markersIn()
+  assert.equal(under.commit(first), 'PRODUCER_FENCED')
+  assert.equal(under.init({ has: first }), '7/1', 'it began with this, and lost the answer')
+})
+
 test('bad input: no epoch is not the one before the first of a new producer id', () => {
   const under = new TransactionsUnderTest()
   const last = under.lastProducer()
