@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { withoutVerification } from '../../../src/log/verification.ts'
 import { StatusCode } from '../../../src/native/status.ts'
-import { idA, idB, key } from '../log/support.ts'
+import { BatchAttributes } from '../../../src/records/batch-header.ts'
+import { batchOf } from '../../support/test-broker.ts'
+import { appendFrame, idA, idB, key } from '../log/support.ts'
 import { backoffMs, compaction, startCleaning } from './support.ts'
 
 test('where no log is compacted there is neither a timer nor a thread', async () => {
@@ -622,5 +625,22 @@ test('a look at very many logs gives others their turn', async () => {
   assert.ok(turns >= 5, `${turns} turns`)
   played.take().done()
   await world.time.settle()
+  await cleaner.stop()
+})
+
+test('row 26: when a pass begins the indexes name all that was aborted; what none names counts as committed', async () => {
+  const { world, machine, openFilled, fill, pass, cleaner } = await startCleaning()
+  const log = await openFilled(2)
+  const producer = { producerId: 7n, producerEpoch: 0, baseSequence: 0, attributes: BatchAttributes.transactional }
+  appendFrame(world, log, batchOf(['x'], producer), withoutVerification)
+  await fill(log, 2)
+  const marker = { producerId: 7n, producerEpoch: 0, coordinatorEpoch: 0, committed: false, transactionVersion: 1 }
+  assert.ok(log.appendMarker(marker, 0 as never, 0).ok)
+  log.stored.requestFlush()
+  await world.time.settle()
+  const indexes = () => [...machine.files.keys()].filter(name => name.endsWith('.txnindex')).length
+  assert.equal(indexes(), 0, 'nothing else has asked for it yet')
+  await pass()
+  assert.equal(indexes(), 1)
   await cleaner.stop()
 })
