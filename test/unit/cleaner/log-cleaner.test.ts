@@ -634,6 +634,8 @@ test('row 26: when a pass begins the indexes name all that was aborted; what non
   const producer = { producerId: 7n, producerEpoch: 0, baseSequence: 0, attributes: BatchAttributes.transactional }
   appendFrame(world, log, batchOf(['x'], producer), withoutVerification)
   await fill(log, 2)
+  appendFrame(world, log, batchOf(['x'])) // A roll saves all that is known.
+  await world.time.settle()
   const marker = { producerId: 7n, producerEpoch: 0, coordinatorEpoch: 0, committed: false, transactionVersion: 1 }
   assert.ok(log.appendMarker(marker, 0 as never, 0).ok)
   log.stored.requestFlush()
