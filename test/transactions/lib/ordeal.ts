@@ -19,6 +19,9 @@ export const usualTrial: TrialOptions = {
   transactionVersions: [1, 2],
 }
 
+/** Within so long each point is reached. */
+const pointMs = 15_000
+
 export interface OrdealOptions {
   /** What `buildBroker` made. */
   readonly program: string
@@ -26,6 +29,8 @@ export interface OrdealOptions {
   readonly faults?: Faults
   /** The broker is killed about that often; 0: never. */
   readonly killEveryMs?: number
+  /** Points (kill-points.ts) at which the broker ends itself, one after the other; then the trial is over. */
+  readonly killAt?: readonly string[]
   readonly trial?: Partial<TrialOptions>
   readonly config?: Readonly<Record<string, string>>
 }
@@ -36,21 +41,26 @@ export async function ordeal({
   seed,
   faults = usualFaults,
   killEveryMs = 0,
+  killAt = [],
   trial: given = {},
   config = {},
 }: OrdealOptions): Promise<TrialReport> {
-  const broker = await BuiltBroker.start(program, config)
+  const chance = new SeededRandom(seed + 2)
+  const at = (point: string | undefined) =>
+    point === undefined ? {} : { MILLRACE_KILL_AT: point, MILLRACE_KILL_AFTER: `${chance.between(2, 6)}` }
+  const broker = await BuiltBroker.start(program, config, at(killAt[0]))
   const proxy = await FaultyProxy.open(broker, new SeededRandom(seed), faults)
   try {
     const random = new SeededRandom(seed + 1)
     const through = new RealSurroundings(random, proxy.address)
-    const trial = startTrial(through, new RealSurroundings(random, broker), { ...usualTrial, ...given })
+    let left = killAt.length
+    const options = { ...usualTrial, ...given, ...(left > 0 && { enough: () => left === 0 }) }
+    const trial = startTrial(through, new RealSurroundings(random, broker), options)
     let over = false
     void trial.faultsOver.then(() => {
       over = true
       proxy.faults = noFaults
     })
-    const chance = new SeededRandom(seed + 2)
     const killing = async () => {
       while (killEveryMs > 0 && !over) {
         await sleep(killEveryMs * (0.5 + chance.next()))
@@ -58,7 +68,14 @@ export async function ordeal({
         await broker.start()
       }
     }
-    const [report] = await Promise.all([trial.report, killing()])
+    const killingItself = async () => {
+      for (const [i, point] of killAt.entries()) {
+        await broker.ended(pointMs).catch(() => Promise.reject(new Error(`the broker never came to: ${point}`)))
+        await broker.start(at(killAt[i + 1]))
+        left--
+      }
+    }
+    const [report] = await Promise.all([trial.report, killing(), killingItself()])
     return report
   } catch (error) {
     throw new Error(`seed ${seed}: ${(error as Error).stack}\n${broker.log?.tail ?? ''}`)

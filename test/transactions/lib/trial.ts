@@ -4,8 +4,11 @@ import { check } from './checker.ts'
 import { History, type Seen } from './history.ts'
 import { RawReader } from './reader.ts'
 import { StabilityWatch } from './stability-watch.ts'
-import { ConnectionLost, Line, type Surroundings } from './wire.ts'
+import { ConnectionLost, EndingSurroundings, Line, type Surroundings } from './wire.ts'
 import { writer } from './writer.ts'
+
+/** Once faults are over every producer ends its transaction within its timeout and this. */
+const patienceMs = 15_000
 
 export interface TrialOptions {
   readonly topic: string
@@ -15,6 +18,8 @@ export interface TrialOptions {
   readonly readers: number
   readonly transactionTimeoutMs: number
   readonly durationMs: number
+  /** Ends it earlier. */
+  readonly enough?: () => boolean
   readonly pauseMs: number
   readonly lifeMs: number
   readonly transactionVersions: readonly (1 | 2)[]
@@ -61,14 +66,15 @@ async function run(
 ): Promise<TrialReport> {
   const { topic, partitions, transactionTimeoutMs: timeoutMs } = options
   await createTopic(direct, topic, partitions)
+  const ending = new EndingSurroundings(faulty)
   const endMs = faulty.nowMs() + options.durationMs
-  const over = () => faulty.nowMs() >= endMs
+  const over = () => faulty.nowMs() >= endMs || options.enough?.() === true
   const writers = options.transactionVersions.flatMap(transactionVersion =>
     Array.from({ length: options.writers }, (_, i) => {
       const transactionalId = `v${transactionVersion}-${i}`
       const { pauseMs, lifeMs } = options
       const each = { transactionalId, transactionVersion, timeoutMs, topic, partitions, pauseMs, lifeMs, zombies: true }
-      return writer(faulty, history, each, over)
+      return writer(ending, history, each, over)
     }),
   )
   const written = Promise.all(writers)
@@ -88,7 +94,9 @@ async function run(
   const watching = watchStability(direct, history, options, watch, () => reading)
   while (!over()) await direct.pause(20)
   faultsOver()
-  await written
+  const ended = await Promise.race([written.then(() => true), direct.pause(timeoutMs + patienceMs).then(() => false)])
+  if (!ended) history.violation('producers come to no end')
+  ending.end()
   // What was left open is aborted in time, or the watch tells.
   const settleMs = direct.nowMs() + timeoutMs + 5_000
   do await direct.pause(100)

@@ -28,6 +28,41 @@ export interface Surroundings {
   nowMs(): number
 }
 
+/** Surroundings that end: whoever still asks anything of them is killed. */
+export class EndingSurroundings implements Surroundings {
+  readonly random: SeededRandom
+  private readonly at: Surroundings
+  private over = false
+
+  constructor(at: Surroundings) {
+    this.at = at
+    this.random = at.random
+  }
+
+  end(): void {
+    this.over = true
+  }
+
+  async connect(): Promise<Wire> {
+    this.check()
+    return await this.at.connect()
+  }
+
+  async pause(ms: number): Promise<void> {
+    this.check()
+    await this.at.pause(ms)
+    this.check()
+  }
+
+  nowMs(): number {
+    return this.at.nowMs()
+  }
+
+  private check(): void {
+    if (this.over) throw new Killed('time is over')
+  }
+}
+
 /** A client's connection, made again whenever it was lost. */
 export class Line {
   private readonly at: Surroundings
