@@ -642,7 +642,9 @@ test('row 26: when a pass begins the indexes name all that was aborted; what non
   await world.time.settle()
   const indexes = () => [...machine.files.keys()].filter(name => name.endsWith('.txnindex')).length
   assert.equal(indexes(), 0, 'nothing else has asked for it yet')
-  await pass()
+  const first = await pass()
   assert.equal(indexes(), 1)
+  first.done()
+  await world.time.settle()
   await cleaner.stop()
 })
