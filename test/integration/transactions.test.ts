@@ -16,6 +16,7 @@ import { deleteTopics } from '../../src/protocol/schema/delete-topics.ts'
 import { describeProducers } from '../../src/protocol/schema/describe-producers.ts'
 import { describeTransactions } from '../../src/protocol/schema/describe-transactions.ts'
 import { findCoordinator } from '../../src/protocol/schema/find-coordinator.ts'
+import { incrementalAlterConfigs } from '../../src/protocol/schema/incremental-alter-configs.ts'
 import { listTransactions } from '../../src/protocol/schema/list-transactions.ts'
 import { offsetFetch } from '../../src/protocol/schema/offset-fetch.ts'
 import { updateFeatures } from '../../src/protocol/schema/update-features.ts'
@@ -254,6 +255,24 @@ test('row 18: a write to a partition that was not added is refused, and so are o
   assert.deepEqual([highWatermark, lastStableOffset], [0, 0])
 })
 
+test('whether partitions are verified may be changed while the broker runs', async t => {
+  const broker = await brokerWith(t, { t: 1 })
+  const producer = await new TransactionalClient(broker, 'tx', v1).begin()
+  assert.equal(errorName(await producer.write('t', 0, 'a')), 'TRANSACTION_ABORTABLE')
+  const { responses } = await broker.connect().call(incrementalAlterConfigs, 1, {
+    resources: [
+      {
+        resourceType: 4,
+        resourceName: '',
+        configs: [{ name: 'transaction.partition.verification.enable', configOperation: 0, value: 'false' }],
+      },
+    ],
+    validateOnly: false,
+  })
+  assert.equal(errorName(responses[0]!.errorCode), 'NONE')
+  assert.equal(errorName(await producer.write('t', 0, 'a')), 'NONE')
+})
+
 test('row 19: who adds partitions follows the cluster, live', async t => {
   const broker = await brokerWith(t, { t: 1 })
   const client = broker.connect()
@@ -402,6 +421,32 @@ test('row 22: markers of a transaction that was decided are written after a cras
   await findGroup(reader, 'g')
   assert.equal(await committedOffset(reader, 'g', true), 7)
   assert.deepEqual(await listed(reader), ['tx CompleteCommit'])
+  await broker.stop()
+})
+
+test('row 22: a marker that went with the page cache is written again, in topics that need no sync as well', async () => {
+  const first = await TestBroker.start(few)
+  await first.createTopic('t', 1, { 'write.caching': 'true' })
+  const producer = await new TransactionalClient(first, 'tx').begin()
+  await producer.write('t', 0, 'a')
+  first.logOf('t').requestFlush()
+  await settled(first)
+  first.world.storage.holdFlushes = true
+  const ended = producer.end(true)
+  await settled(first)
+  first.world.storage.flush()
+  assert.equal(errorName(await ended), 'NONE')
+  await settled(first)
+  const reader = first.connect()
+  assert.deepEqual((await readValues(reader, 't', 0)).values, ['a'], 'readers need no sync')
+  assert.deepEqual(await listed(reader), ['tx PrepareCommit'])
+  first.world.machine.losePower()
+  const broker = await TestBroker.start(few, first.world.machine, 2)
+  await settled(broker)
+  const again = broker.connect()
+  const { values, highWatermark, lastStableOffset } = await readValues(again, 't', 0)
+  assert.deepEqual([values, highWatermark, lastStableOffset], [['a'], 2, 2])
+  assert.deepEqual(await listed(again), ['tx CompleteCommit'])
   await broker.stop()
 })
 
