@@ -4,9 +4,8 @@ import {
   isPrepared,
   isSame,
   type ProducerIdAndEpoch,
-  partitionIndex,
+  partitionsIn,
   type TransactionMetadata,
-  withPartitions,
 } from './transaction-metadata.ts'
 import { completed } from './transitions.ts'
 
@@ -30,7 +29,7 @@ export function decideAdd(metadata: TransactionMetadata, asked: PartitionsAsked)
   const refusal = refuseProducer(metadata, asked)
   if (refusal !== ErrorCode.NONE) return refusal
   const open = metadata.state === TransactionState.ongoing
-  return open && withPartitions(metadata.topics, asked.partitions) === metadata.topics ? ErrorCode.NONE : 'add'
+  return open && asked.partitions.every(partitionsIn(metadata.topics, asked.partitions.length)) ? ErrorCode.NONE : 'add'
 }
 
 /** Whether each partition is in the open transaction of this very producer. */
@@ -40,10 +39,8 @@ export function verify(metadata: TransactionMetadata, asked: PartitionsAsked): E
   if (refusal !== ErrorCode.NONE) return all(refusal)
   // Waiting would not help: once the markers are in, the partitions are no longer part of a transaction.
   if (isPrepared(metadata)) return all(ErrorCode.CONCURRENT_TRANSACTIONS)
-  const index = partitionIndex(metadata.topics)
-  return asked.partitions.map(({ topic, partition }) =>
-    index.get(topic)?.has(partition) === true ? ErrorCode.NONE : ErrorCode.TRANSACTION_ABORTABLE,
-  )
+  const isIn = partitionsIn(metadata.topics, asked.partitions.length)
+  return asked.partitions.map(each => (isIn(each) ? ErrorCode.NONE : ErrorCode.TRANSACTION_ABORTABLE))
 }
 
 function refuseProducer(metadata: TransactionMetadata, asked: PartitionsAsked): ErrorCode {

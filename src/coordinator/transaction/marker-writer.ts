@@ -37,6 +37,8 @@ interface Writing {
   left: number
   failed: TopicPartition[]
   retryMs: number
+  /** The log says that it takes long. */
+  told: boolean
   retryTimer: Timer | undefined
   /** Nothing more is written of it, and nobody is told. */
   over: boolean
@@ -91,6 +93,7 @@ export class MarkerWriter {
       left: job.partitions.length,
       failed: [],
       retryMs: firstRetryMs,
+      told: false,
       retryTimer: undefined,
       over: false,
     }
@@ -175,10 +178,14 @@ export class MarkerWriter {
         this.end(writing)
         return
       default:
-        this.parts.logger.info(
-          { transactionalId, topic, partition, error: errorName(code), retryMs: writing.retryMs },
-          'the marker of a transaction could not be written',
-        )
+        // Once at first, and once it takes long.
+        if (writing.retryMs === firstRetryMs || (writing.retryMs === lastRetryMs && !writing.told)) {
+          writing.told = writing.retryMs === lastRetryMs
+          this.parts.logger.info(
+            { transactionalId, topic, partition, error: errorName(code), retryMs: writing.retryMs },
+            'the marker of a transaction could not be written, and is tried again until it is',
+          )
+        }
         writing.failed.push(at)
         this.retryLater(writing)
         return

@@ -72,9 +72,19 @@ export function partitionsOf({ topics }: TransactionMetadata): TopicPartition[] 
   return partitions
 }
 
-/** For many questions about the same partitions. */
-export function partitionIndex(topics: readonly TopicPartitions[]): Map<string, Set<number>> {
-  return new Map(topics.map(({ topic, partitionIds }) => [topic, new Set(partitionIds)]))
+/** Up to here it costs less to look through the partitions for each one than to index them. */
+const few = 8
+
+/** Tells which partitions are among `topics`; for `count` questions. */
+export function partitionsIn(
+  topics: readonly TopicPartitions[],
+  count: number,
+): (partition: TopicPartition) => boolean {
+  if (count > few) {
+    const index = partitionIndex(topics)
+    return ({ topic, partition }) => index.get(topic)?.has(partition) === true
+  }
+  return ({ topic, partition }) => topics.some(each => each.topic === topic && each.partitionIds.includes(partition))
 }
 
 /** `topics` with `added`; the same array when it has them all. */
@@ -82,20 +92,30 @@ export function withPartitions(
   topics: readonly TopicPartitions[],
   added: readonly TopicPartition[],
 ): readonly TopicPartitions[] {
+  if (added.every(partitionsIn(topics, added.length))) return topics
+  if (added.length <= few) return added.reduce(withPartition, topics)
   const index = partitionIndex(topics)
-  let changed = false
   for (const { topic, partition } of added) {
-    let partitions = index.get(topic)
-    if (partitions === undefined) {
-      partitions = new Set()
-      index.set(topic, partitions)
-    } else if (partitions.has(partition)) continue
-    partitions.add(partition)
-    changed = true
+    const partitions = index.get(topic)
+    if (partitions === undefined) index.set(topic, new Set([partition]))
+    else partitions.add(partition)
   }
-  if (!changed) return topics
   return Array.from(index, ([topic, partitions]) => ({ topic, partitionIds: [...partitions] }))
 }
+
+function withPartition(
+  topics: readonly TopicPartitions[],
+  { topic, partition }: TopicPartition,
+): readonly TopicPartitions[] {
+  const before = topics.find(each => each.topic === topic)
+  if (before === undefined) return [...topics, { topic, partitionIds: [partition] }]
+  if (before.partitionIds.includes(partition)) return topics
+  const after = { topic, partitionIds: [...before.partitionIds, partition] }
+  return topics.map(each => (each === before ? after : each))
+}
+
+const partitionIndex = (topics: readonly TopicPartitions[]): Map<string, Set<number>> =>
+  new Map(topics.map(({ topic, partitionIds }) => [topic, new Set(partitionIds)]))
 
 /**
  * As Kafka writes it. Version 0 is for clusters that may go back to brokers that know no other; what tells a client's

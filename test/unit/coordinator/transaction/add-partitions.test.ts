@@ -19,6 +19,23 @@ test('the first partitions open a transaction, others join it, and what is in it
   assert.equal(transactionStartTimeMs, under.turns.wallStartMs, 'it began with the first')
 })
 
+test('many partitions at once are those that they would be one by one', () => {
+  const under = new TransactionsUnderTest()
+  const producer = under.producer()
+  const names = Array.from({ length: 30 }, (_, at) => `${at % 3 === 0 ? 't' : 'u'}-${at % 20}`)
+  for (const name of names) under.add(producer, [name])
+  const { topics } = under.describe()
+  assert.equal(under.add(producer, names), 'NONE')
+  assert.deepEqual(under.verify(producer, names), 'NONE')
+  assert.deepEqual(under.verify(producer, [...names, 't-99']), 'NONE TRANSACTION_ABORTABLE')
+  const other = new TransactionsUnderTest()
+  const first = other.producer()
+  other.add(first, names.slice(0, 3))
+  other.add(first, names)
+  other.add(first, ['u-1', 't-9', 't-9'])
+  assert.deepEqual(other.describe().topics, topics)
+})
+
 test('a transaction begins with none of the partitions of the one before', () => {
   const under = new TransactionsUnderTest()
   const producer = under.producer()
