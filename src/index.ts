@@ -1,12 +1,12 @@
 /** Millrace, for programs: a log in a directory of its own, and a whole Kafka broker, both in this process. */
 
-export {
-  type AppendOptions,
-  Broker,
-  type BrokerOptions,
-  type NewTopic,
-  type ReadOptions as BrokerReadOptions,
+export type {
+  AppendOptions,
+  BrokerOptions,
+  NewTopic,
+  ReadOptions as BrokerReadOptions,
 } from './app/in-process/broker.ts'
+export { Broker } from './app/in-process/index.ts'
 export type { Acks } from './app/in-process/producer.ts'
 export type { BrokerRecord } from './app/in-process/records.ts'
 export { Log } from './app/log.ts'

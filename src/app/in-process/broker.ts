@@ -70,7 +70,7 @@ const timeoutMs = 30_000
  * A whole Kafka broker in this process. The app appends and reads without a socket; what it does there and what Kafka
  * clients do over `listen` is the same to the topics. Close it with `await using`, or with `stop()` in a `finally`.
  */
-export class Broker implements AsyncDisposable {
+export class InProcessBroker implements AsyncDisposable {
   /** Where it listens, as `HOST:PORT`, with the ports that were given out for port 0. */
   readonly listen: readonly string[]
   readonly dataDir: string
@@ -82,12 +82,12 @@ export class Broker implements AsyncDisposable {
   private nextPartition = 0
 
   /** Fulfilled when it serves. Rejects with a `MillraceError` that says what to do when it cannot. */
-  static async start(options: BrokerOptions): Promise<Broker> {
+  static async start(options: BrokerOptions): Promise<InProcessBroker> {
     const logger = options.logger ?? quietLogger()
     const { config, ignored } = readBrokerConfig(configsOf(options))
     if (ignored.length > 0) logger.warn({ names: ignored }, 'these configs have no effect on this broker')
     const listeners = options.listen === undefined ? [] : config.listeners
-    return new Broker(await startBroker({ ...config, listeners }, realWorld(), logger))
+    return new InProcessBroker(await startBroker({ ...config, listeners }, realWorld(), logger))
   }
 
   private constructor(broker: StartedBroker) {
