@@ -6,11 +6,10 @@ import { join } from 'node:path'
 import { build } from 'esbuild'
 import { endedWithin } from '../../compat/lib/process.ts'
 import { ProcessLog } from '../../compat/lib/process-log.ts'
-import { type Edit, editing, root } from './edits.ts'
+import { type Edit, editing, ownUrl, root } from './edits.ts'
 
 const codecs = ['snappy', 'lz4-napi', 'zstddec', '@hpcc-js/wasm-zstd']
-const banner =
-  "import { createRequire as testCreateRequire } from 'node:module'; const require = testCreateRequire(import.meta.url);"
+const banner = `import { createRequire as testCreateRequire } from 'node:module'; const require = testCreateRequire(${ownUrl});`
 const startLimitMs = 60_000
 const readyLine = /\bready in (\d+(?:\.\d+)?) ms on (\S+):(\d+)/
 

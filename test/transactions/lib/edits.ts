@@ -5,6 +5,9 @@ import type { Plugin } from 'esbuild'
 
 export const root = fileURLToPath(new URL('../../..', import.meta.url))
 
+/** What a module calls its own place; not written out, as these files are themselves bundled so. */
+export const ownUrl = ['import', 'meta', 'url'].join('.')
+
 /** A change to one file of src: `find` is there exactly once. */
 export interface Edit {
   readonly file: string
@@ -28,7 +31,7 @@ export function editing(edits: readonly Edit[]): Plugin {
         }
         // Whatever looks for files beside its source still finds them there.
         return path.startsWith(join(root, 'test'))
-          ? { contents: contents.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href)), loader: 'ts' }
+          ? { contents: contents.replaceAll(ownUrl, JSON.stringify(pathToFileURL(path).href)), loader: 'ts' }
           : { contents, loader: 'ts' }
       })
       onEnd(() => {
