@@ -149,7 +149,7 @@ const brokerDocumentation: Readonly<Record<string, string>> = {
   'socket.request.max.bytes': 'The largest request that is read, in bytes.',
   'telemetry.max.bytes': 'The most that a client may push of its metrics at once, in bytes.',
   'transaction.abort.timed.out.transaction.cleanup.interval.ms':
-    'How often transactions are looked at for those that have run longer than their producer allowed, which are aborted.',
+    'Accepted for the sake of scripts; a transaction that has run longer than its producer allowed is aborted when it is due.',
   'transaction.max.timeout.ms':
     'The longest timeout that a transactional producer may ask for: readers of committed records wait that long for it.',
   'transaction.partition.verification.enable':

@@ -3,6 +3,7 @@ import type { endTxn } from '../../protocol/schema/end-txn.ts'
 import { TransactionState } from './transaction.ts'
 import {
   epochPerTransaction,
+  hasEnded,
   isComplete,
   isPrepared,
   isSame,
@@ -58,8 +59,7 @@ function decideByEpoch(metadata: TransactionMetadata, request: RequestOf<typeof 
 
 /** Where the epochs ran out with the end of a transaction, what its client had is of the producer id before. */
 function isRetry(metadata: TransactionMetadata, { producerId, producerEpoch }: RequestOf<typeof endTxn>): boolean {
-  const ended = isPrepared(metadata) || isComplete(metadata)
-  if (!ended || metadata.clientTransactionVersion < epochPerTransaction) return false
+  if (!hasEnded(metadata) || metadata.clientTransactionVersion < epochPerTransaction) return false
   const changedId = isComplete(metadata) && metadata.producerEpoch === 0
   const had = changedId ? metadata.previousProducerId : metadata.producerId
   return producerId === had && producerEpoch === metadata.lastProducerEpoch

@@ -58,6 +58,8 @@ export const isPrepared = ({ state }: TransactionMetadata): boolean =>
 export const isComplete = ({ state }: TransactionMetadata): boolean =>
   state === TransactionState.completeCommit || state === TransactionState.completeAbort
 
+export const hasEnded = (metadata: TransactionMetadata): boolean => isPrepared(metadata) || isComplete(metadata)
+
 /** No transaction is open or being ended. */
 export const isIdle = (metadata: TransactionMetadata): boolean =>
   metadata.state === TransactionState.empty || isComplete(metadata)
@@ -118,11 +120,12 @@ const partitionIndex = (topics: readonly TopicPartitions[]): Map<string, Set<num
   new Map(topics.map(({ topic, partitionIds }) => [topic, new Set(partitionIds)]))
 
 /**
- * As Kafka writes it. Version 0 is for clusters that may go back to brokers that know no other; what tells a client's
- * retry from its next request is not in it.
+ * As Kafka writes it. Version 0 is for clusters that may go back to brokers that know no other. It does not say what tells a
+ * client's retry from its next request, so that what ended a transaction of version 2 is never written in it.
  */
 export function transactionRecord(metadata: TransactionMetadata, transactionVersion: number): CoordinatorRecord {
-  const version = transactionVersion > 0 || metadata.clientTransactionVersion > 0 ? 1 : 0
+  const endedByEpoch = hasEnded(metadata) && metadata.clientTransactionVersion > 0
+  const version = transactionVersion > 0 || endedByEpoch ? 1 : 0
   return coordinatorRecord(
     transactionLogRecord,
     { transactionalId: metadata.transactionalId },
@@ -176,7 +179,6 @@ export function readTransactionRecord(
 
 /** Ending a transaction of version 2 moves the epoch by one, or from the last that a client has to 0 of another id. */
 function impliedLastEpoch(metadata: TransactionMetadata): number {
-  const ended = isPrepared(metadata) || isComplete(metadata)
-  if (!ended || metadata.clientTransactionVersion < epochPerTransaction) return noEpoch
+  if (!hasEnded(metadata) || metadata.clientTransactionVersion < epochPerTransaction) return noEpoch
   return metadata.producerEpoch === 0 ? lastEpoch - 1 : metadata.producerEpoch - 1
 }

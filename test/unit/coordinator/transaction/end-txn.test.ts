@@ -134,14 +134,32 @@ test('row 19: what ends a transaction is the version of the request, whatever th
   assert.equal(under.abort(producer), '7/2', 'the client has heard that it is on')
 })
 
-test('row 19: records are of version 0 until the cluster leaves it', () => {
+test('row 19: records are of version 0 until the cluster leaves it, and again when it is back', () => {
   const under = new TransactionsUnderTest({ transactionVersion: 0 })
   under.init()
-  under.settings.transactionVersion = 1
-  under.init()
+  under.settings.transactionVersion = 2
+  const producer = under.producer()
+  under.add(producer)
+  under.settings.transactionVersion = 0
+  under.commit(producer)
+  under.markersIn()
+  under.restart()
+  assert.equal(under.commit(producer), '7/2', 'what tells a retry is not lost')
+  const next = under.producer()
+  under.add(next, ['t-0'], below2)
+  under.commit(next, old)
   assert.deepEqual(
-    under.log.map(({ version }) => version),
-    [0, 1],
+    under.log.map(record => `${shownRecord(record).split(' ')[1]} ${record.version}`),
+    [
+      'Empty 0',
+      'Empty 1',
+      'Ongoing 1',
+      'PrepareCommit 1',
+      'CompleteCommit 1',
+      'Empty 0',
+      'Ongoing 0',
+      'PrepareCommit 0',
+    ],
   )
 })
 
