@@ -25,10 +25,11 @@ class ArenaBuffers {
   // Memory that takes the place of a transport's, where frames come from no socket. It stays until
   // the engine goes.
   void Lend(uint32_t arena, std::span<std::byte> memory);
-  // The requests of the process itself lie in an arena of their own, in memory that JavaScript made.
+  // The requests of the process itself lie in an arena of their own, in memory that JavaScript
+  // made.
   static constexpr uint32_t kLocalArena = 0xffffffff;
-  // From now on it is `memory`, the bytes of the typed array `bytes`, which is held until DetachAll.
-  // False with an exception pending.
+  // From now on it is `memory`, the bytes of the typed array `bytes`, which is held until
+  // DetachAll. False with an exception pending.
   bool LendLocal(napi_env env, napi_value bytes, std::span<std::byte> memory);
   // Empty for a number that no frame came with.
   std::span<std::byte> memory(uint32_t arena) const {

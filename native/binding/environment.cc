@@ -1,5 +1,6 @@
 #include "binding/environment.h"
 
+#include <cstdlib>
 #include <utility>
 
 #include "binding/cleaning_pass.h"
@@ -7,6 +8,22 @@
 #include "binding/engine.h"
 
 namespace millrace {
+
+namespace {
+
+// Bun has no libuv: it lends its name to a loop that is another, and ends the process at the first
+// call of uv_poll. The variable lets a test do in Node what Bun needs.
+bool PollsByThreads(napi_env env) {
+  if (getenv("MILLRACE_POLL_BY_THREADS") != nullptr) return true;
+  napi_value object;
+  bool in_bun = false;
+  return napi_get_global(env, &object) == napi_ok &&
+         napi_get_named_property(env, object, "process", &object) == napi_ok &&
+         napi_get_named_property(env, object, "versions", &object) == napi_ok &&
+         napi_has_named_property(env, object, "bun", &in_bun) == napi_ok && in_bun;
+}
+
+}  // namespace
 
 Environment* Environment::Install(napi_env env) {
   uv_loop_t* loop = nullptr;
@@ -30,7 +47,10 @@ Environment* Environment::Of(napi_env env) {
 }
 
 Environment::Environment(napi_env env, uv_loop_t* loop)
-    : env_(env), loop_(loop), reads_(std::make_unique<EmbeddedReads>(env)) {}
+    : env_(env),
+      loop_(loop),
+      polls_by_threads_(PollsByThreads(env)),
+      reads_(std::make_unique<EmbeddedReads>(env)) {}
 
 Environment::~Environment() = default;
 

@@ -30,6 +30,8 @@ class Environment {
 
   napi_env env() const { return env_; }
   uv_loop_t* loop() const { return loop_; }
+  // The runtime's loop cannot wait for descriptors of ours: see PollHandle.
+  bool polls_by_threads() const { return polls_by_threads_; }
   // Engines stay until the environment ends, since functions that JavaScript still holds point at
   // them; a closed one is an empty shell.
   Engine& AddEngine(std::unique_ptr<Engine> engine);
@@ -47,6 +49,7 @@ class Environment {
 
   napi_env env_;
   uv_loop_t* loop_;
+  const bool polls_by_threads_;
   napi_async_cleanup_hook_handle hook_ = nullptr;
   std::vector<std::unique_ptr<Engine>> engines_;
   SlotTable<UniqueFd> locks_;

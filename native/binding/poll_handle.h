@@ -1,7 +1,5 @@
 #pragma once
 
-#include <uv.h>
-
 #include <memory>
 
 #include "core/base/status.h"
@@ -16,37 +14,37 @@ class PollHandle {
  public:
   using Callback = void (*)(void* context);
 
-  // Closing a libuv handle takes a loop turn, so the object frees itself when libuv lets go; the
-  // descriptor may be closed as soon as the pointer is reset, and no callback comes after that.
+  // Closing a handle of the loop takes a turn, so the object frees itself when the loop lets go;
+  // the descriptor may be closed as soon as the pointer is reset, and no callback comes after that.
   struct Closer {
     void operator()(PollHandle* handle) const { handle->Close(); }
   };
   using Pointer = std::unique_ptr<PollHandle, Closer>;
 
+  // In the runtime's own loop where that polls epoll descriptors, as Node's does; else (Bun) by a
+  // thread of its own that wakes the loop.
   static Result<Pointer> Open(Environment& environment, int descriptor, Callback callback,
                               void* context);
 
   // One more callback in the next turn, readable or not: for a caller that stopped before
   // everything was taken.
-  void Again();
-  void KeepAlive(bool alive);
+  virtual void Again() = 0;
+  virtual void KeepAlive(bool alive) = 0;
 
- private:
+ protected:
   PollHandle(Environment& environment, Callback callback, void* context)
       : environment_(environment), callback_(callback), context_(context) {}
-  ~PollHandle() = default;
-  void Close();
+  virtual ~PollHandle() = default;
+  virtual void Close() = 0;
   void Call() {
     if (callback_ != nullptr) callback_(context_);
   }
-  static void OnHandleClosed(PollHandle* self);
 
   Environment& environment_;
   Callback callback_;  // null once closed
+
+ private:
   void* context_;
-  uv_poll_t poll_;
-  uv_idle_t idle_;
-  int open_handles_ = 0;
 };
 
 }  // namespace millrace
