@@ -2,7 +2,6 @@ import type { MillraceError } from '../base/error.ts'
 import { attributesAt, BatchAttributes, batchHeaderBytes, type Codec, recordCountAt } from '../records/batch-header.ts'
 import type { RecordHeader } from '../records/record-batch.ts'
 import { readVarint, readVarlong } from '../records/varint.ts'
-import { lend } from './lent-buffer.ts'
 import { closedError, type ReadableLog } from './read-log.ts'
 import { int64At, lastOffsetAt, type ReadSegment } from './read-segment.ts'
 import { unfold } from './read-unfold.ts'
@@ -134,7 +133,7 @@ export class LogCursor {
     const { segment, bytes } = this
     if (bytes.length === 0) throw this.problem()
     if (segment !== undefined && this.lends) segment.lent = true
-    return lend(bytes.buffer, bytes.byteOffset + position, length)
+    return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset + position, length)
   }
 
   /** Takes the record at `nextAt` apart. */
