@@ -62,7 +62,10 @@ export class RecordPacker {
   }
 
   private putSized(value: RecordBytes): void {
-    if (value === null) return this.putVarint(-1)
+    if (value === null) {
+      this.putVarint(-1)
+      return
+    }
     const length = typeof value === 'string' ? Buffer.byteLength(value) : value.length
     this.putVarint(length)
     this.put(value)

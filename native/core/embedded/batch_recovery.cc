@@ -13,7 +13,8 @@ namespace millrace {
 namespace {
 
 // As long as it was made in this boot and names a batch.
-Result<std::optional<OpenBatch>> LoadSidecar(Disk& disk, const std::string& directory) {
+Result<std::optional<OpenBatch>> LoadSidecar(Disk& disk, const std::string& directory,
+                                             const BootId& boot_id) {
   Result<std::shared_ptr<File>> file =
       disk.Open(JoinPath(directory, kSidecarName), OpenMode::kRead);
   if (file.status().code() == Code::kNotFound) return std::optional<OpenBatch>();
@@ -22,7 +23,7 @@ Result<std::optional<OpenBatch>> LoadSidecar(Disk& disk, const std::string& dire
   Result<size_t> got = (*file)->ReadAt(0, page);
   if (!got.ok()) return got.status();
   const Sidecar sidecar(page);
-  if (*got < kSidecarBytes || !sidecar.Known() || sidecar.boot_id() != CurrentBootId())
+  if (*got < kSidecarBytes || !sidecar.Known() || sidecar.boot_id() != boot_id)
     return std::optional<OpenBatch>();
   return sidecar.Load();
 }
@@ -53,8 +54,9 @@ Result<bool> HasBatch(File& log, uint64_t position, uint64_t size) {
 
 }  // namespace
 
-Status SealFromSidecar(Disk& disk, OpenFiles& files, const std::string& directory) {
-  Result<std::optional<OpenBatch>> loaded = LoadSidecar(disk, directory);
+Status SealFromSidecar(Disk& disk, OpenFiles& files, const std::string& directory,
+                       const BootId& boot_id) {
+  Result<std::optional<OpenBatch>> loaded = LoadSidecar(disk, directory, boot_id);
   if (!loaded.ok()) return loaded.status();
   if (!loaded->has_value()) return Status::Ok();
   const OpenBatch& open = **loaded;
@@ -88,6 +90,7 @@ Status SealFromSidecar(Disk& disk, OpenFiles& files, const std::string& director
                            open.record_count);
     AppendOptions options;
     options.max_batch_bytes = UINT32_MAX;
+    options.flags = kAppendInternal;  // its base offset is fixed
     BatchHeader header;
     Appended verdict;
     if (!CheckBatch(batch, options, &header, &verdict).ok()) return Status(Code::kCorrupt);

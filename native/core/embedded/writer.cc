@@ -28,18 +28,19 @@ Status MakeDirectories(Disk& disk, const std::string& directory) {
 }
 
 // How far the files may be trusted. Without a checkpoint somebody else wrote them.
-OpenTrust TrustIn(const std::optional<Checkpoint>& checkpoint) {
+OpenTrust TrustIn(const std::optional<Checkpoint>& checkpoint, const BootId& boot_id) {
   if (!checkpoint.has_value()) return OpenTrust::kReboot;
   if (checkpoint->clean) return OpenTrust::kClean;
-  return checkpoint->boot_id == CurrentBootId() ? OpenTrust::kSameBoot : OpenTrust::kReboot;
+  return checkpoint->boot_id == boot_id ? OpenTrust::kSameBoot : OpenTrust::kReboot;
 }
 
 Result<std::unique_ptr<Log>> OpenFilesOf(Disk& disk, const std::string& directory,
                                          const LogConfig& config,
                                          const std::optional<Checkpoint>& checkpoint,
-                                         OpenReport* report, LogServices* services) {
+                                         const BootId& boot_id, OpenReport* report,
+                                         LogServices* services) {
   const Checkpoint known = checkpoint.value_or(Checkpoint());
-  const OpenTrust trust = TrustIn(checkpoint);
+  const OpenTrust trust = TrustIn(checkpoint, boot_id);
   const auto open = [&](OpenTrust how, Offset recovery_point) {
     return Log::Open(disk, directory, config, how, recovery_point, known.log_start_offset, report,
                      services);
@@ -66,14 +67,16 @@ Result<OpenedLog> EmbeddedWriter::Open(Disk& disk, const std::string& directory,
   }
   Result<std::optional<Checkpoint>> checkpoint = ReadCheckpoint(disk, directory);
   if (!checkpoint.ok()) return checkpoint.status();
+  const BootId boot_id = options.boot_id.has_value() ? *options.boot_id : CurrentBootId();
   {
     LogServices own(kInlineOpenFiles, LogServices::Background::kInline);
     LogServices& used = services != nullptr ? *services : own;
-    if (Status status = SealFromSidecar(disk, used.files(), directory); !status.ok()) return status;
+    if (Status status = SealFromSidecar(disk, used.files(), directory, boot_id); !status.ok())
+      return status;
   }
   LogConfig config = options.log;
   config.mapped = true;
-  auto log = OpenFilesOf(disk, directory, config, *checkpoint, report, services);
+  auto log = OpenFilesOf(disk, directory, config, *checkpoint, boot_id, report, services);
   if (!log.ok()) return log.status();
 
   OpenedLog opened;
@@ -103,7 +106,7 @@ Status EmbeddedWriter::MakeSidecar() {
   if (!page.ok()) return page.status();
   page_ = std::move(*page);
   sidecar_.emplace(page_->data());
-  sidecar_->Format(CurrentBootId());
+  sidecar_->Format(boot_id_);
   OpenBatch none;
   none.segment_base_offset = log_.active_base_offset();
   none.base_offset = log_.log_end_offset();
@@ -213,7 +216,7 @@ Status EmbeddedWriter::Seal() {
 
 Status EmbeddedWriter::PutCheckpoint(Offset log_start_offset, Offset recovery_point) {
   Checkpoint checkpoint;
-  checkpoint.boot_id = CurrentBootId();
+  checkpoint.boot_id = boot_id_;
   checkpoint.log_start_offset = log_start_offset;
   checkpoint.recovery_point = recovery_point;
   return WriteCheckpoint(disk_, directory_, checkpoint);
@@ -231,7 +234,7 @@ void EmbeddedWriter::TellReaders(bool files_changed) {
 
 Status EmbeddedWriter::Finish(Offset log_start_offset, Offset end) {
   Checkpoint checkpoint;
-  checkpoint.boot_id = CurrentBootId();
+  checkpoint.boot_id = boot_id_;
   checkpoint.clean = true;
   checkpoint.log_start_offset = log_start_offset;
   checkpoint.recovery_point = end;

@@ -21,6 +21,8 @@ struct EmbeddedOptions {
   uint32_t seal_bytes = 4096;
   // Wall clock in milliseconds; null: the system's.
   int64_t (*now_ms)() = nullptr;
+  // Of the kernel that runs; nothing: it is asked.
+  std::optional<BootId> boot_id;
 };
 
 class EmbeddedWriter;
@@ -76,6 +78,7 @@ class EmbeddedWriter {
       : disk_(disk),
         directory_(std::move(directory)),
         options_(options),
+        boot_id_(options.boot_id.has_value() ? *options.boot_id : CurrentBootId()),
         lock_(std::move(lock)),
         log_(log),
         space_base_(log.log_end_offset()) {}
@@ -91,6 +94,7 @@ class EmbeddedWriter {
   Disk& disk_;
   const std::string directory_;
   const EmbeddedOptions options_;
+  const BootId boot_id_;
   const UniqueFd lock_;  // given up with the descriptor; none on a simulated disk
   Log& log_;
   std::unique_ptr<Mapping> page_;
