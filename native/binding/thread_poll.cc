@@ -88,6 +88,7 @@ void ThreadPoll::Close() {
   stopping_.store(true, std::memory_order_release);
   Signal();
   thread_.join();
+  wake_ = UniqueFd();
   napi_release_threadsafe_function(function_, napi_tsfn_abort);
 }
 
