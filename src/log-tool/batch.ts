@@ -93,7 +93,8 @@ export function headerFault(header: BatchHeader): string | undefined {
   if ((attributes & codecMask) > 4) return `its codec ${attributes & codecMask} is unknown`
   if (isTransactional(header) && producerId < 0n) return 'it is transactional and has no producer id'
   if (producerId >= 0n && producerEpoch < 0) return `its producer epoch is ${producerEpoch}`
-  if (producerId >= 0n && baseSequence < 0 && !isControl(header) && recordCount > 0)
-    return `its base sequence is ${baseSequence}`
+  // What a coordinator writes into a producer's transaction has none of its sequences.
+  const hasSequence = producerId >= 0n && !isTransactional(header) && recordCount > 0
+  if (hasSequence && baseSequence < 0) return `its base sequence is ${baseSequence}`
   return undefined
 }

@@ -167,14 +167,17 @@ class Dump {
     await this.heading(path)
     const producers = decodeProducerSnapshot(this.bytes(path))
     if (producers === undefined) return await this.invalid(file, 'it is not whole, or its checksum does not hold')
-    for (const [producerId, { producerEpoch, coordinatorEpoch, batches, lastTimestampMs }] of producers) {
-      const last = batches[batches.length - 1]!
+    for (const [producerId, entry] of producers) {
+      const { producerEpoch, coordinatorEpoch, batches, lastTimestampMs, transactionStart } = entry
+      // Of who is known by a marker alone there is no batch.
+      const last = batches[batches.length - 1] ?? { baseSequence: -1, lastSequence: -1, baseOffset: -1, lastOffset: -1 }
       await this.say({
         type: 'snapshot',
         file,
         producerId,
         producerEpoch,
         coordinatorEpoch,
+        currentTxnFirstOffset: transactionStart,
         lastTimestamp: lastTimestampMs,
         firstSequence: last.baseSequence,
         lastSequence: last.lastSequence,

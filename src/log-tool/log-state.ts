@@ -1,11 +1,13 @@
 import type { EpochStart } from '../log/leader-epochs.ts'
 import type { ProducerStates } from '../log/producer-state.ts'
+import type { AbortedTransaction } from '../log/transaction-marker.ts'
 import type { Entry, ReadFiles } from './files.ts'
 import type { Finding, FindingCode, Note, Severity } from './finding.ts'
 import type { Patch } from './healing.ts'
 import { ProducerHistory } from './producer-history.ts'
 import type { Checksum } from './segment-reader.ts'
 import type { SegmentNames } from './swaps.ts'
+import { TransactionHistory } from './transaction-history.ts'
 
 /** What all checks share. */
 export interface CheckContext {
@@ -60,6 +62,8 @@ export interface SegmentFacts {
   indexWrong: boolean
   timeIndexWrong: boolean
   txnIndexWrong: boolean
+  /** What its markers aborted, as far as the log still has data of it: its index is to say so. */
+  readonly aborted: AbortedTransaction[]
 }
 
 /** What a producer snapshot says, and at which offset. */
@@ -75,10 +79,13 @@ export class LogState {
   /** Relative to the directory that was named. */
   readonly name: string
   readonly history = new ProducerHistory()
+  readonly transactions = new TransactionHistory()
   readonly segments: SegmentFacts[] = []
   /** From the checkpoint; undefined when that cannot be read. */
   epochs: readonly EpochStart[] | undefined
   snapshots: Snapshot[] = []
+  /** Where the newest of them that is whole was taken: what was aborted below it, a start looks for in the indexes alone. */
+  newestSnapshot = 0
   /** Where the log ended when it was closed cleanly. */
   knownEnd: number | undefined
   /** It was closed cleanly: its files are all they will be. */

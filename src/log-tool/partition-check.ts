@@ -133,6 +133,7 @@ function sortEntries(facts: PartitionFacts): void {
       if (snapshot === undefined) facts.badSnapshots.push(offset)
       return snapshot ?? []
     })
+  log.newestSnapshot = log.snapshots[log.snapshots.length - 1]?.offset ?? 0
   for (const baseOffset of bases)
     log.segments.push({
       baseOffset,
@@ -145,6 +146,7 @@ function sortEntries(facts: PartitionFacts): void {
       indexWrong: false,
       timeIndexWrong: false,
       txnIndexWrong: false,
+      aborted: [],
     })
   if (bases.size === 0 && (context.recoveryPoint ?? 0) > (context.logStart ?? 0))
     log.found(
@@ -243,7 +245,11 @@ async function checkOneSegment(facts: PartitionFacts, at: number): Promise<void>
         while (log.snapshots.length > 0 && log.snapshots[0]!.offset <= baseOffset)
           judgeSnapshot(facts, log.snapshots.shift()!)
       },
-      onAbort: (producerId, offset) => markers.add(markerKey(producerId, offset)),
+      onEnd: (producerId, offset, aborts) => {
+        const aborted = log.transactions.end(producerId, offset, aborts)
+        if (aborts) markers.add(markerKey(producerId, offset))
+        if (aborted !== undefined) segment.aborted.push(aborted)
+      },
     }).run()
   } catch (error) {
     if (errorCode(error) === undefined) throw error
@@ -279,11 +285,13 @@ async function checkOneSegment(facts: PartitionFacts, at: number): Promise<void>
 }
 
 function checkTxnIndex(facts: PartitionFacts, segment: SegmentFacts, path: string, markers: ReadonlySet<string>): void {
+  const { log } = facts
   const name = facts.names.of(segment.baseOffset, 'txnindex')
-  if (!facts.entries.some(entry => entry.name === name && entry.kind === 'file')) return
-  const bytes = readWhole(facts.log.context.files, `${path}/${name}`, indexBytesMax)
-  if (bytes === undefined || bytes === 'tooLarge') return
-  segment.txnIndexWrong = !checkAborted(facts.log, `${facts.log.name}/${name}`, bytes, markers)
+  const isThere = facts.entries.some(entry => entry.name === name && entry.kind === 'file')
+  const bytes = isThere ? readWhole(log.context.files, `${path}/${name}`, indexBytesMax) : undefined
+  if (bytes === 'tooLarge') return
+  const file = `${log.name}/${name}`
+  segment.txnIndexWrong = !checkAborted(log, file, bytes ?? new Uint8Array(), { markers, aborted: segment.aborted })
 }
 
 /** Tells what is wrong with an index, unless a broker is just writing it. */

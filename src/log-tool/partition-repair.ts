@@ -1,5 +1,6 @@
 import { formatEpochs, formatPartitionMetadata } from '../log/checkpoint-files.ts'
 import { snapshotName } from '../log/producer-snapshot.ts'
+import { encodeAborted } from '../log/txn-index.ts'
 import { type Aside, bytesOf, writeFile } from './aside.ts'
 import { emptyHeader, lastOffset, readHeader } from './batch.ts'
 import { type RepairFiles, readWhole } from './files.ts'
@@ -38,6 +39,8 @@ export function actionsOf(facts: PartitionFacts, plan: PartitionPlan): Action[] 
   }
   for (const { baseOffset } of plan.rebuildIndexes)
     say(segmentFileName(baseOffset, 'index'), 'make both indexes anew from the batches')
+  for (const { baseOffset } of plan.rebuildTxnIndexes)
+    say(segmentFileName(baseOffset, 'txnindex'), 'make it anew from the markers')
   for (const offset of plan.snapshots) say(snapshotName(offset), 'move it aside: producers are read from the log')
   if (plan.epochs) say(epochsName, 'write it anew from the batches')
   if (plan.metadata) say(metadataName, 'write it anew from the metadata log')
@@ -62,6 +65,11 @@ export function applyPlan(
   }
   const touched = new Set([...plan.segments.map(each => each.segment), ...plan.rebuildIndexes])
   for (const segment of touched) rebuildIndexes(files, checksum, segment.path, segment.baseOffset, intervalBytes, aside)
+  for (const { baseOffset, aborted } of plan.rebuildTxnIndexes) {
+    const index = segmentFileName(baseOffset, 'txnindex')
+    if (aborted.length > 0) aside.replace(index, [encodeAborted(aborted)])
+    else aside.move(index)
+  }
   for (const offset of plan.snapshots) aside.move(snapshotName(offset))
   if (plan.epochs) aside.replace(epochsName, [text(epochsOf(facts))])
   if (plan.metadata) aside.replace(metadataName, [text(formatPartitionMetadata(context.topicId!))])

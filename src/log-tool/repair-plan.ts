@@ -28,6 +28,7 @@ export interface PartitionPlan {
   readonly swaps: boolean
   readonly segments: SegmentPlan[]
   readonly rebuildIndexes: SegmentFacts[]
+  readonly rebuildTxnIndexes: SegmentFacts[]
   readonly snapshots: readonly number[]
   readonly epochs: boolean
   readonly metadata: boolean
@@ -117,6 +118,7 @@ export function planRepair(facts: PartitionFacts, acceptDataLoss: boolean): Part
     swaps: false,
     segments: [...plans.values()],
     rebuildIndexes: log.segments.filter(segment => segment.indexWrong || segment.timeIndexWrong),
+    rebuildTxnIndexes: log.segments.filter(segment => segment.txnIndexWrong),
     snapshots: facts.badSnapshots,
     epochs: facts.epochsWrong,
     metadata: facts.metadataWrong && context.topicId !== undefined,
@@ -125,12 +127,21 @@ export function planRepair(facts: PartitionFacts, acceptDataLoss: boolean): Part
   }
 }
 
-const nothing = { segments: [], rebuildIndexes: [], snapshots: [], epochs: false, metadata: false, leftovers: [] }
+const nothing = {
+  segments: [],
+  rebuildIndexes: [],
+  rebuildTxnIndexes: [],
+  snapshots: [],
+  epochs: false,
+  metadata: false,
+  leftovers: [],
+}
 
 export const isEmpty = (plan: PartitionPlan): boolean =>
   !plan.swaps &&
   plan.segments.length === 0 &&
   plan.rebuildIndexes.length === 0 &&
+  plan.rebuildTxnIndexes.length === 0 &&
   plan.snapshots.length === 0 &&
   !plan.epochs &&
   !plan.metadata &&

@@ -32,8 +32,8 @@ export interface SegmentChecks {
   readonly nextBase: number | undefined
   /** Before each batch, with its base offset. */
   beforeBatch(baseOffset: number): void
-  /** An abort marker stands at `offset`. */
-  onAbort(producerId: bigint, offset: number): void
+  /** A marker stands at `offset`. */
+  onEnd(producerId: bigint, offset: number, aborts: boolean): void
 }
 
 /** Walks over the batches of one .log file and holds each against itself and against what came before. */
@@ -252,6 +252,7 @@ export class SegmentCheck {
       log.found('data', 'batch-header', file, place, `a batch whose checksum holds is wrong: ${fault}`, remedy.writer)
     else await this.checkInside(header, position)
     if (header.recordCount === 0 && header.producerId < 0n) log.sawLoss = true
+    log.transactions.note(header)
     const unordered = log.history.note(header, log.holes || log.sawLoss)
     if (unordered !== undefined)
       log.found(
@@ -348,6 +349,6 @@ export class SegmentCheck {
     if (header.recordCount !== 1) wrong(`that ends a transaction has ${header.recordCount} records`)
     if (header.producerId < 0n) wrong('that ends a transaction has no producer id')
     if (walk.valueLength < 6) wrong(`that ends a transaction has a value of ${walk.valueLength} bytes`)
-    if (key.type === abortType) this.checks.onAbort(header.producerId, place.offset)
+    this.checks.onEnd(header.producerId, place.offset, key.type === abortType)
   }
 }

@@ -107,8 +107,9 @@ export function readSnapshot(log: LogState, directory: string, offset: number): 
   const producers = decodeProducerSnapshot(bytes)
   if (producers === undefined) return wrong('it is not whole, or its checksum does not hold')
   for (const [id, entry] of producers) {
-    const last = entry.batches[entry.batches.length - 1]!
-    if (last.lastOffset >= offset) return wrong(`producer ${id} has offset ${last.lastOffset}, at or behind its own`)
+    const last = entry.batches[entry.batches.length - 1]
+    if (last !== undefined && last.lastOffset >= offset)
+      return wrong(`producer ${id} has offset ${last.lastOffset}, at or behind its own`)
   }
   return { offset, file, producers }
 }
@@ -119,8 +120,9 @@ export function checkSnapshot(log: LogState, { offset, file, producers }: Snapsh
   for (const [id, seen] of log.history.producers) {
     const entry = states.get(id)
     if (entry === undefined || seen.lastSequence < 0) continue // Producers expire; markers have no sequence.
-    const last = entry.batches[entry.batches.length - 1]!
+    const last = entry.batches[entry.batches.length - 1]
     if (
+      last === undefined ||
       last.lastSequence < 0 ||
       agrees(seen, entry.producerEpoch, last.lastOffset, last.lastSequence, log.holes || log.sawLoss)
     )

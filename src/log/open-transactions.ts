@@ -22,6 +22,11 @@ export class OpenTransactions {
     return this.open.size
   }
 
+  /** First offset of the producer's open transaction. */
+  firstOffsetOf(producerId: ProducerId): number | undefined {
+    return this.open.get(producerId)
+  }
+
   begin(producerId: ProducerId, firstOffset: number): void {
     assert(!this.open.has(producerId), 'a producer has one transaction open', { producerId, firstOffset })
     this.open.set(producerId, firstOffset)

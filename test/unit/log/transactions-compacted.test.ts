@@ -3,63 +3,19 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { realWorld } from '../../../src/app/real-world.ts'
-import { openDataDirectory } from '../../../src/log/data-directory.ts'
-import { LogManager } from '../../../src/log/log-manager.ts'
 import type { PartitionLog } from '../../../src/log/partition-log.ts'
 import { lastSequenceIn } from '../../../src/log/producer-state.ts'
-import { SpaceReserve } from '../../../src/log/space-reserve.ts'
 import { CleaningPass } from '../../../src/native/cleaner.ts'
 import { StatusCode } from '../../../src/native/status.ts'
 import { BatchAttributes } from '../../../src/records/batch-header.ts'
 import { readRecords } from '../../../src/records/record-batch.ts'
-import { batchOf, RecordingLogger } from '../../support/test-broker.ts'
-import { key, settings } from './support.ts'
+import { durable, end, openRealLog, write } from './real-log.ts'
 
 const compaction = {
   minCleanableRatio: 0,
   minLagMs: 0,
   maxLagMs: Number.MAX_SAFE_INTEGER,
   deleteRetentionMs: 1_000_000,
-}
-const utf8 = new TextEncoder()
-
-async function open(directory: string) {
-  const world = realWorld()
-  const logger = new RecordingLogger()
-  const data = await openDataDirectory(world, logger, { path: directory, nodeId: 1, newId: () => 'id' })
-  await data.markOpened()
-  const reserve = new SpaceReserve(world.disk, world.storage, directory, logger)
-  const logs = new LogManager(world, data, reserve, logger, () => 86_400_000)
-  await logs.start()
-  const log = await logs.openLog(key(), { ...settings, segmentBytes: 1 << 20, compaction, deletes: false })
-  const close = async () => {
-    await logs.close()
-    await world.storage.close()
-  }
-  return { world, log, close }
-}
-
-function write(log: PartitionLog, producerId: bigint, value: string): number {
-  const batch = batchOf([], {
-    records: [{ key: utf8.encode('k'), value: utf8.encode(value) }],
-    producerId,
-    producerEpoch: 0,
-    attributes: BatchAttributes.transactional,
-  })
-  const appended = log.appendOwn(batch, 0 as never, Date.now())
-  assert.ok(appended.ok)
-  return appended.value.baseOffset
-}
-
-function end(log: PartitionLog, producerId: bigint, committed: boolean): void {
-  const marker = { producerId, producerEpoch: 0, coordinatorEpoch: 2, committed, transactionVersion: 1 }
-  assert.ok(log.appendMarker(marker, 0 as never, Date.now()).ok)
-}
-
-async function durable(log: PartitionLog): Promise<void> {
-  log.stored.requestFlush()
-  while (log.durableEnd < log.logEnd) await new Promise(resume => setTimeout(resume, 1))
 }
 
 /** As the cleaner does: whole segments below what is stable. */
@@ -117,7 +73,7 @@ function directoryOf(t: TestContext): string {
 
 test('rows 26 and 27: compaction stops at an open transaction, drops what was aborted, and a start learns as much', async t => {
   const directory = directoryOf(t)
-  const first = await open(directory)
+  const first = await openRealLog(directory, { compaction, deletes: false })
   const { log } = first
   write(log, 1n, 'committed')
   const abortedAt = write(log, 2n, 'aborted')
@@ -150,7 +106,7 @@ test('rows 26 and 27: compaction stops at an open transaction, drops what was ab
 
   const partition = join(directory, 't-0')
   for (const name of readdirSync(partition)) if (/snapshot$|txnindex$/.test(name)) rmSync(join(partition, name))
-  const again = await open(directory)
+  const again = await openRealLog(directory, { compaction, deletes: false })
   assert.deepEqual(knownOf(again.log), known)
   assert.equal(again.log.lastStable(again.log.logEnd), openAt)
   assert.deepEqual(await again.log.abortedTransactions(0, again.log.logEnd), after)
