@@ -222,6 +222,7 @@ export const suites = {
     title: 'Unit, golden and integration tests',
     run: typescriptTests({
       folders: ['unit', 'golden', 'integration', 'simulation/groups', 'simulation/transactions'],
+      except: ['simulation/transactions/planted'],
       env: sequences('40'),
     }),
   },
