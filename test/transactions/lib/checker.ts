@@ -62,6 +62,21 @@ export function check(history: History, logs: FinalLogs, readings: readonly Read
   return problems
 }
 
+/** Whatever consumes and produces in transactions has made `make` of each record once, in the order of its partition. */
+export function checkMoved(
+  from: readonly (readonly Seen[])[],
+  to: readonly (readonly Seen[])[],
+  make: (value: string) => string,
+): string[] {
+  return from.flatMap((records, partition) => {
+    const expected = records.map(({ value }) => make(value))
+    const got = to[partition]!.map(({ value }) => value)
+    const at = expected.findIndex((value, i) => value !== got[i])
+    if (at >= 0) return [`moved in partition ${partition}: ${got[at] ?? 'nothing'} where ${expected[at]} belongs`]
+    return got.length > expected.length ? [`moved in partition ${partition}: ${got[expected.length]} too much`] : []
+  })
+}
+
 const describe = ({ name, writes }: WrittenTransaction, there: number): string =>
   `${name} (${there} of ${writes.length} there)`
 

@@ -11,6 +11,7 @@ export const usualTrial: TrialOptions = {
   topic: 't',
   partitions: 3,
   writers: 3,
+  movers: 1,
   readers: 2,
   transactionTimeoutMs: 3_000,
   durationMs: 10_000,

@@ -1,8 +1,12 @@
 import { type Api, ErrorCode, errorName, type RequestInput, type ResponseOf } from '../../../src/protocol/index.ts'
+import { addOffsetsToTxn } from '../../../src/protocol/schema/add-offsets-to-txn.ts'
 import { addPartitionsToTxn } from '../../../src/protocol/schema/add-partitions-to-txn.ts'
 import { endTxn } from '../../../src/protocol/schema/end-txn.ts'
+import { findCoordinator } from '../../../src/protocol/schema/find-coordinator.ts'
 import { initProducerId } from '../../../src/protocol/schema/init-producer-id.ts'
+import { offsetFetch } from '../../../src/protocol/schema/offset-fetch.ts'
 import { produce } from '../../../src/protocol/schema/produce.ts'
+import { txnOffsetCommit } from '../../../src/protocol/schema/txn-offset-commit.ts'
 import { BatchAttributes } from '../../../src/records/batch-header.ts'
 import { buildBatch } from '../../../src/records/record-batch.ts'
 import { ConnectionLost, Line, type Surroundings } from './wire.ts'
@@ -36,6 +40,7 @@ const codesToRetry = new Set<number>([
   ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
   ErrorCode.REQUEST_TIMED_OUT,
   ErrorCode.NETWORK_EXCEPTION,
+  ErrorCode.UNSTABLE_OFFSET_COMMIT,
 ])
 const fencingCodes = new Set<number>([
   ErrorCode.PRODUCER_FENCED,
@@ -107,6 +112,60 @@ export class RawProducer {
       if (failed !== undefined) this.refuse(failed)
       if (tries > 400) throw new Abortable('written in vain')
     }
+  }
+
+  /** Makes offsets of a group part of the transaction: what was read up to there has had its effect. */
+  async commitOffsets(groupId: string, topic: string, offsets: ReadonlyMap<number, number>): Promise<void> {
+    const { transactionalId, transactionVersion } = this.options
+    const { producerId, producerEpoch } = this
+    this.begun = true
+    if (transactionVersion === 1)
+      await this.retried(
+        addOffsetsToTxn,
+        3,
+        { transactionalId, producerId, producerEpoch, groupId },
+        ({ errorCode }) => errorCode,
+      )
+    const partitions = [...offsets].map(([partitionIndex, committedOffset]) => ({
+      partitionIndex,
+      committedOffset,
+      committedMetadata: '',
+    }))
+    const body = {
+      transactionalId,
+      groupId,
+      producerId,
+      producerEpoch,
+      memberId: '',
+      topics: [{ name: topic, partitions }],
+    }
+    await this.retried(
+      txnOffsetCommit,
+      transactionVersion === 2 ? 5 : 4,
+      body,
+      ({ topics }) =>
+        topics[0]!.partitions.find(each => each.errorCode !== ErrorCode.NONE)?.errorCode ?? ErrorCode.NONE,
+    )
+  }
+
+  /** Where a group goes on; -1 where it never committed. Waits for transactions that may yet commit. */
+  async committedOffsets(groupId: string, topic: string, partitions: number): Promise<number[]> {
+    await this.retried(
+      findCoordinator,
+      4,
+      { keyType: 0, coordinatorKeys: [groupId] },
+      ({ coordinators }) => coordinators[0]!.errorCode,
+    )
+    const partitionIndexes = Array.from({ length: partitions }, (_, i) => i)
+    const body = { groups: [{ groupId, topics: [{ name: topic, partitionIndexes }] }], requireStable: true }
+    const { groups } = await this.retried(offsetFetch, 8, body, answer => {
+      const group = answer.groups[0]!
+      const failed = group.topics[0]?.partitions.find(each => each.errorCode !== ErrorCode.NONE)
+      return group.errorCode !== ErrorCode.NONE ? group.errorCode : (failed?.errorCode ?? ErrorCode.NONE)
+    })
+    const offsets = partitionIndexes.map(() => -1)
+    for (const each of groups[0]!.topics[0]!.partitions) offsets[each.partitionIndex] = each.committedOffset
+    return offsets
   }
 
   /** Ends the transaction. Rejects with Fenced; `lost` tells then whether an attempt may have come through before. */

@@ -54,6 +54,20 @@ export class RawReader {
     this.line.kill()
   }
 
+  startAt(partition: number, offset: number): void {
+    this.positions[partition]!.offset = offset
+  }
+
+  /** Where the next fetch of a partition begins. */
+  offsetOf(partition: number): number {
+    return this.positions[partition]!.offset
+  }
+
+  /** What was read since this was last asked. */
+  takeSeen(partition: number): Seen[] {
+    return this.positions[partition]!.seen.splice(0)
+  }
+
   readings(): Reading[] {
     const { name: reader, committedOnly } = this
     return this.positions.map(({ seen }, partition) => ({ reader, committedOnly, partition, seen }))

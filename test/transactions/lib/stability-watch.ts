@@ -6,6 +6,7 @@ const graceMs = 2_000
 
 interface Watched {
   lastStableOffset: number
+  highWatermark: number
   /** How long it has stood still below the high watermark, as far as the broker was there to be asked. */
   stuckMs: number
 }
@@ -29,12 +30,13 @@ export class StabilityWatch {
     const passedMs = nowMs - (this.lastMs ?? nowMs)
     this.lastMs = told === undefined ? undefined : nowMs
     for (const [partition, { lastStableOffset, highWatermark }] of (told ?? []).entries()) {
-      this.partitions[partition] ??= { lastStableOffset: -1, stuckMs: 0 }
+      this.partitions[partition] ??= { lastStableOffset: -1, highWatermark: 0, stuckMs: 0 }
       const watched = this.partitions[partition]
       const stuck = lastStableOffset === watched.lastStableOffset && lastStableOffset < highWatermark
       const before = watched.stuckMs
       watched.stuckMs = stuck ? before + passedMs : 0
       watched.lastStableOffset = lastStableOffset
+      watched.highWatermark = highWatermark
       this.longestMs = Math.max(this.longestMs, watched.stuckMs)
       if (before <= this.limitMs && watched.stuckMs > this.limitMs)
         this.history.violation(
@@ -43,8 +45,9 @@ export class StabilityWatch {
     }
   }
 
-  /** Nothing holds committed reads up. */
+  /** Nothing held committed reads back when the broker was last asked. */
   get settled(): boolean {
-    return this.partitions.length > 0 && this.partitions.every(({ stuckMs }) => stuckMs === 0)
+    const stable = ({ lastStableOffset, highWatermark }: Watched): boolean => lastStableOffset === highWatermark
+    return this.partitions.length > 0 && this.partitions.every(stable)
   }
 }

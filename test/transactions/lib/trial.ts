@@ -1,7 +1,8 @@
 import { ErrorCode, errorName } from '../../../src/protocol/index.ts'
 import { createTopics } from '../../../src/protocol/schema/create-topics.ts'
-import { check } from './checker.ts'
+import { check, checkMoved } from './checker.ts'
 import { History, type Seen } from './history.ts'
+import { moved, mover } from './mover.ts'
 import { RawReader } from './reader.ts'
 import { StabilityWatch } from './stability-watch.ts'
 import { ConnectionLost, EndingSurroundings, Line, type Surroundings } from './wire.ts'
@@ -16,6 +17,8 @@ export interface TrialOptions {
   /** Of each transaction version. */
   readonly writers: number
   readonly readers: number
+  /** Clients that consume and produce in the same transaction, of each transaction version. */
+  readonly movers: number
   readonly transactionTimeoutMs: number
   readonly durationMs: number
   /** Ends it earlier. */
@@ -65,7 +68,7 @@ async function run(
   faultsOver: () => void,
 ): Promise<TrialReport> {
   const { topic, partitions, transactionTimeoutMs: timeoutMs } = options
-  await createTopic(direct, topic, partitions)
+  for (const name of [topic, ...movedTopics(options)]) await createTopic(direct, name, partitions)
   const ending = new EndingSurroundings(faulty)
   const endMs = faulty.nowMs() + options.durationMs
   const over = () => faulty.nowMs() >= endMs || options.enough?.() === true
@@ -78,6 +81,8 @@ async function run(
     }),
   )
   const written = Promise.all(writers)
+  let allIsWritten = false
+  const moving = movers(ending, history, options, () => allIsWritten)
   let reading = true
   const readers = [true, false].flatMap(committedOnly =>
     Array.from({ length: options.readers }, (_, i) => {
@@ -89,20 +94,29 @@ async function run(
     while (reading) await reader.poll(200)
   })
   const read = Promise.all(reads)
-  for (const going of [written, read]) going.catch(() => {}) // Whoever fails is heard of when all are awaited.
+  for (const going of [written, read, moving.done]) going.catch(() => {}) // Whoever fails is heard of when all are awaited.
   const watch = new StabilityWatch(history, timeoutMs)
   const watching = watchStability(direct, history, options, watch, () => reading)
   while (!over()) await direct.pause(20)
   faultsOver()
   const ended = await Promise.race([written.then(() => true), direct.pause(timeoutMs + patienceMs).then(() => false)])
   if (!ended) history.violation('producers come to no end')
-  ending.end()
   // What was left open is aborted in time, or the watch tells.
   const settleMs = direct.nowMs() + timeoutMs + 5_000
   do await direct.pause(100)
   while (!watch.settled && direct.nowMs() < settleMs)
-  const all = await readAll(direct, history, options, false)
-  const committed = await readAll(direct, history, options, true)
+  allIsWritten = true
+  const movedAll = await Promise.race([
+    moving.done.then(() => true),
+    direct.pause(timeoutMs + patienceMs).then(() => false),
+  ])
+  if (!movedAll) history.violation('those who consume and produce come to no end')
+  ending.end()
+  const all = await readAll(direct, history, options, topic, false)
+  const committed = await readAll(direct, history, options, topic, true)
+  for (const to of moving.topics)
+    for (const problem of checkMoved(committed, await readAll(direct, history, options, to, true), moved))
+      history.violation(`${to}: ${problem}`)
   reading = false
   await Promise.all([read, watching])
   const readings = readers.flatMap(reader => reader.readings())
@@ -116,6 +130,20 @@ async function run(
     records: all.reduce((sum, { length }) => sum + length, 0),
     longestStuckMs: Math.round(watch.longestMs),
   }
+}
+
+const movedTopics = ({ movers: count, transactionVersions }: TrialOptions): string[] =>
+  transactionVersions.flatMap(version => Array.from({ length: count }, (_, i) => `moved-v${version}-${i}`))
+
+function movers(at: Surroundings, history: History, options: TrialOptions, over: () => boolean) {
+  const { topic: from, partitions, pauseMs, lifeMs, transactionTimeoutMs: timeoutMs } = options
+  const topics = movedTopics(options)
+  const running = topics.map(to => {
+    const transactionVersion = to.startsWith('moved-v1') ? 1 : 2
+    const each = { transactionalId: to, transactionVersion, timeoutMs, from, to, partitions, pauseMs, lifeMs } as const
+    return mover(at, history, each, over)
+  })
+  return { topics, done: Promise.all(running) }
 }
 
 async function watchStability(
@@ -135,7 +163,8 @@ async function watchStability(
 async function readAll(
   direct: Surroundings,
   history: History,
-  { topic, partitions }: TrialOptions,
+  { partitions }: TrialOptions,
+  topic: string,
   committedOnly: boolean,
 ): Promise<Seen[][]> {
   const name = `the last ${committedOnly ? 'committed' : 'uncommitted'} reader`

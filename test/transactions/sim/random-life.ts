@@ -7,6 +7,7 @@ const trial: TrialOptions = {
   topic: 't',
   partitions: 3,
   writers: 2,
+  movers: 1,
   readers: 1,
   transactionTimeoutMs: 1_000,
   durationMs: 2_500,
