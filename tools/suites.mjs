@@ -246,6 +246,10 @@ export const suites = {
     title: 'Exactly once, for real',
     run: typescriptTests({ folders: ['transactions'], except: ['transactions/sim'], testTimeoutMs: 300_000 }),
   },
+  'embedded-kill': {
+    title: 'Writers of embedded logs, killed',
+    run: typescriptTests({ folders: ['embedded-kill'], testTimeoutMs: 600_000 }),
+  },
   disk: { title: 'Full and bad disks', run: typescriptTests({ folders: ['disk'] }) },
   hostile: {
     title: 'Hostile clients, at length',

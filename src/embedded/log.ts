@@ -124,17 +124,16 @@ export class Log implements AsyncDisposable {
    * were appended so far are. Whoever waits at the same time shares one flush. Rejects when the disk fails: then nothing
    * that was not on the disk before is certain to get there.
    */
-  flushed(offset: number = this.writing().endOffset - 1): Promise<void> {
+  async flushed(offset?: number): Promise<void> {
     const writer = this.writing()
-    if (!(Number.isSafeInteger(offset) && offset < writer.endOffset)) {
-      return Promise.reject(
-        new MillraceError(
-          'MILLRACE_OFFSET_OUT_OF_RANGE',
-          `The offset ${offset} was not appended yet: the log in ${this.directory} ends at ${writer.endOffset}.`,
-        ),
+    const last = offset ?? writer.endOffset - 1
+    if (!(Number.isSafeInteger(last) && last < writer.endOffset)) {
+      throw new MillraceError(
+        'MILLRACE_OFFSET_OUT_OF_RANGE',
+        `The offset ${last} was not appended yet: the log in ${this.directory} ends at ${writer.endOffset}.`,
       )
     }
-    return this.waiters!.wait(offset + 1)
+    await this.waiters!.wait(last + 1)
   }
 
   /** Copies of the records, in order; with `live`, also of those to come. */

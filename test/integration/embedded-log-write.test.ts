@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, test } from 'node:test'
+import { Log } from '../../src/app/log.ts'
+
+let parent: string
+let directory: string
+
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), 'millrace-log-'))
+  directory = join(parent, 'a', 'log-0')
+})
+
+afterEach(() => rmSync(parent, { recursive: true, force: true }))
+
+const failsWith = (code: string) => (error: Error & { code?: string }) => error.code === code
+
+async function valuesOf(log: Log, from?: number): Promise<string[]> {
+  const values: string[] = []
+  for await (const record of log.read(from === undefined ? {} : { from })) values.push(String(record.value))
+  return values
+}
+
+const logFiles = (): string[] => readdirSync(directory).filter(name => name.endsWith('.log'))
+
+test('records of every kind get the next offsets and are there when the log is opened again', async () => {
+  const log = await Log.open(directory)
+  assert.equal(log.append('text, with ü and 🙂'), 0)
+  assert.equal(log.append(Buffer.from('bytes')), 1)
+  assert.equal(log.append({ key: 'k', value: null, timestamp: 12_345, headers: { a: 'x', b: null } }), 2)
+  assert.equal(
+    log.append({
+      value: new Uint8Array(),
+      headers: [
+        ['n', 'ü'],
+        ['n', new Uint8Array([1])],
+      ],
+    }),
+    3,
+  )
+  assert.equal(log.appendBatch(['b0', Buffer.from('b1'), 'y'.repeat(300_000), new Uint8Array(100_000)]), 4)
+  assert.equal(log.appendBatch([]), 8)
+  assert.equal(log.endOffset, 8)
+  await log.close()
+  const again = await Log.open(directory)
+  try {
+    const records = []
+    for await (const record of again.read()) records.push(record)
+    assert.equal(String(records[0]!.value), 'text, with ü and 🙂')
+    assert.equal(records[0]!.key, null)
+    assert.equal(String(records[2]!.key), 'k')
+    assert.equal(records[2]!.value, null)
+    assert.equal(records[2]!.timestamp, 12_345)
+    assert.deepEqual(
+      records[2]!.headers.map(({ key, value }) => [key, value && String(value)]),
+      [
+        ['a', 'x'],
+        ['b', null],
+      ],
+    )
+    assert.equal(records[3]!.value!.length, 0)
+    assert.deepEqual(
+      records[3]!.headers.map(({ key }) => key),
+      ['n', 'n'],
+    )
+    assert.equal(String(records[6]!.value), 'y'.repeat(300_000))
+    assert.equal(records[7]!.value!.length, 100_000)
+    assert.equal(again.append('next'), 8)
+  } finally {
+    await again.close()
+  }
+})
+
+test('what is appended can be read before it is sealed, and flushed tells when it is on the disk', async () => {
+  const log = await Log.open(directory, { sealAgeMs: 60_000, flushAgeMs: 60_000 })
+  const offset = log.append('a')
+  assert.deepEqual(await valuesOf(log), ['a'])
+  assert.equal(log.durableOffset, 0)
+  await log.flushed(offset)
+  assert.equal(log.durableOffset, 1)
+  await log.flushed()
+  log.append('b')
+  log.append('c')
+  await log.flushed(offset)
+  await log.flushed()
+  assert.equal(log.durableOffset, 3)
+  await assert.rejects(log.flushed(3), failsWith('MILLRACE_OFFSET_OUT_OF_RANGE'))
+  await log.close()
+})
+
+test('64 that wait at once share their flushes', async () => {
+  const log = await Log.open(directory, { sealAgeMs: 60_000, flushAgeMs: 60_000 })
+  const rounds = 4
+  const writers = 64
+  await Promise.all(
+    Array.from({ length: writers }, async () => {
+      for (let round = 0; round < rounds; round++) await log.flushed(log.append('x'))
+    }),
+  )
+  assert.equal(log.durableOffset, writers * rounds)
+  await log.close()
+  // Each flush seals one batch: whoever waited alone would have one, of 61 bytes and his record.
+  const bytes = statSync(join(directory, logFiles()[0]!)).size
+  assert.ok(bytes < writers * rounds * 20, `${bytes} bytes: the records lie in few batches`)
+})
+
+test('a waiting batch is sealed by its age, and flushed by its age', async () => {
+  const log = await Log.open(directory, { sealAgeMs: 1, flushAgeMs: 1 })
+  const keepsAlive = setInterval(() => undefined, 1000)
+  log.append('a')
+  const late = Date.now() + 20_000
+  // Nobody asks for a flush here, so only looking tells.
+  while (log.durableOffset < 1 && Date.now() < late) await new Promise(resolve => setImmediate(resolve))
+  clearInterval(keepsAlive)
+  assert.equal(log.durableOffset, 1)
+  await log.close()
+})
+
+test('a second writer is told who has the log, and what to do', async () => {
+  const log = await Log.open(directory)
+  await assert.rejects(Log.open(directory), (error: Error & { code?: string }) => {
+    assert.equal(error.code, 'MILLRACE_LOCKED')
+    assert.match(error.message, /in this process already: call close\(\)/)
+    assert.match(error.message, /readOnly/)
+    return true
+  })
+  await log.close()
+  await (await Log.open(directory)).close()
+})
+
+test('a closed log refuses everything, and close may be called again', async () => {
+  const log = await Log.open(directory)
+  log.append('a')
+  await Promise.all([log.close(), log.close()])
+  assert.throws(() => log.append('b'), failsWith('MILLRACE_CLOSED'))
+  assert.throws(() => log.appendBatch(['b']), failsWith('MILLRACE_CLOSED'))
+  await assert.rejects(log.flushed(), failsWith('MILLRACE_CLOSED'))
+  assert.throws(() => log.cursor(), failsWith('MILLRACE_CLOSED'))
+  await assert.rejects(log.truncateBefore(0), failsWith('MILLRACE_CLOSED'))
+  assert.ok(!readdirSync(directory).includes('open-batch'))
+})
+
+test('truncateBefore moves the start for good, and segments below it go', async () => {
+  const log = await Log.open(directory, { segmentBytes: 4096, sealBytes: 512 })
+  for (let i = 0; i < 1000; i++) log.append(`record ${i}`)
+  await assert.rejects(log.truncateBefore(1001), failsWith('MILLRACE_OFFSET_OUT_OF_RANGE'))
+  const before = logFiles().length
+  await log.truncateBefore(900)
+  await log.truncateBefore(3)
+  assert.equal(log.startOffset, 900)
+  assert.equal((await valuesOf(log))[0], 'record 900')
+  assert.throws(() => log.cursor(899), failsWith('MILLRACE_OFFSET_OUT_OF_RANGE'))
+  await log.close()
+  assert.ok(logFiles().length < before / 2, `${logFiles().length} of ${before} segments are left`)
+  const again = await Log.open(directory)
+  assert.equal(again.startOffset, 900)
+  assert.equal(again.endOffset, 1000)
+  await again.close()
+})
+
+test('retention by size removes the oldest segments', async () => {
+  const log = await Log.open(directory, { segmentBytes: 4096, sealBytes: 512, sealAgeMs: 1, retentionBytes: 16 << 10 })
+  for (let i = 0; i < 2000; i++) log.append(`record ${i}`)
+  const late = Date.now() + 20_000
+  while (log.startOffset === 0 && Date.now() < late) await new Promise(resolve => setTimeout(resolve, 1))
+  assert.ok(log.startOffset > 1000, `the log starts at ${log.startOffset}`)
+  const kept = await valuesOf(log)
+  assert.equal(kept[0], `record ${log.startOffset}`)
+  assert.equal(kept.at(-1), 'record 1999')
+  await log.close()
+})
+
+test('options that mean nothing are refused by name', async () => {
+  await assert.rejects(Log.open(directory, { segmentBytes: 1 }), /segmentBytes is 1/)
+  await assert.rejects(Log.open(directory, { retainBytes: 1 } as never), /no option retainBytes/)
+  const log = await Log.open(directory)
+  assert.throws(() => log.append(5 as never), failsWith('MILLRACE_INVALID_ARGUMENT'))
+  assert.throws(() => log.append({ value: 'x', timestamp: 1.5 }), failsWith('MILLRACE_INVALID_ARGUMENT'))
+  assert.equal(log.endOffset, 0)
+  await log.close()
+})
