@@ -45,6 +45,7 @@ export class OpenTransactions {
 
   /** The first offset that is not stable yet where everything below `highWatermark` is committed. */
   firstUnstable(highWatermark: number): number | undefined {
+    if (this.open.size === 0 && this.ended.length === 0) return undefined
     this.committed(highWatermark)
     const firstOpen = this.firstOpen()
     const firstEnded = this.ended[0]?.firstOffset
