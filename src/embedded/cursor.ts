@@ -387,8 +387,8 @@ export class LogCursor {
     if (skipped <= 0) return
     if (!this.inOpenBatch && this.endOfBatches - this.baseOffset !== this.left) return
     skipped = Math.min(skipped, this.left)
-    this.left -= skipped
     let at = this.nextAt
+    this.left -= skipped
     for (; skipped > 0; skipped--) {
       const first = bytes[at++]!
       let length: number

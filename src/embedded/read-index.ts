@@ -1,6 +1,6 @@
 /**
- * Which batch of a segment lies where, for one batch in every 4 KB: the entries of a `.index` file, and behind them what
- * was seen on the way. An entry names the last offset of a batch and where it begins. Entries of a file are claims that
+ * Which batch of a segment lies where, for most batches: the entries of a `.index` file, and behind them what was seen
+ * on the way. An entry names the last offset of a batch and where it begins. Entries of a file are claims that
  * whoever follows one has to check.
  */
 export class SegmentIndex {
@@ -50,6 +50,15 @@ export class SegmentIndex {
     return entry < 0 ? 0 : this.position(entry)
   }
 
+  /** About where `offset` is in the batch of an entry, which it is in unless others begin between the two entries. */
+  guess(entry: number, offset: number): number {
+    const { offsets, positions } = this
+    const before = entry === 0 ? -1 : offsets[entry - 1]!
+    const position = positions[entry]!
+    const bytes = entry + 1 < this.count ? positions[entry + 1]! - position : intervalBytes
+    return position + (bytes * (offset - this.baseOffset - before)) / (offsets[entry]! - before)
+  }
+
   /** Absolute. */
   lastOffsetOf(entry: number): number {
     return this.baseOffset + this.offset(entry)
@@ -92,7 +101,8 @@ export class SegmentIndex {
   }
 }
 
-const intervalBytes = 4096
+/** Less than most batches: their entries then lead to them without a look at those before. */
+const intervalBytes = 1024
 
 function grown(numbers: Float64Array): Float64Array {
   const larger = new Float64Array(numbers.length * 2)

@@ -15,6 +15,10 @@ export const lastOffsetAt = (view: DataView, at: number): number => int64At(view
 /** How far the checksums of batches are looked at in one crossing, by whoever reads on. It fits into a core's cache. */
 const scanWindowBytes = 64 << 10
 
+const cacheLineBytes = 64
+/** Beyond that the processor reads ahead by itself. */
+const fetchBytesMax = 4096
+
 /**
  * A mapped segment of a log, whose batches are checked once, when they are first read. Everything it tells may be wrong
  * once `lostPages` has moved.
@@ -32,6 +36,8 @@ export class ReadSegment {
   /** There is nothing to read here any more: it was closed, or is mapped anew elsewhere. */
   retired = false
   private readonly directory: string
+  /** Only so that no compiler leaves out the reads of `fetch`. */
+  protected fetched = 0
   private loadedIndex: SegmentIndex | undefined
   /** A bit for every 32 bytes: a batch that begins there was checked. Batches are longer than that. */
   private readonly checked: Uint8Array
@@ -90,6 +96,15 @@ export class ReadSegment {
   find(offset: number): number {
     const { index, view } = this
     let entry = index.floor(offset)
+    // Most often the next entry is that of the batch, and then no other header has to be looked at.
+    if (entry < index.last) {
+      const position = index.positionOf(entry + 1)
+      this.fetch(position, index.guess(entry + 1, offset))
+      if (this.confirms(entry + 1) && int64At(view, position) <= offset) {
+        this.batchEnd(position, false)
+        return position
+      }
+    }
     if (entry >= 0 && !this.confirms(entry)) {
       index.forget()
       entry = -1
@@ -106,6 +121,18 @@ export class ReadSegment {
       index.note(position, end, last)
       position = end
     }
+  }
+
+  /**
+   * Each record tells where the next one is, so that a walk over bytes that are in no cache waits for each line of them.
+   * These reads wait for none of the others: with them, reads at random are half as fast again.
+   */
+  private fetch(from: number, to: number): void {
+    const { bytes } = this
+    const end = Math.min(to + cacheLineBytes, from + fetchBytesMax, this.end)
+    let lines = 0
+    for (let at = from; at < end; at += cacheLineBytes) lines |= bytes[at]!
+    this.fetched = lines
   }
 
   close(): void {
