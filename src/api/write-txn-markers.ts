@@ -59,6 +59,8 @@ export function serveWriteTxnMarkers({ table, endInGroups, clock, timers }: Writ
   async function write(marker: TransactionMarker, name: string, index: number): Promise<ErrorCode> {
     const partition = table.topic(name)?.partitions[index]
     if (partition === undefined) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    // No producer has such, and it would be remembered as one.
+    if (marker.producerId < 0n || marker.producerEpoch < 0) return ErrorCode.INVALID_REQUEST
     if (name === consumerOffsetsTopic) return codeOfGroups(await endInGroups(index, marker, () => true))
     const appended = partition.appendMarker(marker, clock.wallMs())
     return appended.ok ? await durable(partition, appended.value.endOffset) : appended.error.code

@@ -369,6 +369,29 @@ test('row 21: a transaction that hangs is found, and ended by an administrator',
   assert.equal(broker.broker.transactionStats().ids, 1)
 })
 
+test('bad input: producers that nobody can be have no transactions', async t => {
+  const broker = await brokerWith(t, { t: 1 }, { 'transaction.partition.verification.enable': 'false' })
+  const client = broker.connect()
+  await findGroup(client, 'g')
+  const nobody = new TransactionalClient(broker, 'tx', v1)
+  for (const [producerId, producerEpoch] of [
+    [-1n, 0],
+    [-5n, 0],
+    [5n, -1],
+  ] as const) {
+    Object.assign(nobody, { producerId, producerEpoch })
+    assert.equal(errorName(await nobody.commitOffset('g', 't', 0, 1)), 'INVALID_PRODUCER_ID_MAPPING')
+    const topics = ['t', '__consumer_offsets'].map(name => ({ name, partitionIndexes: [0] }))
+    const { markers } = await client.call(writeTxnMarkers, 1, {
+      markers: [{ producerId, producerEpoch, coordinatorEpoch: 0, transactionResult: true, topics }],
+    })
+    const codes = markers[0]!.topics.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode))
+    assert.deepEqual(names(codes), ['INVALID_REQUEST', 'INVALID_REQUEST'])
+  }
+  assert.equal(await committedOffset(client, 'g', true), -1)
+  assert.equal((await readValues(client, 't', 0)).highWatermark, 0)
+})
+
 test('an administrator ends a transaction in the offsets of groups as well', async t => {
   const broker = await brokerWith(t, { t: 1 })
   const client = broker.connect()

@@ -163,6 +163,9 @@ export class GroupCoordinator {
   ): Promise<ResponseInput<typeof txnOffsetCommit>> {
     const { groupId, producerId, producerEpoch } = request
     if (groupId === '') return commitFailure(request.topics, ErrorCode.INVALID_GROUP_ID)
+    // Nobody's transaction: nothing would ever end it, where partitions are not verified.
+    if (producerId < 0n || producerEpoch < 0)
+      return commitFailure(request.topics, ErrorCode.INVALID_PRODUCER_ID_MAPPING)
     const answers = await askInSlices(
       request.topics,
       ({ partitions }) => partitions,
