@@ -1,6 +1,6 @@
 import { type Log as EmbeddedLog, openLog } from '../embedded/log.ts'
 import type { LogOptions } from '../embedded/log-options.ts'
-import { realClock, realTimers } from './real-world.ts'
+import { keepingTimers, realClock, realTimers } from './real-world.ts'
 
 /** A log in a directory of its own, in this process: see its methods. */
 export type Log = EmbeddedLog
@@ -13,6 +13,6 @@ export const Log = {
    * with `MILLRACE_LOCKED` while another writer has it open.
    */
   async open(directory: string, options: LogOptions = {}): Promise<Log> {
-    return openLog({ timers: realTimers, clock: realClock }, directory, options)
+    return openLog({ timers: realTimers, waits: keepingTimers, clock: realClock }, directory, options)
   },
 } as const

@@ -27,6 +27,15 @@ export const realTimers: Timers = {
   },
 }
 
+/** The same, but the process waits for them. */
+export const keepingTimers: Timers = {
+  after(delayMs, run) {
+    const timer = setTimeout(run, Math.min(delayMs, 0x7fffffff))
+    return { cancel: () => clearTimeout(timer) }
+  },
+  soon: realTimers.soon,
+}
+
 /** The one real world: this machine's clock, disk and network, on an engine of its own. */
 export function realWorld(): RealWorld {
   const engine = new Engine()

@@ -12,6 +12,8 @@ import { type AppendInput, type RecordBytes, RecordPacker } from './record-packe
 /** What a log needs of the world. */
 export interface LogWorld {
   readonly timers: Timers
+  /** Keep the process alive: for those who wait for what another process or thread appends. */
+  readonly waits: Timers
   readonly clock: { wallMs(): number }
 }
 
@@ -47,7 +49,7 @@ export class Log implements AsyncDisposable {
     this.options = options
     this.writer = writer
     if (writer === undefined) {
-      this.reader = new LogReader(directory, { timers: world.timers })
+      this.reader = new LogReader(directory, { timers: world.waits })
       return
     }
     this.waiters = new FlushWaiters(writer, this)
