@@ -8,9 +8,12 @@ import { after, before, test } from 'node:test'
 import kafkajs from 'kafkajs'
 import { Codec } from '../../src/records/batch-header.ts'
 import { CompactedTopic } from '../integration/compacted-topic.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
+import { RawProducer } from '../transactions/lib/producer.ts'
+import { RealSurroundings } from '../transactions/lib/real-wire.ts'
 import { BrokerUnderTest } from './lib/broker.ts'
 import { Confluent } from './lib/confluent.ts'
-import { dumpLogs } from './lib/dump-log.ts'
+import { dumpLogs, dumpTransactionRecords } from './lib/dump-log.ts'
 import { installKcat } from './lib/install.ts'
 import { type PartitionFiles, partitionDirs, segmentFiles } from './lib/logdir.ts'
 import { run } from './lib/process.ts'
@@ -172,6 +175,75 @@ test('DumpLogSegments has no complaint over compacted segments of every codec', 
     await compacting.destroy()
   }
 })
+
+test(
+  'DumpLogSegments has no complaint over transactions, and reads what their coordinator wrote',
+  writing,
+  async () => {
+    const transacting = await BrokerUnderTest.start()
+    try {
+      const topic = 'dump-transactions'
+      const confluent = await Confluent.start(transacting.bootstrap)
+      await confluent.createTopics({ topic, partitions: 2 })
+      await confluent.end()
+      const [host, port] = transacting.bootstrap.split(':')
+      const at = new RealSurroundings(new SeededRandom(1), { host: host!, port: Number(port) })
+      const both = new Map([
+        [0, ['a', 'b']],
+        [1, ['c']],
+      ])
+      for (const transactionVersion of [1, 2] as const) {
+        const transactionalId = `v${transactionVersion}`
+        const producer = new RawProducer(at, { transactionalId, transactionVersion, timeoutMs: 60_000, topic })
+        await producer.init()
+        await producer.send(both)
+        await producer.commitOffsets('dump-group', topic, new Map([[0, 1]]))
+        await producer.end(true)
+        await producer.send(both)
+        await producer.end(false)
+        await producer.send(new Map([[0, ['left open']]]))
+        producer.kill()
+      }
+      await transacting.stop()
+      const partitions = await partitionDirs(transacting.dataDir!)
+      const { complaints } = await dumpLogs(partitions)
+      assert.deepEqual(complaints, [])
+      const indexes = partitions.filter(({ files }) => files.some(file => file.endsWith('.txnindex')))
+      assert.ok(indexes.length >= 2, 'both partitions have aborted transactions')
+      const { states, unread } = await dumpTransactionRecords(
+        partitions.filter(({ dir }) => basename(dir).startsWith('__transaction_state-')),
+      )
+      assert.deepEqual(unread, [])
+      const [empty, ongoing, commits, aborts, committed, aborted] = [0, 1, 2, 3, 4, 5]
+      const ofVersion1 = states.filter(state => state.startsWith('v1 '))
+      const ofVersion2 = states.filter(state => state.startsWith('v2 '))
+      assert.deepEqual(ofVersion1, [
+        `v1 v1 ${empty} @0 [0]`,
+        `v1 v1 ${ongoing} @0 [2]`,
+        `v1 v1 ${ongoing} @0 [3]`,
+        `v1 v1 ${commits} @0 [3]`,
+        `v1 v1 ${committed} @0 [0]`,
+        `v1 v1 ${ongoing} @0 [2]`,
+        `v1 v1 ${aborts} @0 [2]`,
+        `v1 v1 ${aborted} @0 [0]`,
+        `v1 v1 ${ongoing} @0 [1]`,
+      ])
+      // Its writes add their partitions themselves.
+      assert.deepEqual(
+        ofVersion2.filter(state => !state.includes(` ${ongoing} `)),
+        [
+          `v2 v1 ${empty} @0 [0]`,
+          `v2 v1 ${commits} @1 [3]`,
+          `v2 v1 ${committed} @1 [0]`,
+          `v2 v1 ${aborts} @2 [2]`,
+          `v2 v1 ${aborted} @2 [0]`,
+        ],
+      )
+    } finally {
+      await transacting.destroy()
+    }
+  },
+)
 
 /** Each damages a copy of one partition in a way that the check has to notice. */
 const damages: { name: string; complaint: RegExp; damage: (dir: string) => Promise<void> }[] = [

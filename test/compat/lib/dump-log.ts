@@ -155,3 +155,39 @@ export const dumpGroupRecords = async (partitions: readonly PartitionFiles[]): P
   }
   return { records: records.length, types, unread }
 }
+
+/** Runs DumpLogSegments over partitions of `__transaction_state`: what each record says, and lines that it could not read. */
+export const dumpTransactionRecords = async (
+  partitions: readonly PartitionFiles[],
+): Promise<{ readonly states: readonly string[]; readonly unread: readonly string[] }> => {
+  const logs = partitions.flatMap(({ dir, files }) => files.map(file => join(dir, file)))
+  const { lines, complaints } = await runTool(
+    logs.filter(path => path.endsWith('.log')),
+    '--transaction-log-decoder',
+  )
+  const states: string[] = []
+  const unread = [...complaints]
+  for (const line of lines) {
+    if (!line.startsWith('| offset: ')) continue
+    const id = / key: \{"type":"0","data":\{"transactionalId":"([^"]*)"\}\}/.exec(line)?.[1]
+    const payload = / payload: (\{.*\})$/.exec(line)?.[1]
+    if (id === undefined || payload === undefined) {
+      unread.push(line)
+      continue
+    }
+    const { version, data } = JSON.parse(payload) as {
+      version: string
+      data: {
+        producerEpoch: number
+        transactionStatus: number
+        transactionPartitions: { partitionIds: number[] }[] | null
+      }
+    }
+    const partitionCount = (data.transactionPartitions ?? []).reduce(
+      (sum, { partitionIds }) => sum + partitionIds.length,
+      0,
+    )
+    states.push(`${id} v${version} ${data.transactionStatus} @${data.producerEpoch} [${partitionCount}]`)
+  }
+  return { states, unread }
+}
