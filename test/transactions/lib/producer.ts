@@ -93,25 +93,47 @@ export class RawProducer {
     this.restart(answer.producerEpoch)
   }
 
-  /** Writes one batch to each partition, all of them in one request; returns once every one is acknowledged. */
-  async send(values: ReadonlyMap<number, readonly string[]>): Promise<void> {
-    if (this.options.transactionVersion === 1) await this.add([...values.keys()].filter(each => !this.added.has(each)))
+  /**
+   * Writes requests of one batch for each of their partitions, without waiting between them, at most five as real
+   * producers do; returns once every batch is acknowledged.
+   */
+  async send(...requests: ReadonlyMap<number, readonly string[]>[]): Promise<void> {
+    if (this.options.transactionVersion === 1)
+      await this.add([...new Set(requests.flatMap(each => [...each.keys()]))].filter(each => !this.added.has(each)))
     this.begun = true
-    const left = new Map([...values].map(([partition, of]) => [partition, this.batchOf(partition, of)]))
+    let left = requests.map(
+      values => new Map([...values].map(([partition, of]) => [partition, this.batchOf(partition, of)])),
+    )
     // A batch whose answer is lost is sent again as it is: the same sequences make it the same batch.
-    for (let tries = 0; left.size > 0; tries++) {
+    for (let tries = 0; left.length > 0; tries++) {
       if (tries > 0) await this.line.pause(retryMs * (1 + this.at.random.next()))
-      let failed: number | undefined
-      try {
-        failed = await this.produce(left)
-      } catch (error) {
-        if (!(error instanceof ConnectionLost)) throw error
-        // As after delivery.timeout.ms: what is still on its way may come behind the abort.
-        if (this.at.random.chance(givesUp)) throw new Abortable('given up')
-      }
+      const failed = await this.produceAll(left)
       if (failed !== undefined) this.refuse(failed)
+      left = left.filter(({ size }) => size > 0)
       if (tries > 400) throw new Abortable('written in vain')
     }
+  }
+
+  /** Takes out what is acknowledged; returns the first code that is not to be tried again. */
+  private async produceAll(requests: readonly Map<number, Uint8Array>[]): Promise<number | undefined> {
+    const answers = await Promise.allSettled(requests.map(each => this.produce(each)))
+    let failed: number | undefined
+    let lost = false
+    let unacknowledged = false
+    for (const [i, answer] of answers.entries()) {
+      if (answer.status === 'rejected') {
+        if (!(answer.reason instanceof ConnectionLost)) throw answer.reason
+        lost = true
+      } else if (answer.value !== undefined) {
+        // Behind a batch that has to be sent again others are out of order, and are sent again behind it.
+        const follows = unacknowledged && answer.value === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER
+        if (!follows) failed ??= answer.value
+      }
+      if (requests[i]!.size > 0) unacknowledged = true
+    }
+    // As after delivery.timeout.ms: what is still on its way may come behind the abort.
+    if (lost && this.at.random.chance(givesUp)) throw new Abortable('given up')
+    return failed
   }
 
   /** Makes offsets of a group part of the transaction: what was read up to there has had its effect. */

@@ -54,7 +54,8 @@ class Life {
     transaction.outcome = 'aborted'
     try {
       for (let sends = at.random.between(1, 3); sends > 0; sends--) {
-        await producer.send(this.values(transaction))
+        const inFlight = at.random.chance(0.3) ? at.random.between(2, 5) : 1
+        await producer.send(...Array.from({ length: inFlight }, () => this.values(transaction)))
         if (fencedBefore) this.wentOn(transaction, 'wrote')
         await producer.pause(at.random.below(options.pauseMs) * (at.random.chance(0.02) ? 50 : 1))
       }
@@ -88,6 +89,8 @@ class Life {
     try {
       await this.producer.end(false)
       await this.producer.recover()
+      // Now and then nothing follows for a while but what is late.
+      if (this.at.random.chance(0.4)) await this.producer.pause(this.at.random.below(40 * this.options.pauseMs))
     } catch (error) {
       if (error instanceof Abortable) throw new Fenced(error.message)
       throw error

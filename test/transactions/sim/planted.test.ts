@@ -9,7 +9,7 @@ import { planted } from '../lib/planted.ts'
 import type * as RandomLife from './random-life.ts'
 
 /** Within so many seeds each is found. */
-const seeds = 60
+const seeds = 150
 
 async function brokenLife(name: string, edits: readonly Edit[]): Promise<typeof RandomLife> {
   const outfile = join(root, 'build/transactions/planted', `${name.replaceAll(' ', '-')}.mjs`)

@@ -74,6 +74,9 @@ class SimulatedWire implements Wire, Peer {
   private readonly waiting = new Map<number, { resolve(frame: Uint8Array): void; reject(error: Error): void }>()
   private nextCorrelationId = 1
   private lost = false
+  /** The last request and the last answer on their way: what is behind them does not overtake. */
+  private lastSent: Promise<void> = Promise.resolve()
+  private lastAnswer: Promise<void> = Promise.resolve()
 
   constructor(at: SimulatedSurroundings, onLost: () => void) {
     this.at = at
@@ -94,7 +97,8 @@ class SimulatedWire implements Wire, Peer {
     if (fault === 'late') this.deliverLate(frame)
     if (fault === 'lost') this.close()
     this.check()
-    await at.travel(fault)
+    this.lastSent = behind(this.lastSent, at.travel(fault))
+    await this.lastSent
     this.check()
     const answered = new Promise<Uint8Array>((resolve, reject) => this.waiting.set(correlationId, { resolve, reject }))
     answered.catch(() => {})
@@ -102,7 +106,8 @@ class SimulatedWire implements Wire, Peer {
     at.broker.running?.world.network.deliver([{ connection: this.connection, frame }])
     try {
       const bytes = await answered
-      await at.travel(fault)
+      this.lastAnswer = behind(this.lastAnswer, at.travel(fault))
+      await this.lastAnswer
       if (fault === 'unanswered') this.close()
       this.check()
       return decode(api, version, bytes)
@@ -121,7 +126,7 @@ class SimulatedWire implements Wire, Peer {
   private deliverLate(frame: Uint8Array): void {
     const { at, connection } = this
     const { running } = at.broker
-    void at.pause(at.random.below(at.faults.lateMs)).then(() => {
+    void behind(this.lastSent, at.pause(at.random.below(at.faults.lateMs))).then(() => {
       // Of an earlier life of the broker nothing arrives.
       if (running !== at.broker.running) return
       running?.world.network.deliver([{ connection, frame }])
@@ -156,6 +161,10 @@ class SimulatedWire implements Wire, Peer {
   private check(): void {
     if (this.lost) throw new ConnectionLost('the connection is closed')
   }
+}
+
+const behind = async (before: Promise<void>, travel: Promise<void>): Promise<void> => {
+  await Promise.all([before, travel])
 }
 
 function decode<A extends Api>(api: A, version: number, frame: Uint8Array): Answer<ResponseOf<A>> {
