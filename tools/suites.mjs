@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { buildSimAddon } from './build-sim-addon.mjs'
-import { bundleTests } from './bundle-tests.mjs'
+import { withBundles } from './bundle-tests.mjs'
 import { checkDirections } from './directions-check.mjs'
 import { filesBelow, root } from './native-sources.mjs'
 import { run } from './run.mjs'
@@ -58,13 +58,14 @@ const typescriptTests =
     const limits = [`--test-concurrency=${jobs}`, `--test-timeout=${testTimeoutMs}`]
     const options = [...nodeOptions, '--enable-source-maps', '--test', ...limits]
     const reporter = ['--test-reporter', './tools/test-reporter.mjs', '--test-reporter-destination', 'stdout']
-    let bundled
+    let result
     try {
-      bundled = await bundleTests(files, folders.join('-'))
+      result = await withBundles(files, bundles =>
+        run(process.execPath, [...options, ...reporter, ...bundles], { env, onOutput }),
+      )
     } catch (error) {
       return failure(`The tests could not be bundled: ${error.message}`)
     }
-    const result = await run(process.execPath, [...options, ...reporter, ...bundled], { env, onOutput })
     const counts = countsIn(result.output)
     const shown = result.output.replace(/\n?^\d+ passed, \d+ failed, \d+ skipped$\n?/gm, '')
     return withCounts({ ok: result.ok, output: shown }, counts)
