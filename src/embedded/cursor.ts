@@ -80,7 +80,7 @@ export class LogCursor {
     const lastSegment = this.segment
     const lastAt = this.recordAt
     const lastEnd = this.nextAt
-    if (lastSegment?.retired === true) this.leave()
+    if (lastSegment !== undefined && (lastSegment.retired || lastSegment.bytes.length === 0)) this.leave()
     for (;;) {
       if (this.left === 0 && !this.advance()) return false
       this.decode()

@@ -218,7 +218,9 @@ export class LogReader implements TailedLog {
 
   private map(listed: ListedSegment): ReadSegment | undefined {
     const known = this.mapped.get(listed.baseOffset)
-    if (known !== undefined) return known
+    if (known !== undefined && known.bytes.length > 0) return known
+    // Somebody has moved the buffer that was lent to another owner.
+    if (known !== undefined) this.unmap(known)
     const active = listed.baseOffset === this.activeBase
     const reserve = active ? Math.max(this.options.segmentBytes ?? activeBytesMin, 2 * this.sealedEnd) : 0
     const segment = ReadSegment.open(this.directory, listed, reserve)
