@@ -241,7 +241,7 @@ export const suites = {
   },
   'transactions-sim': {
     title: 'Exactly once, simulated',
-    run: typescriptTests({ folders: ['transactions/sim'], env: sequences('200'), testTimeoutMs: 3_600_000 }),
+    run: typescriptTests({ folders: ['transactions/sim'], env: sequences('150'), testTimeoutMs: 3_600_000 }),
   },
   transactions: {
     title: 'Exactly once, for real',

@@ -311,7 +311,11 @@ export class Connection implements ExchangeOwner, TurnTaker, Patient {
       return
     }
     if (answer === closeConnection) {
-      this.endAt(exchange, 'a request that gets no response failed (acks=0)')
+      const { name } = exchange.handler.api
+      this.endAt(
+        exchange,
+        `a ${name} request gets no response: it failed (acks=0), or was held up on its way and is void`,
+      )
       return
     }
     if (answer === noReply) exchange.silenced()
