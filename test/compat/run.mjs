@@ -23,6 +23,8 @@ const suites = [
   { name: 'groups', file: 'test/compat/groups.suite.ts', limitMs: 240_000 },
   { name: 'group-moves', file: 'test/compat/group-moves.suite.ts', limitMs: 120_000 },
   { name: 'group-tools', file: 'test/compat/group-tools.suite.ts', limitMs: 120_000 },
+  { name: 'transactions', file: 'test/compat/transactions.suite.ts', limitMs: 240_000 },
+  { name: 'streams', file: 'test/compat/streams.suite.ts', limitMs: 240_000 },
   { name: 'delivery', file: 'test/compat/delivery.suite.ts', limitMs: 240_000 },
   { name: 'franz-go', file: 'test/compat/franz-go.suite.ts', limitMs: 160_000 },
   { name: 'kcat', file: 'test/compat/kcat.suite.ts', limitMs: 240_000 },

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { endedWithin } from './process.ts'
+import { ended, endedWithin } from './process.ts'
 
 /** What a client answered instead of a result. `code` is Kafka's error code, or 0 where the client names none. */
 export class ClientError extends Error {
@@ -42,12 +42,12 @@ export class DriverProcess implements Driver {
     this.child.stdin?.on('error', () => undefined)
   }
 
-  async call<T>(op: string, args: object = {}): Promise<T> {
+  async call<T>(op: string, args: object = {}, limitMs = callLimitMs): Promise<T> {
     const answer = await new Promise<Answer>(resolve => {
       const timer = setTimeout(() => {
         this.child.kill('SIGKILL')
-        this.fail(`${this.name} did not answer ${op} within ${callLimitMs} ms`)
-      }, callLimitMs)
+        this.fail(`${this.name} did not answer ${op} within ${limitMs} ms`)
+      }, limitMs)
       this.waiting.push(answer => {
         clearTimeout(timer)
         resolve(answer)
@@ -62,6 +62,11 @@ export class DriverProcess implements Driver {
   async end(): Promise<void> {
     this.child.stdin?.end()
     await endedWithin(this.child, endLimitMs)
+  }
+
+  async kill9(): Promise<void> {
+    this.child.kill('SIGKILL')
+    await ended(this.child)
   }
 
   private fail(message: string): void {

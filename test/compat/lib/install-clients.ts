@@ -16,10 +16,16 @@ export interface DriverCommand {
 const buildLimitMs = 480_000
 const heapMb = 128
 /** The programs of drivers/go, each with the package that it speaks through. */
-const goPrograms = { franz: 'wire', sarama: 'wire', 'franz-members': 'members', 'sarama-members': 'members' } as const
+const goPrograms = {
+  franz: 'wire',
+  sarama: 'wire',
+  'franz-members': 'members',
+  'sarama-members': 'members',
+  'franz-transactions': 'wire',
+} as const
 
 /** All that compiles against the newest version: its driver and its members share a place. */
-export const newestJava = ['4.4.0', ['AdminSince28', 'AdminSince41', 'AdminGroups', 'Members']] as const
+export const newestJava = ['4.4.0', ['AdminSince28', 'AdminSince41', 'AdminGroups', 'Members', 'Transactions']] as const
 
 /** `classes` are those of drivers/java that compile against this version. */
 export const installJavaDriver = async (

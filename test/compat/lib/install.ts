@@ -91,7 +91,7 @@ const installJars = async (name: string): Promise<string> => {
 }
 
 /** The arguments of `java` that come before the name of a main class of the given set of jars. */
-export const installJava = async (name: 'tools' | 'broker', heapMb: number): Promise<string[]> => {
+export const installJava = async (name: 'tools' | 'broker' | 'streams', heapMb: number): Promise<string[]> => {
   await ensure('default-jre-headless', 'java', '-version')
   const dir = await installJars(name)
   const log4j = `-Dlog4j2.configurationFile=${join(dir, 'log4j2.properties')}`

@@ -98,6 +98,19 @@ type Args struct {
 	Configs     map[string]*string `json:"configs"`
 	Ops         []ConfigOp         `json:"ops"`
 	Spec        json.RawMessage    `json:"spec"`
+
+	Producer         string   `json:"producer"`
+	TransactionalID  string   `json:"transactionalId"`
+	Group            string   `json:"group"`
+	Values           []string `json:"values"`
+	Isolation        string   `json:"isolation"`
+	Count            int      `json:"count"`
+	QuietMs          int64    `json:"quietMs"`
+	SessionTimeoutMs int64    `json:"sessionTimeoutMs"`
+	Protocol         string   `json:"protocol"`
+	Batch            int      `json:"batch"`
+	In               string   `json:"in"`
+	Out              string   `json:"out"`
 }
 
 // Timestamp is the time that a request for an offset asks for: a kind's name stands for Kafka's number.
