@@ -240,10 +240,11 @@ void Engine::Empty(napi_env env) {
   // Not the call block: a call that comes too late still looks for its log there.
   headers_.Release(env);
   producer_ids_.Release(env);
-  events_ = {};
-  completions_ = {};
-  header_scratch_ = {};
-  part_scratch_ = {};
+  // An empty list assigned to a vector would leave it its memory.
+  events_ = std::vector<Event>();
+  completions_ = std::vector<FlushCompletion>();
+  header_scratch_ = std::vector<BatchHeader>();
+  part_scratch_ = std::vector<ReplyPart>();
 }
 
 void Engine::BeginCall() {
