@@ -267,6 +267,10 @@ export const suites = {
     }),
   },
   simulation: { title: 'A simulated disk under the broker', run: simulation },
+  runtimes: {
+    title: 'Node 20, 22 and 24, Bun, worker threads',
+    run: typescriptTests({ folders: ['runtimes'], testTimeoutMs: 1_800_000 }),
+  },
   package: { title: 'The package, installed', run: typescriptTests({ folders: ['package'], testTimeoutMs: 900_000 }) },
   leak: { title: 'Leak tests', run: typescriptTests({ folders: ['leak'], nodeOptions: ['--expose-gc'] }) },
   'native-if-doctest': { title: 'Native tests', run: nativePlainWhereDoctestIs },
