@@ -5,7 +5,6 @@ import type { ConfigText, CoordinatorTopicValues } from './group-values.ts'
 export interface LiveTransactionValues {
   readonly maxTimeoutMs: number // transaction.max.timeout.ms
   readonly idExpirationMs: number // transactional.id.expiration.ms
-  readonly abortTimedOutIntervalMs: number // transaction.abort.timed.out.transaction.cleanup.interval.ms
   readonly removeExpiredIntervalMs: number // transaction.remove.expired.transaction.cleanup.interval.ms
   readonly verifyPartitions: boolean // transaction.partition.verification.enable
   readonly twoPhaseCommit: boolean // transaction.two.phase.commit.enable
@@ -17,7 +16,6 @@ export function transactionValues(text: ConfigText): LiveTransactionValues {
   return {
     maxTimeoutMs: number('transaction.max.timeout.ms'),
     idExpirationMs: number('transactional.id.expiration.ms'),
-    abortTimedOutIntervalMs: number('transaction.abort.timed.out.transaction.cleanup.interval.ms'),
     removeExpiredIntervalMs: number('transaction.remove.expired.transaction.cleanup.interval.ms'),
     verifyPartitions: parseBoolean(text('transaction.partition.verification.enable')),
     twoPhaseCommit: parseBoolean(text('transaction.two.phase.commit.enable')),

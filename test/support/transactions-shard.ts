@@ -21,7 +21,6 @@ export interface Producer {
 export const transactionSettings: TransactionSettings = {
   maxTimeoutMs: 900_000,
   idExpirationMs: 7 * 86_400_000,
-  abortTimedOutIntervalMs: 10_000,
   removeExpiredIntervalMs: 3_600_000,
   verifyPartitions: true,
   twoPhaseCommit: false,

@@ -19,9 +19,6 @@ export class LiveTransactionSettings implements TransactionSettings {
   get idExpirationMs(): number {
     return this.values.idExpirationMs
   }
-  get abortTimedOutIntervalMs(): number {
-    return this.values.abortTimedOutIntervalMs
-  }
   get removeExpiredIntervalMs(): number {
     return this.values.removeExpiredIntervalMs
   }

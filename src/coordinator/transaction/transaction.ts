@@ -48,7 +48,6 @@ export interface MarkerJob {
 export interface TransactionSettings {
   readonly maxTimeoutMs: number // transaction.max.timeout.ms
   readonly idExpirationMs: number // transactional.id.expiration.ms
-  readonly abortTimedOutIntervalMs: number // transaction.abort.timed.out.transaction.cleanup.interval.ms
   readonly removeExpiredIntervalMs: number // transaction.remove.expired.transaction.cleanup.interval.ms
   readonly verifyPartitions: boolean // transaction.partition.verification.enable
   readonly twoPhaseCommit: boolean // transaction.two.phase.commit.enable
