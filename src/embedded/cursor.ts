@@ -77,15 +77,19 @@ export class LogCursor {
 
   /** Goes to the next record; false where there is none yet. */
   next(): boolean {
-    const lastSegment = this.segment
-    const lastAt = this.recordAt
-    const lastEnd = this.nextAt
-    if (lastSegment !== undefined && (lastSegment.retired || lastSegment.bytes.length === 0)) this.leave()
+    const { segment } = this
+    // Before anything else is said: the record that it came to last may have been lost under whoever read it.
+    if (this.log.lost[0] !== this.seenLost) this.recheck()
+    if (segment !== undefined && (segment.retired || segment.bytes.length === 0)) this.leave()
     for (;;) {
       if (this.left === 0 && !this.advance()) return false
       this.decode()
-      if (this.log.lost[0] !== this.seenLost) this.checkPages(lastSegment, lastAt, lastEnd)
-      else if (this.offset >= this.wanted) break
+      if (this.log.lost[0] !== this.seenLost) {
+        // Perhaps it was taken from zeros.
+        this.recheck()
+        this.nextAt = this.recordAt
+        this.left++
+      } else if (this.offset >= this.wanted) break
     }
     this.wanted = this.offset + 1
     return true
@@ -124,9 +128,13 @@ export class LogCursor {
 
   /** Throws where what was read of the current record may have been lost meanwhile. */
   recheck(): void {
-    if (this.log.lost[0] === this.seenLost) return
-    this.seenLost = this.log.lost[0]!
-    if (this.segment?.retired === false) this.checkRange(this.segment, this.recordAt, this.nextAt)
+    const { segment, bytes, log } = this
+    if (log.lost[0] === this.seenLost) return
+    this.seenLost = log.lost[0]!
+    if (segment === undefined || segment.retired) return
+    const readable = segment.end + (segment.baseOffset === log.activeBase ? log.openBytes : 0)
+    const unfolded = bytes.buffer !== segment.bytes.buffer
+    segment.mapped.check(unfolded ? this.batchAt : this.recordAt, unfolded ? this.batchEnd : this.nextAt, readable)
   }
 
   private view(position: number, length: number): Buffer {
@@ -405,23 +413,6 @@ export class LogCursor {
       if (!(at <= this.limit)) throw this.problem()
     }
     this.nextAt = at
-  }
-
-  /** Pages were lost, perhaps some that were just read. Stands before the record that was just decoded. */
-  private checkPages(lastSegment: ReadSegment | undefined, lastAt: number, lastEnd: number): void {
-    const { segment } = this
-    this.seenLost = this.log.lost[0]!
-    if (lastSegment !== undefined && lastSegment !== segment && !lastSegment.retired)
-      this.checkRange(lastSegment, lastAt, lastEnd)
-    if (segment !== undefined) this.checkRange(segment, Math.min(this.recordAt, lastAt), this.nextAt)
-    this.nextAt = this.recordAt
-    this.left++
-  }
-
-  private checkRange(segment: ReadSegment, begin: number, end: number): void {
-    const readable = segment.end + (segment.baseOffset === this.log.activeBase ? this.log.openBytes : 0)
-    const unfolded = this.bytes.buffer !== segment.bytes.buffer
-    segment.mapped.check(unfolded ? this.batchAt : begin, unfolded ? this.batchEnd : end, readable)
   }
 
   /** What is wrong with bytes that are no record. */

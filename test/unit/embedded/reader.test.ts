@@ -321,6 +321,26 @@ describe('damage', () => {
     assert.equal(cursor.offset >= 0 && cursor.offset < 9000, true)
   })
 
+  test('behind the last record is told to whoever read that record', () => {
+    files.append([{ key: null, value: Buffer.alloc(60_000, 1) }]).attach()
+    const cursor = open().cursor()
+    cursor.next()
+    const lent = cursor.value!
+    tamper(files.path(0), file => ftruncateSync(file, 8192))
+    assert.equal(lent.at(-1), 0)
+    assert.throws(() => cursor.next(), code('MILLRACE_CORRUPT'))
+  })
+
+  test('is never copied out as zeros', async () => {
+    const large = { key: null, value: Buffer.alloc(30_000, 1) }
+    files.append([large, large])
+    const reading = open().read()
+    assert.equal((await reading.next()).value!.value!.equals(large.value), true)
+    // The header of the second record is there, and the rest of it is not.
+    tamper(files.path(0), file => ftruncateSync(file, 32_768))
+    await assert.rejects(reading.next(), code('MILLRACE_CORRUPT'))
+  })
+
   test('is not what an app does to memory behind the records', () => {
     files.append(records(0, 5)).attach()
     const cursor = open().cursor()
