@@ -23,6 +23,7 @@ enum CallSlot : size_t {
   // read
   kRegion = 21,
   kRegionLength = 22,
+  kRegionEnd = 23,
   // readHeaders
   kHeaderCount = 26,
   // logState

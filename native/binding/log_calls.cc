@@ -172,12 +172,13 @@ napi_value ReadLog(napi_env env, napi_callback_info info) {
   const int64_t limit = call.reader.Int53(kArgument + 2);
   if (!call.reader.ok()) return call.Refuse();
   double* to = call.numbers();
-  to[kRegion] = to[kRegionLength] = 0;
+  to[kRegion] = to[kRegionLength] = to[kRegionEnd] = 0;
   auto region = call.entry->log->Read(offset, static_cast<uint64_t>(max_bytes), limit,
                                       call.reader.Flag(kArgument + 3));
   if (!region.ok()) return call.Answer(region.status());
   const uint64_t length = region->length();
   if (length == 0) return call.Answer(Status::Ok());
+  to[kRegionEnd] = static_cast<double>(region->end_offset());
   const std::optional<uint64_t> id = call.engine.regions().Add(std::move(*region));
   if (!id.has_value()) return call.Answer(Status(Code::kNoMemory));
   to[kRegion] = static_cast<double>(*id);

@@ -67,9 +67,10 @@ class ReadCall : public ViewCall {
     return Status::Ok();
   }
   napi_value Answer(napi_env env, Status status) override {
-    double numbers[] = {0, 0, 0, 0};
+    double numbers[] = {0, 0, 0, 0, 0};
     if (status.ok() && region_.length() > 0) {
       numbers[3] = static_cast<double>(region_.length());
+      numbers[4] = static_cast<double>(region_.end_offset());
       if (const auto id = engine_.regions().Add(std::move(region_)); id.has_value()) {
         numbers[2] = static_cast<double>(*id);
       } else {

@@ -257,6 +257,8 @@ export interface StoredLog {
   read(offset: number, maxBytes: number, limit: number, wholeFirstBatch: boolean): number
   readonly lastRegion: number
   readonly lastRegionLength: number
+  /** No batch of the region holds an offset at or above it. */
+  readonly lastRegionEnd: number
   /** `read` on a thread that may wait for the disk. The region is pinned; `wouldBlock`: the log was cut meanwhile. */
   readCold(offset: number, maxBytes: number, limit: number, wholeFirstBatch: boolean): Promise<ColdRead>
   /** First record of [from, limit) at or after `timestamp`, which is not negative. Rejects when it cannot be read. */
@@ -305,6 +307,8 @@ export interface ColdRead {
   readonly region: number
   /** 0: no region was made. */
   readonly length: number
+  /** As `lastRegionEnd`. */
+  readonly end: number
 }
 
 export interface SegmentFacts {

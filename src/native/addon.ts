@@ -41,7 +41,7 @@ export interface Addon {
 }
 
 /** Raised with every change to what the addon exports (native/binding/addon.cc). */
-export const addonAbi = 7
+export const addonAbi = 8
 
 /** Functions without a comment take all arguments from `block` and return a status. */
 export interface RawEngine {
@@ -144,6 +144,7 @@ export const Slot = {
   rolled: 20,
   region: 21,
   regionLength: 22,
+  regionEnd: 23,
   headerCount: 26,
   logStart: 27,
   logEnd: 28,

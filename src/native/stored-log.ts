@@ -99,15 +99,19 @@ export class NativeLog implements StoredLog {
     return this.#block[Slot.regionLength]!
   }
 
+  get lastRegionEnd(): number {
+    return this.#block[Slot.regionEnd]!
+  }
+
   async readCold(offset: number, maxBytes: number, limit: number, wholeFirstBatch: boolean): Promise<ColdRead> {
     this.#storeRead(offset, maxBytes, limit, wholeFirstBatch)
     let found: Float64Array
     try {
       found = await this.#raw.readColdLog()
     } catch {
-      return { status: StatusCode.closed, region: 0, length: 0 } // Its arguments were right, so it is closed.
+      return { status: StatusCode.closed, region: 0, length: 0, end: 0 } // Its arguments were right, so it is closed.
     }
-    return { status: found[0]!, region: found[2]!, length: found[3]! }
+    return { status: found[0]!, region: found[2]!, length: found[3]!, end: found[4]! }
   }
 
   async findTimestamp(timestamp: number, from: number, limit: number): Promise<TimestampPosition | undefined> {

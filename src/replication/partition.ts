@@ -28,6 +28,8 @@ export interface ReadOutcome {
   code: ErrorCode
   region: number
   length: number
+  /** No offset of the region lies at or above it: what a reader has to know of it ends there. */
+  end: number
   /** Not without waiting for the disk: `readCold` does. */
   wouldBlock: boolean
 }
@@ -297,7 +299,7 @@ export class Partition {
     if (fetchOffset >= limit) return nothingRead
     const { stored } = current
     const status = stored.read(fetchOffset, maxBytes, limit, wholeFirstBatch)
-    return readOutcome(status, stored.lastRegion, stored.lastRegionLength)
+    return readOutcome(status, stored.lastRegion, stored.lastRegionLength, stored.lastRegionEnd)
   }
 
   /** The same on a thread that may wait for the disk. The region is pinned whatever has become of the partition. */
@@ -310,9 +312,10 @@ export class Partition {
     const limit = this.readLimit(readCommitted)
     if (this.current === undefined) return refused(this.refusal(-1))
     if (fetchOffset >= limit) return nothingRead
-    const { status, region, length } = await this.current.stored.readCold(fetchOffset, maxBytes, limit, wholeFirstBatch)
+    const { stored } = this.current
+    const { status, region, length, end } = await stored.readCold(fetchOffset, maxBytes, limit, wholeFirstBatch)
     if (this.current === undefined && length === 0) return refused(this.refusal(-1))
-    return readOutcome(status, region, length)
+    return readOutcome(status, region, length, end)
   }
 
   /** Whether `fetchOffset` lies in a segment that is no longer written. */
@@ -335,13 +338,13 @@ export class Partition {
   }
 }
 
-const nothingRead: ReadOutcome = { code: ErrorCode.NONE, region: 0, length: 0, wouldBlock: false }
+const nothingRead: ReadOutcome = { code: ErrorCode.NONE, region: 0, length: 0, end: 0, wouldBlock: false }
 
-const refused = (code: ErrorCode): ReadOutcome => ({ code, region: 0, length: 0, wouldBlock: false })
+const refused = (code: ErrorCode): ReadOutcome => ({ code, region: 0, length: 0, end: 0, wouldBlock: false })
 
-function readOutcome(status: number, region: number, length: number): ReadOutcome {
-  if (status === StatusCode.ok) return { code: ErrorCode.NONE, region, length, wouldBlock: false }
-  if (status === StatusCode.wouldBlock) return { code: ErrorCode.NONE, region: 0, length: 0, wouldBlock: true }
+function readOutcome(status: number, region: number, length: number, end: number): ReadOutcome {
+  if (status === StatusCode.ok) return { code: ErrorCode.NONE, region, length, end, wouldBlock: false }
+  if (status === StatusCode.wouldBlock) return { code: ErrorCode.NONE, region: 0, length: 0, end: 0, wouldBlock: true }
   return refused(status === StatusCode.offsetOutOfRange ? ErrorCode.OFFSET_OUT_OF_RANGE : ErrorCode.KAFKA_STORAGE_ERROR)
 }
 /** Takes out the first waiters, as many as wait for no more than `endOffset`. */

@@ -218,6 +218,7 @@ export class MemoryLog implements StoredLog {
   }
   lastRegion = 0
   lastRegionLength = 0
+  lastRegionEnd = 0
   failed = false
   /** Whether a lookup of `offset` would have to wait for the disk. */
   cold: (content: LogContent, offset: number) => boolean = () => false
@@ -284,9 +285,10 @@ export class MemoryLog implements StoredLog {
 
   async readCold(offset: number, maxBytes: number, limit: number, wholeFirstBatch: boolean): Promise<ColdRead> {
     await this.storage.disk()
-    if (this.closed) return { status: StatusCode.closed, region: 0, length: 0 }
+    if (this.closed) return { status: StatusCode.closed, region: 0, length: 0, end: 0 }
     const status = this.coldStatus ?? this.readNow(offset, maxBytes, limit, wholeFirstBatch)
-    return { status, region: this.lastRegion, length: status === StatusCode.ok ? this.lastRegionLength : 0 }
+    const length = status === StatusCode.ok ? this.lastRegionLength : 0
+    return { status, region: this.lastRegion, length, end: this.lastRegionEnd }
   }
 
   async readBatch(offset: number, limit: number): Promise<Uint8Array> {
@@ -315,6 +317,7 @@ export class MemoryLog implements StoredLog {
     if (size === 0) return StatusCode.ok
     this.lastRegion = this.storage.hold(Buffer.concat(taken.map(batch => batch.bytes)))
     this.lastRegionLength = size
+    this.lastRegionEnd = taken[taken.length - 1]!.lastOffset + 1
     return StatusCode.ok
   }
 

@@ -87,6 +87,10 @@ class FileRegion {
   int descriptor() const;
   uint64_t position() const { return position_; }
   uint64_t length() const { return length_; }
+  // No batch of the region holds an offset at or above it; more than their last one's end where
+  // that would have to be looked for.
+  Offset end_offset() const { return end_offset_; }
+  void set_end_offset(Offset end_offset) { end_offset_ = end_offset; }
   // Copies up to `into.size()` bytes from `from` (relative to the region); for simulated disks and
   // in-process readers. Fewer only at the region's end or after a truncation: check Valid() before
   // believing the bytes.
@@ -104,6 +108,7 @@ class FileRegion {
   uint64_t generation_ = 0;
   uint64_t position_ = 0;
   uint64_t length_ = 0;
+  Offset end_offset_ = 0;
 };
 
 struct TimestampPosition {

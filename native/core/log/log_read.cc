@@ -51,8 +51,12 @@ Result<FileRegion> ReadSegments(SegmentList segments, Offset start, Offset end, 
     if (segment.file()->damaged()) return Status(Code::kCorrupt);
     Result<std::shared_ptr<File>> file = segment.Open(mode);
     if (!file.ok()) return file.status();
-    return FileRegion(segment.file(), std::move(*file), segment.generation(), position,
+    FileRegion region(segment.file(), std::move(*file), segment.generation(), position,
                       *boundary - position);
+    const bool one_batch = *boundary == position + first_bytes;
+    region.set_end_offset(
+        std::min(limit, one_batch ? (*found)->last_offset + 1 : segment.EndBefore(*boundary)));
+    return region;
   }
   return FileRegion();
 }

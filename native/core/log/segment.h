@@ -132,6 +132,9 @@ class Segment {
   // The last place at or below `limit` where a batch begins, looking from `from`, where one begins.
   Result<uint64_t> BoundaryBelow(uint64_t from, uint64_t limit, ReadMode mode = ReadMode::kWait);
   Result<TimestampOffset> MaxTimestamp();
+  // At or above every offset that lies before `position`, where a batch begins: that batch's own if
+  // it was lately looked up, else the segment's end.
+  Offset EndBefore(uint64_t position) const;
   // The segment as it is now, for lookups of another thread. It changes nothing on the disk: where
   // an index is wrong it makes one in memory.
   std::unique_ptr<Segment> View() const;

@@ -62,6 +62,13 @@ void Segment::Remember(Offset offset, uint64_t position) {
   next_boundary_ = (next_boundary_ + 1) % boundaries_.size();
 }
 
+Offset Segment::EndBefore(uint64_t position) const {
+  for (const Boundary& known : boundaries_) {
+    if (known.offset >= 0 && known.position == position) return known.offset;
+  }
+  return end_offset_;
+}
+
 Result<std::optional<BatchCursor>> Segment::Follow(const std::shared_ptr<File>& log, uint64_t end,
                                                    const OffsetEntry& entry, ReadMode mode) const {
   if (entry.position >= end) return std::optional<BatchCursor>();

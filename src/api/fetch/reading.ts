@@ -132,7 +132,7 @@ export class Reading {
     if (length === 0) return this.find(target, partition, region, length)
     if (!this.params.readCommitted) return this.hold(target, partition, outcome, nothingAborted)
     // Told behind the read: whatever of the region belongs to a transaction that was aborted is listed by now.
-    const aborted = partition.abortedTransactions(target.fetchOffset, partition.lastStable)
+    const aborted = partition.abortedTransactions(target.fetchOffset, outcome.end)
     return 'then' in aborted
       ? this.holdOnceKnown(target, partition, outcome, aborted)
       : this.hold(target, partition, outcome, aborted)
@@ -239,4 +239,4 @@ const codeFor = (code: ErrorCode, apiVersion: number): ErrorCode =>
     : code
 
 const nothingAborted: readonly AbortedTransaction[] = []
-const nothing: ReadOutcome = { code: ErrorCode.NONE, region: 0, length: 0, wouldBlock: false }
+const nothing: ReadOutcome = { code: ErrorCode.NONE, region: 0, length: 0, end: 0, wouldBlock: false }

@@ -203,6 +203,26 @@ test('the header of a marker tells how its transaction ended, and by which coord
   ])
 })
 
+test('a region says below which offset all of it lies', bounded, async t => {
+  const { log, storage } = await openOne(t)
+  const count = 600
+  for (let index = 0; index < count; index++) log.appendBytes(batchOf(['a', 'b'], now), 0, now)
+  const size = log.sizeBytes() / count
+  const endOf = (offset: number, maxBytes: number, limit: number) => {
+    assert.equal(log.read(offset, maxBytes, limit, true), 0)
+    if (log.lastRegionLength > 0) storage.releaseRegion(log.lastRegion)
+    return log.lastRegionEnd
+  }
+  assert.equal(endOf(0, 10 * size, 2 * count), 20)
+  assert.equal(endOf(1_001, 10 * size + 1, 2 * count), 1_020)
+  assert.equal(endOf(0, 1, 2 * count), 2, 'one batch, as it is the first')
+  assert.equal(endOf(0, 1 << 20, 2 * count), 2 * count)
+  assert.equal(endOf(0, 1 << 20, 700), 700)
+  const { region, end } = await log.readCold(4, 3 * size, 2 * count, true)
+  storage.releaseRegion(region)
+  assert.equal(end, 10)
+})
+
 test('timestamps are found by record', bounded, async t => {
   const { log } = await openOne(t)
   assert.equal(await log.findTimestamp(now, 0, 0), undefined)

@@ -114,7 +114,7 @@ test('a log whose segments change under a read is read again there', async () =>
   const readCold = log.readCold.bind(log)
   let changes = 3
   log.readCold = async (...read) =>
-    changes-- > 0 ? { status: StatusCode.wouldBlock, region: 0, length: 0 } : await readCold(...read)
+    changes-- > 0 ? { status: StatusCode.wouldBlock, region: 0, length: 0, end: 0 } : await readCold(...read)
   assert.deepEqual([...(await loaded(under))], [['a', 1]])
   assert.ok(under.logger.lines.every(({ level }) => level !== 'error'))
 })
@@ -127,7 +127,7 @@ test('nothing is missed, and nothing waited for, where compaction left nothing',
   log.content.batches = log.content.batches.filter(({ baseOffset }) => baseOffset < 5 || baseOffset === 20)
   const readCold = log.readCold.bind(log)
   log.readCold = async (from, ...read) =>
-    from > 4 && from < 20 ? { status: StatusCode.ok, region: 0, length: 0 } : await readCold(from, ...read)
+    from > 4 && from < 20 ? { status: StatusCode.ok, region: 0, length: 0, end: 0 } : await readCold(from, ...read)
   const limited = log.readCold
   log.readCold = async (from, bytes, end, whole) => await limited(from, bytes, from < 5 ? 5 : end, whole)
   assert.deepEqual([...(await loaded(under)).values()], [0, 1, 2, 3, 4, 20])
