@@ -261,11 +261,12 @@ napi_value AppendValues(napi_env env, napi_callback_info info) {
   return call.Answer(status);
 }
 
-// sealBatch: the open batch becomes one of the log's.
+// sealBatch: the open batch becomes one of the log's; whether a flush follows (1) or not (0).
 napi_value SealBatch(napi_env env, napi_callback_info info) {
   WriterCall call(env, CallOwner<Engine>(env, info));
   if (call.writer == nullptr) return call.Answer(Status(Code::kClosed));
-  const Status status = call.writer->Seal();
+  const bool for_flush = call.engine.block().numbers()[kArgument] != 0;
+  const Status status = for_flush ? call.writer->SealForFlush() : call.writer->Seal();
   call.NoteSealed();
   call.writer->TellReaders(false);
   return call.Answer(status);

@@ -101,7 +101,7 @@ struct Life {
   // What is written through mappings after a crash the next process does not find.
   bool Dead() const { return sim != nullptr && sim->crashed(); }
   void Flush() {
-    if (!opened.writer->Seal().ok()) return;
+    if (!opened.writer->SealForFlush().ok()) return;
     Result<DurablePoint> point = opened.log->Flush();
     if (point.ok()) durable = point->offset;
   }

@@ -78,7 +78,7 @@ export class FlushWaiters implements WriterListener {
 
   private flush(): void {
     try {
-      this.writer.seal()
+      this.writer.seal(true)
       this.flushing = this.writer.requestFlush()
       if (!this.flushing) this.settle(this.writer.durableOffset)
     } catch (error) {

@@ -105,6 +105,7 @@ export interface RawEngine {
   appendParts(bytes: Uint8Array): number
   /** Count; how many were appended replaces it. */
   appendValues(bytes: Uint8Array, lengths: Uint32Array): number
+  /** 1: a flush follows. */
   sealBatch(): number
   /** 1: segments came or went, or the start moved. */
   tellReaders(): number

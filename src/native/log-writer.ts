@@ -160,9 +160,10 @@ export class LogWriter {
     return first
   }
 
-  /** The open batch becomes one of the log's, and is flushed in time. */
-  seal(): void {
+  /** The open batch becomes one of the log's, and is flushed in time, or by the `requestFlush` that follows. */
+  seal(forFlush = false): void {
     this.block[Slot.log] = this.number
+    this.block[argument] = forFlush ? 1 : 0
     this.check('write to', this.raw.sealBatch())
   }
 

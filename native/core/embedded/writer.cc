@@ -14,6 +14,8 @@ namespace millrace {
 namespace {
 
 constexpr size_t kInlineOpenFiles = 64;
+// A flush of less than this is one of many; so much without one, and storing pays again.
+constexpr uint64_t kSmallFlushBytes = 256 << 10;
 
 Status MakeDirectories(Disk& disk, const std::string& directory) {
   Status status = disk.MakeDirectory(directory);
@@ -131,16 +133,22 @@ int64_t EmbeddedWriter::Now() const {
 Status EmbeddedWriter::Begin(size_t record_bytes, int64_t now_ms) {
   if (record_bytes > INT32_MAX - kBatchHeaderBytes) return Status(Code::kBatchLargerThanSegment);
   const uint64_t least = kBatchHeaderBytes + record_bytes;
-  const uint64_t wanted =
+  uint64_t wanted =
       std::max<uint64_t>(least, std::min(options_.seal_bytes, options_.log.segment_bytes));
-  Result<TailSpace> space = log_.ReserveTail(wanted, now_ms);
+  const bool writes = flushes_often_ && bytes_since_flush_ < kSmallFlushBytes;
+  const auto way = writes ? Log::TailWay::kWrite : Log::TailWay::kMemory;
+  Result<TailSpace> space = log_.ReserveTail(wanted, now_ms, way);
   // The last of the space, in small pieces.
-  if (space.status().code() == Code::kNoSpace && wanted > least)
-    space = log_.ReserveTail(least, now_ms);
+  if (space.status().code() == Code::kNoSpace && wanted > least) {
+    wanted = least;
+    space = log_.ReserveTail(wanted, now_ms, way);
+  }
   if (!space.ok()) return space.status();
   space_ = *space;
-  begin_ = space_.bytes.data();
-  next_ = begin_ + kBatchHeaderBytes;
+  if (writes && staging_.size() < wanted) staging_.resize(wanted);
+  begin_ = writes ? staging_.data() : space_.bytes.data();
+  end_ = begin_ + wanted;
+  published_ = next_ = begin_ + kBatchHeaderBytes;
   base_timestamp_ = now_ms;
   max_timestamp_ = -1;
   OpenBatch batch;
@@ -157,8 +165,7 @@ Status EmbeddedWriter::Begin(size_t record_bytes, int64_t now_ms) {
 Status EmbeddedWriter::Put(const RecordParts& record, int64_t timestamp) {
   RecordShape shape(record, timestamp - base_timestamp_, count_);
   size_t size = shape.size();
-  const bool fits =
-      count_ > 0 && size <= static_cast<size_t>(space_.bytes.data() + space_.bytes.size() - next_);
+  const bool fits = count_ > 0 && size <= static_cast<size_t>(end_ - next_);
   if (!fits) [[unlikely]] {
     if (Status status = Seal(); !status.ok()) return status;
     shape = RecordShape(record, 0, 0);
@@ -172,15 +179,30 @@ Status EmbeddedWriter::Put(const RecordParts& record, int64_t timestamp) {
 }
 
 Status EmbeddedWriter::Append(const RecordParts& record, std::optional<int64_t> timestamp) {
+  if (failed_) return Status(Code::kFailed);
   if (Status status = Put(record, timestamp.has_value() ? *timestamp : Now()); !status.ok())
     return status;
-  Publish();
+  return Publish();
+}
+
+Status EmbeddedWriter::Publish() {
+  if (space_.bytes.empty()) {
+    const auto fresh = std::span<const std::byte>(published_, next_);
+    const auto at = static_cast<uint64_t>(published_ - begin_);
+    if (Status status = log_.WriteTail(space_, at, fresh); !status.ok()) {
+      failed_ = true;
+      return status;
+    }
+    published_ = next_;
+  }
+  sidecar_->Publish(static_cast<uint32_t>(next_ - begin_), count_, max_timestamp_);
   return Status::Ok();
 }
 
 Status EmbeddedWriter::AppendValues(std::span<const std::byte> bytes,
                                     std::span<const uint32_t> lengths, size_t* appended) {
   *appended = 0;
+  if (failed_) return Status(Code::kFailed);
   const int64_t now = Now();
   Status status;
   for (const uint32_t length : lengths) {
@@ -191,18 +213,22 @@ Status EmbeddedWriter::AppendValues(std::span<const std::byte> bytes,
     ++*appended;
   }
   // A batch that was filled meanwhile is published by its seal.
-  if (count_ > 0) Publish();
-  return status;
+  if (count_ == 0) return status;
+  const Status published = Publish();
+  return status.ok() ? published : status;
 }
 
 // In this order, so that a kill finds the batch open, or open and in the log, or in the log.
 Status EmbeddedWriter::Seal() {
   if (count_ == 0) return Status::Ok();
-  const auto size = static_cast<size_t>(next_ - begin_);
-  const BatchHeader header = WriteBatchHeader(space_.bytes.first(size), space_base_,
-                                              base_timestamp_, max_timestamp_, count_);
-  if (Status status = log_.AppendInPlace(space_, header); !status.ok()) return status;
+  if (failed_) return Status(Code::kFailed);
+  const std::span<std::byte> batch(begin_, next_);
+  const size_t size = batch.size();
+  const BatchHeader header =
+      WriteBatchHeader(batch, space_base_, base_timestamp_, max_timestamp_, count_);
+  if (Status status = log_.AppendInPlace(space_, batch, header); !status.ok()) return status;
   sealed_bytes_ += size;
+  bytes_since_flush_ += size;
   space_base_ += count_;
   count_ = 0;
   OpenBatch none;
@@ -211,6 +237,12 @@ Status EmbeddedWriter::Seal() {
   none.position = static_cast<uint32_t>(space_.position + size);
   sidecar_->Begin(none);
   sidecar_->Publish(0, 0, -1);
+  return Status::Ok();
+}
+
+Status EmbeddedWriter::SealForFlush() {
+  if (Status status = Seal(); !status.ok()) return status;
+  flushes_often_ = std::exchange(bytes_since_flush_, 0) < kSmallFlushBytes;
   return Status::Ok();
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/base/unique_fd.h"
 #include "core/embedded/checkpoint.h"
@@ -57,6 +58,8 @@ class EmbeddedWriter {
                       size_t* appended);
   // The open batch becomes one of the log's, if there is one.
   Status Seal();
+  // The same, and a flush follows.
+  Status SealForFlush();
 
   Offset end_offset() const { return space_base_ + count_; }
   uint32_t open_records() const { return count_; }
@@ -86,9 +89,9 @@ class EmbeddedWriter {
   Status MakeSidecar();
   Status Begin(size_t record_bytes, int64_t now_ms);
   Status Put(const RecordParts& record, int64_t timestamp);
-  void Publish() {
-    sidecar_->Publish(static_cast<uint32_t>(next_ - begin_), count_, max_timestamp_);
-  }
+  // What was put is found again from here on. After a failure nothing more is appended: what lies
+  // behind the published end is not known.
+  Status Publish();
   int64_t Now() const;
 
   Disk& disk_;
@@ -100,8 +103,16 @@ class EmbeddedWriter {
   std::unique_ptr<Mapping> page_;
   std::optional<Sidecar> sidecar_;  // over page_
 
-  // The open batch: [begin_, next_) of space_, while count_ > 0.
+  // The open batch: [begin_, next_), while count_ > 0, in space_ or, where that is not in memory,
+  // in staging_, of which the bytes before published_ are in the file.
   TailSpace space_;
+  std::vector<std::byte> staging_;
+  std::byte* end_ = nullptr;  // of the space
+  std::byte* published_ = nullptr;
+  bool failed_ = false;
+  // Flushes come often, and with little: the next batches are written, not stored.
+  bool flushes_often_ = false;
+  uint64_t bytes_since_flush_ = 0;
   Offset space_base_;  // of the batch, or the log's end
   std::byte* begin_ = nullptr;
   std::byte* next_ = nullptr;

@@ -32,8 +32,8 @@ struct LogConfig {
 // Where the next batch of a mapped log goes: to be filled in place and then taken in by
 // AppendInPlace.
 struct TailSpace {
-  std::span<std::byte> bytes;
-  Offset base_offset = 0;  // what the batch has to begin with
+  std::span<std::byte> bytes;  // empty where the batch is to be written by WriteTail
+  Offset base_offset = 0;      // what the batch has to begin with
   Offset segment_base_offset = 0;
   uint64_t position = 0;  // of the batch within its segment
   bool rolled = false;    // a new segment was begun for it
@@ -177,12 +177,23 @@ class Log {
 
   // For logs with LogConfig::mapped. Space for a batch of at most `bytes`, writable until the log
   // is next asked for anything but reading and flushing. Nobody else looks at it.
-  virtual Result<TailSpace> ReserveTail(uint64_t /*bytes*/, int64_t /*now_ms*/) {
+  //
+  // With kWrite there is the same space on the disk, but none in memory. A page that is stored to
+  // after it went to the device costs the next sync a commit of the file system's journal, and one
+  // that is written by pwrite does not: it is the way for logs that are synced often.
+  enum class TailWay { kMemory, kWrite };
+  virtual Result<TailSpace> ReserveTail(uint64_t /*bytes*/, int64_t /*now_ms*/, TailWay /*way*/) {
     return Status(Code::kInvalidArgument);
   }
-  // The first `header.size_bytes` there are a whole batch with this header, stamped and with its
-  // checksum: as Append, but it is believed and not copied.
-  virtual Status AppendInPlace(const TailSpace& /*space*/, const BatchHeader& /*header*/) {
+  // Puts bytes of an unfinished batch where they will stay, `at` bytes behind its beginning.
+  virtual Status WriteTail(const TailSpace& /*space*/, uint64_t /*at*/,
+                           std::span<const std::byte> /*bytes*/) {
+    return Status(Code::kInvalidArgument);
+  }
+  // `batch` is whole, has this header and its checksum, and lies in the space, or (kWrite)
+  // anywhere: as Append, but it is believed.
+  virtual Status AppendInPlace(const TailSpace& /*space*/, std::span<const std::byte> /*batch*/,
+                               const BatchHeader& /*header*/) {
     return Status(Code::kInvalidArgument);
   }
 

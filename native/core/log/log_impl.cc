@@ -136,11 +136,11 @@ Status LogImpl::MakeRoom(uint64_t size, Offset last_offset, int64_t max_timestam
   }
   Status reserved = active().Reserve(size, config_);
   ListActive();
-  if (reserved.ok()) reserved = active().WriteAhead(size, dirty_.syncs());
+  if (reserved.ok() && !config_.mapped) reserved = active().WriteAhead(size, dirty_.syncs());
   return reserved.ok() ? reserved : Judge(reserved);
 }
 
-Result<TailSpace> LogImpl::ReserveTail(uint64_t bytes, int64_t now_ms) {
+Result<TailSpace> LogImpl::ReserveTail(uint64_t bytes, int64_t now_ms, TailWay way) {
   if (!config_.mapped) return Status(Code::kInvalidArgument);
   if (Status status = CheckUsable(); !status.ok()) return status;
   if (bytes > config_.segment_bytes) return Status(Code::kBatchLargerThanSegment);
@@ -153,21 +153,35 @@ Result<TailSpace> LogImpl::ReserveTail(uint64_t bytes, int64_t now_ms) {
     return Status(Code::kOffsetOutOfRange);
   const Status room = MakeRoom(bytes, last_offset, now_ms, now_ms, &space.rolled);
   if (!room.ok()) return room;
-  active().AdvanceTail(services_);
-  space.bytes = active().Tail(bytes);
+  if (way == TailWay::kMemory) {
+    active().AdvanceTail(services_);
+    space.bytes = active().Tail(bytes);
+  } else if (Status ahead = active().WriteAhead(bytes, dirty_.syncs()); !ahead.ok()) {
+    return Judge(ahead);
+  }
   space.segment_base_offset = active().base_offset();
   space.position = active().length();
   return space;
 }
 
-Status LogImpl::AppendInPlace(const TailSpace& space, const BatchHeader& header) {
+bool LogImpl::AtEnd(const TailSpace& space) const {
+  return space.segment_base_offset == active().base_offset() &&
+         space.position == active().length() && space.base_offset == dirty_.end();
+}
+
+Status LogImpl::WriteTail(const TailSpace& space, uint64_t at, std::span<const std::byte> bytes) {
   if (Status status = CheckUsable(); !status.ok()) return status;
-  const auto size = static_cast<uint64_t>(header.size_bytes);
-  const bool there = space.segment_base_offset == active().base_offset() &&
-                     space.position == active().length() && space.base_offset == dirty_.end() &&
-                     header.base_offset == space.base_offset && size <= space.bytes.size();
-  if (!there) return Status(Code::kInvalidArgument);
-  const Status appended = active().Append(space.bytes.first(size), header, config_);
+  if (!AtEnd(space)) return Status(Code::kInvalidArgument);
+  return Judge(active().WriteBehind(at, bytes));
+}
+
+Status LogImpl::AppendInPlace(const TailSpace& space, std::span<const std::byte> batch,
+                              const BatchHeader& header) {
+  if (Status status = CheckUsable(); !status.ok()) return status;
+  if (!AtEnd(space) || header.base_offset != space.base_offset)
+    return Status(Code::kInvalidArgument);
+  const auto copy = space.bytes.empty() ? Segment::Copy::kByWrite : Segment::Copy::kToMemory;
+  const Status appended = active().Append(batch, header, config_, copy);
   if (!appended.ok()) return Judge(appended);
   dirty_.SetEnd(active().end_offset());
   PrepareNext();

@@ -33,8 +33,10 @@ class LogImpl final : public Log {
                 Appended* appended) override;
   Status Validate(std::span<const std::byte> batch, const AppendOptions& options,
                   Appended* verdict) const override;
-  Result<TailSpace> ReserveTail(uint64_t bytes, int64_t now_ms) override;
-  Status AppendInPlace(const TailSpace& space, const BatchHeader& header) override;
+  Result<TailSpace> ReserveTail(uint64_t bytes, int64_t now_ms, TailWay way) override;
+  Status WriteTail(const TailSpace& space, uint64_t at, std::span<const std::byte> bytes) override;
+  Status AppendInPlace(const TailSpace& space, std::span<const std::byte> batch,
+                       const BatchHeader& header) override;
   Status Roll() override;
   Result<std::shared_ptr<Replacement>> BeginReplacement(std::span<const Offset> bases) override;
   Status FinishReplacement(Replacement& replacement) override;
@@ -87,6 +89,8 @@ class LogImpl final : public Log {
   // Room for a batch of these facts at the log's end, in a new segment where one is due.
   Status MakeRoom(uint64_t size, Offset last_offset, int64_t max_timestamp, int64_t now_ms,
                   bool* rolled);
+  // The space is still the log's end.
+  bool AtEnd(const TailSpace& space) const;
   Result<std::shared_ptr<File>> NextFile(const std::string& path, uint64_t* allocated);
   void ListActive();
   void PrepareNext();

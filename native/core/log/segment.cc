@@ -200,7 +200,7 @@ Status Segment::Grow(uint64_t end, const LogConfig& config) {
 
 Status Segment::WriteAhead(uint64_t size, uint64_t syncs) {
   const uint64_t end = length_ + size;
-  if (tail_ != nullptr || end <= ahead_until_) return Status::Ok();
+  if (end <= ahead_until_) return Status::Ok();
   const bool often = syncs - std::exchange(syncs_by_then_, syncs) >= kSyncsPerAhead;
   ahead_until_ = std::min(RoundUpToBlocks(end + kAheadBytes), allocated_);
   if (!often || size >= kAheadBytes) return Status::Ok();
@@ -217,10 +217,10 @@ Status Segment::WriteAhead(uint64_t size, uint64_t syncs) {
 }
 
 Status Segment::Append(std::span<const std::byte> batch, const BatchHeader& header,
-                       const LogConfig& config) {
+                       const LogConfig& config, Copy copy) {
   assert(open_ != nullptr && length_ + batch.size() <= allocated_ && progress_.has_value());
   assert(header.base_offset >= end_offset_);
-  if (tail_ != nullptr) {
+  if (tail_ != nullptr && copy == Copy::kToMemory) {
     std::byte* const to = tail_->at(length_);
     if (to != batch.data()) std::memcpy(to, batch.data(), batch.size());
     // Copied first, then looked: a page that was lost reads as zeros and keeps nothing.

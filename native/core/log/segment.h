@@ -80,8 +80,13 @@ class Segment {
   Status WriteAhead(uint64_t size, uint64_t syncs);
   // Writes one stamped batch within what was reserved. On failure nothing has moved, unless
   // `damaged` says that the file could not be put back either.
+  enum class Copy { kToMemory, kByWrite };  // where the segment is mapped
   Status Append(std::span<const std::byte> batch, const BatchHeader& header,
-                const LogConfig& config);
+                const LogConfig& config, Copy copy = Copy::kToMemory);
+  // Writes bytes behind the end, within what was reserved: parts of a batch that is to come.
+  Status WriteBehind(uint64_t at, std::span<const std::byte> bytes) {
+    return open_->WriteAt(length_ + at, bytes);
+  }
   bool damaged() const { return damaged_; }
   // After a Reserve by LogConfig::mapped: the space for the next batch, in memory. Append takes a
   // batch that lies there for copied.
