@@ -98,7 +98,49 @@ export function mergeReports(reports) {
   return [...clients.values()]
 }
 
-export function compatibilityPage(clients) {
+const transactionColumns = {
+  'all or nothing': 'all-or-nothing',
+  fencing: 'fencing',
+  timeout: 'timeout',
+  'offsets in them': 'offsets',
+  reads: 'reads',
+  'killed loops': 'loop',
+}
+
+function transactionRows(client) {
+  const tried = subjects(client, 'transaction')
+  const versions = [...new Set(tried.map(({ subject }) => subject.split(' ')[0]))]
+  return versions.map(version => [
+    titleOf(client),
+    version,
+    ...Object.values(transactionColumns).map(what =>
+      mark(tried.filter(({ subject }) => subject === `${version} ${what}`)),
+    ),
+  ])
+}
+
+/** Its suite runs apart from those behind the rest of the page. */
+export function transactionsSection(clients) {
+  return `## Transactions
+
+v2 is that of KIP-890, in which a Produce adds its partitions and each transaction has an epoch of its own; v1 is the way
+before it. Each client commits and aborts over three partitions; a second producer of its id ends the first; what it leaves
+open is aborted in time; offsets become the group's with the commit. Each reads what all of them sent side by side: what is
+committed, in order, and with \`read_uncommitted\` all of it. Loops that consume, process and produce are killed in the middle of
+their work, and so is the broker: each effect is there once. A dash: not tried, or the client has no such call.
+
+${table(['client', 'version', ...Object.keys(transactionColumns)], clients.flatMap(transactionRows))}
+
+kcat reads both ways, too. Kafka Streams counts words with \`exactly_once_v2\`: every count is seen once, in turn, though each of
+its two processes is killed, and the broker.
+
+`
+}
+
+/** That section, as `page` has it. */
+export const sectionIn = page => /^## Transactions\n[\s\S]*?(?=^## )/m.exec(page)?.[0] ?? ''
+
+export function compatibilityPage(clients, transactions) {
   const kinds = [
     '',
     '.earliest',
@@ -151,10 +193,9 @@ ${table(['client', 'classic', 'consumer', 'result'], inGroups.map(groupRow))}
 
 Java's clients also move a live group from one protocol to the other and back, member by member.
 
-## Not tried yet
+${transactions}## Not tried yet
 
 - Groups of ${notInGroups.join('; ')}. @platformatic/kafka is read by its \`Consumer.fetch\`, which needs no group.
-- Transactions, which this broker does not coordinate yet.
 
 Beside this table, suites of their own look further into kcat (100 MB of text there and back), kafkajs, the Java clients,
 confluent-kafka (a restart in mid-produce), Kafka's command line tools, franz-go's own tests and Kafka's

@@ -299,7 +299,7 @@ test('loops are killed in the middle of their work, and so is the broker', { tim
     await broker.kill9()
     await broker.startAgain()
   }
-  await eachLoop('after the broker was killed', loop => loop.until('all'))
+  await eachLoop('after the broker was killed', loop => loop.afterBrokerKill())
   await eachLoop('the third helping', async loop => {
     await loop.give()
     await loop.until('half')

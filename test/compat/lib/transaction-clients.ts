@@ -20,6 +20,8 @@ export interface TransactionWay {
   readonly sendsOffsets: boolean
   /** How many of its loops share a group. One, where only the transactional id keeps an old one from committing. */
   readonly loops: number
+  /** It waits for ever, whatever its time limit, where its broker is killed while it commits offsets: with Kafka, too. */
+  readonly hangsWithBroker?: true
   install(): Promise<DriverCommand>
 }
 
@@ -46,7 +48,7 @@ export const transactionWays: readonly TransactionWay[] = [
     ...{ version: 1, protocol: 'classic', sendsOffsets: false, loops: 2 },
   }),
   way('confluent-python', () => installPythonDriver('confluent_transactions', 'requirements'), {
-    ...{ version: 1, protocol: 'consumer', sendsOffsets: true, loops: 2 },
+    ...{ version: 1, protocol: 'consumer', sendsOffsets: true, loops: 2, hangsWithBroker: true },
   }),
   way('kafkajs', () => installNodeDriver('kafkajs-transactions', 'kafkajs'), {
     ...{ version: 1, protocol: 'classic', sendsOffsets: true, loops: 1 },

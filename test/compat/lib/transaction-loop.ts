@@ -66,6 +66,12 @@ export class TransactionLoop {
     this.start(index % this.running.length)
   }
 
+  /** What the kill of their broker leaves of them is started again, where they need that. */
+  async afterBrokerKill(): Promise<void> {
+    if (this.driver.way.hangsWithBroker) for (const index of this.running.keys()) await this.killOne(index)
+    await this.until('all')
+  }
+
   async end(): Promise<void> {
     await Promise.all(this.running.map(process => process.kill9()))
   }
