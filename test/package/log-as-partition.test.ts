@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import { silentLogger } from '../../src/base/logger.ts'
+import { Broker, Log } from '../../src/index.ts'
+import { dumpLogs } from '../compat/lib/dump-log.ts'
+import { partitionDirs } from '../compat/lib/logdir.ts'
+
+const records = 2_000
+const logger = silentLogger
+
+function directoryOf(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-partition-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+/** A log of several segments, with keys, headers and times of their own, closed. */
+async function writeLog(directory: string): Promise<void> {
+  const log = await Log.open(directory, { segmentBytes: 64 << 10 })
+  try {
+    for (let at = 0; at < records; at += 2) {
+      log.append({
+        key: `key ${at}`,
+        value: `value ${at} ${'x'.repeat(100)}`,
+        headers: { at: `${at}` },
+        timestamp: at + 1,
+      })
+      log.append(`value ${at + 1}`)
+    }
+  } finally {
+    await log.close()
+  }
+}
+
+describe('a directory that a Log wrote', { timeout: 300_000 }, () => {
+  it("is read by Kafka's dump tool without a complaint", async t => {
+    const directory = join(directoryOf(t), 'log-0')
+    await writeLog(directory)
+    const partitions = await partitionDirs(directory)
+    assert.ok(partitions[0]!.files.length > 6, 'it has several segments')
+    const dump = await dumpLogs(partitions)
+    assert.deepEqual(dump.complaints, [])
+    assert.equal(
+      [...dump.records.values()].reduce((sum, count) => sum + count, 0),
+      records,
+    )
+  })
+
+  it('is a partition of a topic to a broker, which goes on with it', async t => {
+    const directory = directoryOf(t)
+    const dataDir = join(directory, 'data')
+    await writeLog(join(directory, 'log'))
+    {
+      await using broker = await Broker.start({ dataDir, logger })
+      await broker.createTopic('adopted')
+    }
+    const partition = join(dataDir, 'adopted-0')
+    cpSync(join(directory, 'log'), partition, { recursive: true, filter: path => basename(path) !== '.lock' })
+    await using broker = await Broker.start({ dataDir, logger })
+    assert.deepEqual(broker.offsets('adopted'), { start: 0, end: records, lastStable: records })
+    let read = 0
+    for await (const { offset, key, value, timestamp, headers } of broker.read('adopted')) {
+      assert.equal(offset, read)
+      assert.ok(String(value).startsWith(`value ${read}`))
+      if (read % 2 === 0) {
+        assert.equal(String(key), `key ${read}`)
+        assert.equal(timestamp, read + 1)
+        assert.equal(String(headers[0]!.value), `${read}`)
+      }
+      read++
+    }
+    assert.equal(read, records)
+    assert.equal(await broker.append('adopted', 'of the broker'), records)
+  })
+
+  it('may be a partition that a broker wrote before, and will again', async t => {
+    const dataDir = directoryOf(t)
+    {
+      await using broker = await Broker.start({ dataDir, logger })
+      await broker.append('shared', 'of the broker')
+    }
+    {
+      await using log = await Log.open(join(dataDir, 'shared-0'))
+      assert.equal(log.append('of the log'), 1)
+      assert.equal(log.appendBatch(['a', 'b']), 2)
+    }
+    await using broker = await Broker.start({ dataDir, logger })
+    const values: string[] = []
+    for await (const { value } of broker.read('shared')) values.push(String(value))
+    assert.deepEqual(values, ['of the broker', 'of the log', 'a', 'b'])
+    assert.equal(await broker.append('shared', 'of the broker again'), 4)
+  })
+})
