@@ -78,5 +78,9 @@ export async function makePackage(wanted = architectures) {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const asked = process.argv.length > 2 ? process.argv.slice(2) : undefined
+  if (asked?.[0] === '--from-the-tree') {
+    say('The package is made by `npm run package`, with its binaries in it: publish that file.')
+    process.exit(1)
+  }
   process.exitCode = (await makePackage(asked)) === undefined ? 1 : 0
 }
