@@ -31,6 +31,7 @@ const suites = [
   { name: 'confluent', file: 'test/compat/confluent.suite.ts', limitMs: 180_000 },
   { name: 'admin-surface', file: 'test/compat/admin-surface.suite.ts', limitMs: 120_000 },
   { name: 'tools', file: 'test/compat/tools.suite.ts', limitMs: 120_000 },
+  { name: 'transaction-tools', file: 'test/compat/transaction-tools.suite.ts', limitMs: 120_000 },
   { name: 'dump-log', file: 'test/compat/dump-log.suite.ts', limitMs: 180_000 },
   { name: 'kill-producers', file: 'test/crash/kill-producers.suite.ts', limitMs: 180_000 },
   { name: 'kill-cleaner', file: 'test/crash/kill-cleaner.suite.ts', limitMs: 180_000 },

@@ -253,7 +253,9 @@ const expectedOfAll = (isolation: Isolation): string[][] =>
       .map(({ value }) => value),
   )
 
-for (const client of clients)
+// kafkajs reads wrongly by the order in which Kafka lists aborted transactions: README.md.
+const readers = clients.filter(({ way }) => broker.kind !== 'kafka' || way.kind.id !== 'kafkajs')
+for (const client of readers)
   tried(client, 'reads', 'it reads what all of them committed, or what all of them sent', timeout, async () => {
     for (const isolation of isolations) {
       const expected = expectedOfAll(isolation)
