@@ -13,6 +13,7 @@
 #include "core/embedded/lent_range.h"
 #include "core/embedded/read_lock.h"
 #include "core/embedded/read_segment.h"
+#include "core/embedded/read_sidecar.h"
 #include "core/log/segment_names.h"
 #include "test/support/batch_builder.h"
 #include "test/support/temporary_directory.h"
@@ -239,6 +240,83 @@ TEST_CASE("a listing names a cleaned segment in the place of those it has replac
   CHECK((*listed)[2].swapped_last == -1);
   CHECK(ReadSegment::Open(directory.path(), 10, 20, 0).ok());
   CHECK(ListSegments(directory / "none").status().code() == Code::kNotFound);
+}
+
+// The page of a writer that has the log in `directory` open.
+struct WriterPage {
+  explicit WriterPage(const TemporaryDirectory& directory, const BootId& boot_id = CurrentBootId())
+      : file(Write(directory / std::string(kSidecarName), Bytes(kSidecarBytes))),
+        mapping(std::move(*file->Map(kSidecarBytes, true))),
+        page(mapping->data()) {
+    page.Format(boot_id);
+  }
+  std::shared_ptr<File> file;
+  std::unique_ptr<Mapping> mapping;
+  Sidecar page;
+};
+
+TEST_CASE("a reader of the sidecar sees whole headers, each at least as new as the one before") {
+  TemporaryDirectory directory;
+  CHECK(ReadSidecar::Open(directory.path()).status().code() == Code::kNotFound);
+  WriterPage writer(directory);
+  auto opened = ReadSidecar::Open(directory.path());
+  REQUIRE(opened.ok());
+  SidecarFacts facts;
+  CHECK(!(*opened)->Load(&facts).has_value());
+  OpenBatch batch;
+  batch.segment_base_offset = 5;
+  batch.base_offset = 7;
+  writer.page.Begin(batch);
+  writer.page.Publish(100, 1, 1000);
+  std::atomic<bool> stop{false};
+  std::thread appender([&] {
+    for (uint32_t records = 2; !stop.load(); ++records)
+      writer.page.Publish(records * 100, records, 1000 + records);
+  });
+  Offset last = 0;
+  for (int look = 0; look < 20'000; ++look) {
+    const std::optional<OpenBatch> seen = (*opened)->Load(&facts);
+    REQUIRE(seen.has_value());
+    REQUIRE(seen->segment_base_offset == 5);
+    REQUIRE(seen->bytes == seen->record_count * 100);
+    REQUIRE(seen->end_offset() >= last);
+    last = seen->end_offset();
+  }
+  stop.store(true);
+  appender.join();
+  CHECK((*opened)->Current());
+}
+
+TEST_CASE("a sidecar that says nothing any more is told from one that does") {
+  TemporaryDirectory directory;
+  SidecarFacts facts;
+  {
+    WriterPage writer(directory, BootId{});
+    CHECK(ReadSidecar::Open(directory.path()).status().code() == Code::kNotFound);
+    writer.page.Format(CurrentBootId());
+    const auto opened = ReadSidecar::Open(directory.path());
+    REQUIRE(opened.ok());
+    facts.state = SidecarState::kClosed;
+    writer.page.StoreFacts(facts);
+    CHECK(!(*opened)->Current());
+    CHECK(ReadSidecar::Open(directory.path()).status().code() == Code::kNotFound);
+  }
+  WriterPage writer(directory);
+  writer.page.Begin(OpenBatch());
+  writer.page.Publish(0, 0, -1);
+  const auto removed = ReadSidecar::Open(directory.path());
+  REQUIRE(removed.ok());
+  REQUIRE(PosixDisk().Unlink(directory / std::string(kSidecarName)).ok());
+  CHECK(!(*removed)->Current());
+  WriterPage next(directory);
+  next.page.Begin(OpenBatch());
+  next.page.Publish(0, 0, -1);
+  const auto cut = ReadSidecar::Open(directory.path());
+  REQUIRE(cut.ok());
+  CHECK((*cut)->Load(&facts).has_value());
+  REQUIRE(next.file->Truncate(0).ok());
+  CHECK(!(*cut)->Load(&facts).has_value());
+  CHECK(!(*cut)->Current());
 }
 
 }  // namespace

@@ -25,6 +25,11 @@ bool CoverByZeros(void* data, size_t bytes) {
   return ::mmap(data, bytes, PROT_READ | PROT_WRITE, kZeros | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 
+struct Guarded {
+  std::byte* data;
+  GuardedRange* guard;  // is never destroyed
+};
+
 // Addresses that nobody was lent anew, covered by zeros. Any thread.
 class Addresses {
  public:
@@ -34,33 +39,34 @@ class Addresses {
     return *addresses;
   }
 
-  Result<std::byte*> Take(size_t bytes) {
+  Result<Guarded> Take(size_t bytes) {
     {
       std::lock_guard lock(mutex_);
-      std::deque<std::byte*>& free = FreeOf(bytes);
+      std::deque<Guarded>& free = FreeOf(bytes);
       if (!free.empty()) {
-        std::byte* const data = free.front();
+        const Guarded taken = free.front();
         free.pop_front();
-        return data;
+        return taken;
       }
     }
     void* const data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, kZeros, -1, 0);
     if (data == MAP_FAILED) return Status::FromErrno(errno);
-    return static_cast<std::byte*>(data);
+    return Guarded{static_cast<std::byte*>(data),
+                   std::make_unique<GuardedRange>(data, bytes, true).release()};
   }
 
-  void Return(std::byte* data, size_t bytes) {
+  void Return(Guarded range, size_t bytes) {
     std::lock_guard lock(mutex_);
-    FreeOf(bytes).push_back(data);
+    FreeOf(bytes).push_back(range);
   }
 
  private:
-  std::deque<std::byte*>& FreeOf(size_t bytes) {
+  std::deque<Guarded>& FreeOf(size_t bytes) {
     return free_[static_cast<size_t>(std::countr_zero(bytes))];
   }
 
   std::mutex mutex_;
-  std::array<std::deque<std::byte*>, 64> free_;  // guarded by mutex_; by the logarithm of the size
+  std::array<std::deque<Guarded>, 64> free_;  // guarded by mutex_; by the logarithm of the size
 };
 
 Status MapOver(std::byte* data, size_t length, int descriptor) {
@@ -74,34 +80,27 @@ Status MapOver(std::byte* data, size_t length, int descriptor) {
 Result<LentRange> LentRange::Map(int descriptor, size_t length) {
   if (length > (size_t{1} << 46)) return Status(Code::kInvalidArgument);
   const size_t reserved = std::bit_ceil(std::max(length, kSmallestRange));
-  Result<std::byte*> data = Addresses::Instance().Take(reserved);
-  if (!data.ok()) return data.status();
-  // Guarded before a page of the file can be touched: whoever kept an address may do so at once.
-  LentRange range(*data, length, reserved);
-  if (Status status = MapOver(*data, length, descriptor); !status.ok()) return status;
+  const Result<Guarded> taken = Addresses::Instance().Take(reserved);
+  if (!taken.ok()) return taken.status();
+  LentRange range(taken->data, taken->guard, length, reserved);
+  if (Status status = range.MapAnew(descriptor); !status.ok()) return status;
   return range;
 }
 
-LentRange::LentRange(std::byte* data, size_t length, size_t reserved)
-    : data_(data),
-      length_(length),
-      reserved_(reserved),
-      guard_(std::make_unique<GuardedRange>(data, length, true).release()) {}
-
 LentRange::LentRange(LentRange&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)),
+      guard_(other.guard_),
       length_(other.length_),
-      reserved_(other.reserved_),
-      guard_(std::exchange(other.guard_, nullptr)) {}
+      reserved_(other.reserved_) {}
 
 LentRange::~LentRange() {
   if (data_ == nullptr) return;
-  // Without memory for the kernel's own list of mappings the file stays where it is, and guarded.
-  if (!CoverByZeros(data_, reserved_)) return;
-  delete guard_;
-  Addresses::Instance().Return(data_, reserved_);
+  // Without memory for the kernel's own list of mappings the file stays where it is.
+  if (CoverByZeros(data_, reserved_)) Addresses::Instance().Return({data_, guard_}, reserved_);
 }
 
+// An access that failed before may be mended behind the file's back: that page then counts as lost
+// until the range is mapped anew again.
 Status LentRange::MapAnew(int descriptor) {
   guard_->Rearm();
   return MapOver(data_, length_, descriptor);

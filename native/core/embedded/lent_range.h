@@ -38,12 +38,15 @@ class LentRange {
   Status MapAnew(int descriptor);
 
  private:
-  LentRange(std::byte* data, size_t length, size_t reserved);
+  LentRange(std::byte* data, GuardedRange* guard, size_t length, size_t reserved)
+      : data_(data), guard_(guard), length_(length), reserved_(reserved) {}
 
   std::byte* data_;  // null: moved from
+  // Of the addresses, and for ever like them: a thread whose access has failed already may come to
+  // the handler after the file has gone.
+  GuardedRange* guard_;
   size_t length_;
-  size_t reserved_;      // a power of two
-  GuardedRange* guard_;  // owned; kept for ever where the file cannot be replaced by zeros
+  size_t reserved_;  // a power of two
 };
 
 }  // namespace millrace
