@@ -2,4 +2,4 @@
 import { runBench } from './lib/bench.ts'
 import { transactions } from './questions/transactions.ts'
 
-await runBench('transactions', [transactions], { runs: 3, seconds: 10 })
+await runBench('transactions', [transactions], { runs: 3, seconds: 15 })

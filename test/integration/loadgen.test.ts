@@ -210,6 +210,22 @@ describe('the load generator', { timeout: 240_000 }, () => {
     await assert.rejects(evictFiles(join(folder, 'absent')), /cannot read/)
   })
 
+  for (const version of [1, 2])
+    it(`counts the transactions of version ${version} whose records can be read`, async () => {
+      const load = await runLoad('transactions', {
+        ...{ target: broker.bootstrap, topic: `transactions-v${version}`, 'transaction-version': version },
+        ...{ connections: 2, partitions: 4, 'partitions-per-request': 2, records: 4, duration: 0.2 },
+      })
+      assert.ok(load.requests > 0)
+      assert.equal(load.records, load.requests * 4)
+      assert.equal(load.ackMicros?.count, load.requests)
+      const [commit, whole] = [load.ackMicros, load.transactionMicros]
+      assert.ok(
+        commit !== undefined && whole !== undefined && commit.mean < whole.mean,
+        'a commit is part of the whole',
+      )
+    })
+
   it('ends with the reason when the broker goes away or refuses', async test => {
     const target = await listen(test, socket => socket.destroy())
     await assert.rejects(runLoad('produce', { target, raw: true }), /closed a connection/)
