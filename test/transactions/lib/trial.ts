@@ -10,6 +10,8 @@ import { writer } from './writer.ts'
 
 /** Once faults are over every producer ends its transaction within its timeout and this. */
 const patienceMs = 15_000
+/** No request is held up for longer on its way. */
+const quietMs = 2_000
 
 export interface TrialOptions {
   readonly topic: string
@@ -101,7 +103,8 @@ async function run(
   faultsOver()
   const ended = await Promise.race([written.then(() => true), direct.pause(timeoutMs + patienceMs).then(() => false)])
   if (!ended) history.violation('producers come to no end')
-  // What was left open is aborted in time, or the watch tells.
+  // What is late comes now, if ever; and what is left open is aborted in time, or the watch tells.
+  await direct.pause(quietMs)
   const settleMs = direct.nowMs() + timeoutMs + 5_000
   do await direct.pause(100)
   while (!watch.settled && direct.nowMs() < settleMs)
@@ -112,13 +115,13 @@ async function run(
   ])
   if (!movedAll) history.violation('those who consume and produce come to no end')
   ending.end()
+  reading = false
+  await Promise.all([read, watching])
   const all = await readAll(direct, history, options, topic, false)
   const committed = await readAll(direct, history, options, topic, true)
   for (const to of moving.topics)
     for (const problem of checkMoved(committed, await readAll(direct, history, options, to, true), moved))
       history.violation(`${to}: ${problem}`)
-  reading = false
-  await Promise.all([read, watching])
   const readings = readers.flatMap(reader => reader.readings())
   const problems = check(history, { committed, all }, readings)
   const count = (outcome: string) => history.transactions.filter(each => each.outcome === outcome).length
