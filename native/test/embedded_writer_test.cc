@@ -401,7 +401,7 @@ TEST_CASE("readers of a sidecar meet whole headers only, in order") {
       seen = batch->sequence;
     }
   });
-  for (uint64_t sequence = 2; sequence < 20'000; ++sequence) {
+  for (uint64_t sequence = 2; sequence < 200'000; ++sequence) {
     if (sequence % 100 == 0) {
       OpenBatch batch;
       batch.base_offset = static_cast<Offset>(sequence / 100);

@@ -96,14 +96,19 @@ BootId Sidecar::boot_id() const {
   return id;
 }
 
-// The newer of two whole headers. Where only one is whole, the other may be about to become the
-// newest: the one at hand was the truth when the look began.
+// The newer of two whole headers. Where only one is whole, the other is about to become the newest,
+// and the one at hand was the truth when the look began. But an even one may have been overtaken
+// twice between the two loads, and older than what an earlier look found: then it has changed.
 std::optional<OpenBatch> Sidecar::Load() const {
   for (int look = 0; look < kLooks; ++look) {
     const std::optional<OpenBatch> even = LoadSlot(page_, 0);
     const std::optional<OpenBatch> odd = LoadSlot(page_, 1);
     if (even.has_value() && odd.has_value()) return even->sequence > odd->sequence ? even : odd;
-    if (even.has_value()) return even;
+    if (even.has_value()) {
+      const std::optional<OpenBatch> still = LoadSlot(page_, 0);
+      if (still.has_value() && still->sequence == even->sequence) return even;
+      continue;
+    }
     if (odd.has_value()) return odd;
   }
   return std::nullopt;
