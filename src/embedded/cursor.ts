@@ -31,11 +31,11 @@ export class LogCursor {
   /** Where key and value begin in `bytes`. */
   keyPosition = 0
   valuePosition = 0
-  /** What the positions are in: the mapped segment, or the unfolded records of a compressed batch. */
-  bytes: Uint8Array = noBytes
   /** Whether what is lent may outlive the next call: not where all of it is copied at once. */
   lends = true
   private readonly log: ReadableLog
+  /** The mapped segment, or the unfolded records of a compressed batch. */
+  private memory: Uint8Array = noBytes
   private segment: ReadSegment | undefined
   /** The next record in `bytes`, and those of the batch that follow it, itself included. */
   private nextAt = 0
@@ -97,20 +97,32 @@ export class LogCursor {
 
   /** A view; null where there is none. */
   get key(): Buffer | null {
-    return this.keyLength < 0 ? null : this.view(this.keyPosition, this.keyLength)
+    if (this.keyLength < 0) return null
+    this.keep()
+    return this.view(this.keyPosition, this.keyLength)
   }
 
   get value(): Buffer | null {
-    return this.valueLength < 0 ? null : this.view(this.valuePosition, this.valueLength)
+    if (this.valueLength < 0) return null
+    this.keep()
+    return this.view(this.valuePosition, this.valueLength)
+  }
+
+  /** What the positions are in: a view like `value`, of more than the record. */
+  get bytes(): Uint8Array {
+    this.keep()
+    return this.memory
   }
 
   get hasHeaders(): boolean {
-    return this.bytes[this.headersAt] !== 0
+    this.keep()
+    return this.memory[this.headersAt] !== 0
   }
 
   /** The values are views. */
   get headers(): RecordHeader[] {
-    const { bytes } = this
+    this.keep()
+    const { memory: bytes } = this
     const headers: RecordHeader[] = []
     if (this.offset < 0) return headers
     const cursor = { at: this.headersAt }
@@ -128,7 +140,7 @@ export class LogCursor {
 
   /** Throws where what was read of the current record may have been lost meanwhile. */
   recheck(): void {
-    const { segment, bytes, log } = this
+    const { segment, memory: bytes, log } = this
     if (log.lost[0] === this.seenLost) return
     this.seenLost = log.lost[0]!
     if (segment === undefined || segment.retired) return
@@ -138,15 +150,24 @@ export class LogCursor {
   }
 
   private view(position: number, length: number): Buffer {
-    const { segment, bytes } = this
-    if (bytes.length === 0) throw this.problem()
-    if (segment !== undefined && this.lends) segment.lent = true
-    return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset + position, length)
+    const { memory } = this
+    return Buffer.from(memory.buffer as ArrayBuffer, memory.byteOffset + position, length)
+  }
+
+  /** Before memory is lent: from here on it stays. It may have gone since `next`, while others read elsewhere. */
+  private keep(): void {
+    const { offset } = this
+    if (offset < 0) return
+    if (this.memory.length === 0) {
+      this.seek(offset)
+      if (!this.next() || this.offset !== offset) throw this.log.outOfRange(offset)
+    }
+    if (this.segment !== undefined && this.lends) this.segment.lent = true
   }
 
   /** Takes the record at `nextAt` apart. */
   private decode(): void {
-    const { bytes } = this
+    const { memory: bytes } = this
     let at = this.nextAt
     this.recordAt = at
     let byte = bytes[at++]!
@@ -212,7 +233,7 @@ export class LogCursor {
   private varint(at: number): number {
     const cursor = { at }
     try {
-      return readVarint(this.bytes, cursor)
+      return readVarint(this.memory, cursor)
     } catch {
       throw this.problem()
     } finally {
@@ -223,7 +244,7 @@ export class LogCursor {
   private varlong(at: number): number {
     const cursor = { at }
     try {
-      return readVarlong(this.bytes, cursor)
+      return readVarlong(this.memory, cursor)
     } catch {
       throw this.problem()
     } finally {
@@ -232,7 +253,7 @@ export class LogCursor {
   }
 
   private field(cursor: { at: number }): { at: number; length: number } | undefined {
-    const length = readVarint(this.bytes, cursor)
+    const length = readVarint(this.memory, cursor)
     if (length < 0) return undefined
     const { at } = cursor
     cursor.at += length
@@ -314,13 +335,13 @@ export class LogCursor {
     this.left = (attributes & BatchAttributes.control) === 0 ? recordCountAt(view, position) : 0
     const codec = (attributes & BatchAttributes.codecMask) as Codec
     if (codec === 0 || this.left === 0) {
-      this.bytes = segment.bytes
+      this.memory = segment.bytes
       this.nextAt = position + batchHeaderBytes
       this.limit = end
     } else {
-      this.bytes = unfold(codec, segment.bytes.subarray(position + batchHeaderBytes, end))
+      this.memory = unfold(codec, segment.bytes.subarray(position + batchHeaderBytes, end))
       this.nextAt = 0
-      this.limit = this.bytes.length
+      this.limit = this.memory.length
     }
     if (this.left === 0) this.nextAt = this.limit
     this.skip()
@@ -334,7 +355,7 @@ export class LogCursor {
     this.baseOffset = log.openBase
     this.appendTime = false
     this.baseTimestamp = log.openTimestampMs
-    this.bytes = segment.bytes
+    this.memory = segment.bytes
     this.nextAt = log.sealedEnd + batchHeaderBytes
     this.limit = log.sealedEnd + log.openBytes
     this.left = log.openRecords
@@ -366,7 +387,7 @@ export class LogCursor {
     const segment = log.segmentOf(wanted)
     this.leave()
     this.segment = segment
-    this.bytes = noBytes
+    this.memory = noBytes
     if (segment === undefined) return
     this.endOfBatches = wanted
     if (segment.baseOffset === log.activeBase && log.openBytes > 0 && wanted >= log.openBase) this.enterOpen(segment)
@@ -390,7 +411,7 @@ export class LogCursor {
 
   /** Passes over records below `wanted`, of a batch whose offsets have no gaps, by their lengths alone. */
   private skip(): void {
-    const { bytes } = this
+    const { memory: bytes } = this
     let skipped = this.wanted - this.baseOffset
     if (skipped <= 0) return
     if (!this.inOpenBatch && this.endOfBatches - this.baseOffset !== this.left) return

@@ -242,6 +242,25 @@ describe('what was lent', () => {
     assert.throws(() => reader.cursor(), code('MILLRACE_CLOSED'))
   })
 
+  test('is lent also where its segment was unmapped for others meanwhile, and stays from then on', () => {
+    for (let offset = 0; offset < 300; offset++) files.append(records(offset, 1)).roll()
+    const reader = open()
+    const early = reader.cursor()
+    early.next()
+    for (let round = 0; round < 2; round++) {
+      const others = reader.cursor(1)
+      others.lends = false
+      while (others.next());
+      assert.equal(others.offset, 299)
+      if (round === 1) break
+      assert.equal(early.value!.toString(), value(0))
+    }
+    const lent = early.value!
+    assert.equal(lent.toString(), value(0))
+    assert.deepEqual(rest(early), range(1, 300))
+    assert.equal(lent.toString(), value(0))
+  })
+
   test('may be written to: the file keeps what it has', () => {
     files.append(records(0, 2), records(2, 2))
     const cursor = open().cursor()
