@@ -24,7 +24,7 @@ async function holds(t: TestContext, options: Partial<OrdealOptions>): Promise<v
   const { problems, ...numbers } = await ordeal({ program, seed, ...options, trial })
   t.diagnostic(`seed ${seed}: ${JSON.stringify(numbers)}`)
   assert.deepEqual(problems, [], `seed ${seed}`)
-  assert.ok(numbers.committed > 20, `only ${numbers.committed} transactions were committed`)
+  assert.ok(numbers.committed > 5, `only ${numbers.committed} transactions were committed`)
 }
 
 test('nothing is lost, torn, doubled, out of order or read too early while connections fail', { timeout }, t =>
