@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { type Log as EmbeddedLog, openLog } from '../embedded/log.ts'
 import type { LogOptions } from '../embedded/log-options.ts'
 import { keepingTimers, realClock, realTimers } from './real-world.ts'
@@ -13,6 +14,7 @@ export const Log = {
    * with `MILLRACE_LOCKED` while another writer has it open.
    */
   async open(directory: string, options: LogOptions = {}): Promise<Log> {
-    return openLog({ timers: realTimers, waits: keepingTimers, clock: realClock }, directory, options)
+    // A log goes on with its files by their names, wherever the process has gone by then.
+    return openLog({ timers: realTimers, waits: keepingTimers, clock: realClock }, resolve(directory), options)
   },
 } as const

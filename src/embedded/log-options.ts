@@ -44,7 +44,8 @@ const ranges: Partial<Record<keyof LogOptions, readonly [min: number, max: numbe
 /** Throws for a name or a value that means nothing. */
 export function resolveLogOptions(options: LogOptions): ResolvedLogOptions {
   for (const [name, value] of Object.entries(options)) {
-    if (!(name in defaults)) throw invalid(`There is no option ${name}; there are ${Object.keys(defaults).join(', ')}.`)
+    if (!Object.hasOwn(defaults, name))
+      throw invalid(`There is no option ${name}; there are ${Object.keys(defaults).join(', ')}.`)
     const range = ranges[name as keyof LogOptions]
     if (value === undefined || range === undefined) continue
     const [min, max] = range

@@ -7,7 +7,7 @@ import { type LogOptions, type ResolvedLogOptions, resolveLogOptions } from './l
 import { LogRetention } from './log-retention.ts'
 import type { LogRecord, ReadOptions } from './read-stream.ts'
 import { LogReader } from './reader.ts'
-import { type AppendInput, type RecordBytes, RecordPacker } from './record-packer.ts'
+import { type AppendInput, checkPart, invalid, type RecordInput, RecordPacker } from './record-packer.ts'
 
 /** What a log needs of the world. */
 export interface LogWorld {
@@ -107,6 +107,9 @@ export class Log implements AsyncDisposable {
       packer.begin()
     }
     for (const value of values) {
+      if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
+        throw invalid('The values of a batch are Uint8Arrays and strings; append records with more, one by one.')
+      }
       if (typeof value !== 'string' && value.length > aloneBytes) {
         flush()
         writer.appendValue(value)
@@ -199,13 +202,13 @@ export class Log implements AsyncDisposable {
     return writer.appendParts(packer.bytes, -1, length, 0, Number.NaN)
   }
 
-  private appendParts(writer: LogWriter, record: Exclude<AppendInput, Uint8Array | string>): number {
+  private appendParts(writer: LogWriter, record: RecordInput): number {
+    if (record === null) throw invalid('A record is a Uint8Array, a string or an object with a value.')
     const { key, value, headers, timestamp } = record
-    checkPart('value', value)
-    checkPart('key', key)
-    if (timestamp !== undefined && !(Number.isSafeInteger(timestamp) && timestamp >= 0)) {
-      throw new MillraceError('MILLRACE_INVALID_ARGUMENT', `The timestamp ${timestamp} is no number of milliseconds.`)
-    }
+    checkPart('value of a record', value)
+    if (key !== undefined) checkPart('key of a record', key)
+    if (timestamp !== undefined && !(Number.isSafeInteger(timestamp) && timestamp >= 0))
+      throw invalid(`The timestamp ${timestamp} is no number of milliseconds.`)
     const { packer } = this
     packer.begin()
     const keyBytes = packer.put(key)
@@ -267,10 +270,4 @@ export async function openLog(world: LogWorld, directory: string, options: LogOp
   const segmentMs = resolved.retentionMs === Number.POSITIVE_INFINITY ? Number.MAX_VALUE : resolved.retentionMs
   const writer = await openLogWriter(directory, { segmentBytes, segmentMs, sealBytes, flushAgeMs })
   return new Log(world, directory, resolved, writer)
-}
-
-function checkPart(name: string, part: RecordBytes | undefined): void {
-  const fits = part === null || part instanceof Uint8Array || typeof part === 'string'
-  if (fits || (part === undefined && name === 'key')) return
-  throw new MillraceError('MILLRACE_INVALID_ARGUMENT', `The ${name} of a record is a Uint8Array, a string or null.`)
 }

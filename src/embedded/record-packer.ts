@@ -1,3 +1,4 @@
+import { MillraceError } from '../base/error.ts'
 import { varintBytes, writeVarint } from '../records/varint.ts'
 
 /** Text is written as UTF-8; null is Kafka's tombstone. */
@@ -55,6 +56,8 @@ export class RecordPacker {
     const start = this.at
     this.putVarint(pairs.length)
     for (const [name, value] of pairs as readonly (readonly [string, RecordBytes])[]) {
+      if (typeof name !== 'string') throw invalid('The name of a header is a string.')
+      checkPart('value of a header', value)
       this.putSized(name)
       this.putSized(value)
     }
@@ -83,3 +86,11 @@ export class RecordPacker {
     this.bytes = larger
   }
 }
+
+/** Throws where `part` is none: what JavaScript made of it would be another record than the app meant. */
+export function checkPart(name: string, part: RecordBytes | undefined): void {
+  if (part === null || part instanceof Uint8Array || typeof part === 'string') return
+  throw invalid(`The ${name} is a Uint8Array, a string or null.`)
+}
+
+export const invalid = (message: string): MillraceError => new MillraceError('MILLRACE_INVALID_ARGUMENT', message)

@@ -175,9 +175,37 @@ test('retention by size removes the oldest segments', async () => {
 test('options that mean nothing are refused by name', async () => {
   await assert.rejects(Log.open(directory, { segmentBytes: 1 }), /segmentBytes is 1/)
   await assert.rejects(Log.open(directory, { retainBytes: 1 } as never), /no option retainBytes/)
+  await assert.rejects(Log.open(directory, { toString: 1 } as never), /no option toString/)
   const log = await Log.open(directory)
   assert.throws(() => log.append(5 as never), failsWith('MILLRACE_INVALID_ARGUMENT'))
   assert.throws(() => log.append({ value: 'x', timestamp: 1.5 }), failsWith('MILLRACE_INVALID_ARGUMENT'))
   assert.equal(log.endOffset, 0)
   await log.close()
+})
+
+test('what is no record is refused, and never becomes another one', async () => {
+  const log = await Log.open(directory)
+  const refused = [5, null, { value: 5 }, { value: undefined }, { key: 5, value: 'x' }]
+  for (const record of refused) assert.throws(() => log.append(record as never), failsWith('MILLRACE_INVALID_ARGUMENT'))
+  const names = [{ a: 5 }, { a: undefined }, [[null, 'x']], [[5, 'x']], [['a', [1]]]]
+  for (const headers of names)
+    assert.throws(() => log.append({ value: 'x', headers } as never), failsWith('MILLRACE_INVALID_ARGUMENT'))
+  for (const value of [5, null, [1], { value: 'x' }])
+    assert.throws(() => log.appendBatch(['before', value] as never), failsWith('MILLRACE_INVALID_ARGUMENT'))
+  assert.equal(log.endOffset, 0)
+  log.append('after')
+  assert.deepEqual(await valuesOf(log), ['after'])
+  await log.close()
+})
+
+test('a log whose directory was named relative to another one stays where it is', async t => {
+  const before = process.cwd()
+  t.after(() => process.chdir(before))
+  process.chdir(parent)
+  const log = await Log.open('log-1', { segmentBytes: 4096, sealBytes: 512 })
+  process.chdir(tmpdir())
+  for (let i = 0; i < 200; i++) log.append(`record ${i} ${'x'.repeat(50)}`)
+  assert.equal((await valuesOf(log)).length, 200)
+  await log.close()
+  assert.ok(readdirSync(join(parent, 'log-1')).length > 4)
 })
