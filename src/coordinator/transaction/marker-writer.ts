@@ -26,6 +26,8 @@ export type EndInGroups = (partition: number, marker: TransactionMarker, wanted:
 
 const firstRetryMs = 20
 const lastRetryMs = 1_000
+/** Written in one turn of the loop: about a millisecond. */
+const markersPerTurn = 64
 
 /** A job on its way: each of its partitions gets one marker, tried until it is durable. */
 interface Writing {
@@ -44,6 +46,13 @@ interface Writing {
   over: boolean
 }
 
+/** Partitions of a job whose marker is to be written, from the one at `next` on. */
+interface Portion {
+  readonly writing: Writing
+  readonly partitions: readonly TopicPartition[]
+  next: number
+}
+
 /** For metrics. */
 export interface MarkerCounts {
   /** Transactions that are decided and whose markers are not all in. */
@@ -58,13 +67,15 @@ export interface MarkerCounts {
 
 /**
  * Writes the markers that end transactions in their partitions. What is decided in one turn of the loop is written
- * together, so that the logs are synced once for all of it.
+ * together, as far as a turn allows, so that the logs are synced once for all of it.
  */
 export class MarkerWriter {
   private readonly parts: MarkerWriterParts
   /** By transactional id: a job takes the place of an earlier one, of which no marker may follow. */
   private readonly open = new Map<string, Writing>()
-  private queued: Writing[] = []
+  private readonly queued: Portion[] = []
+  /** A turn is asked for in which the queue is written. */
+  private scheduled = false
   private stopped = false
   private readonly tally = { markers: 0, retries: 0, refused: 0 }
 
@@ -98,8 +109,7 @@ export class MarkerWriter {
       over: false,
     }
     this.open.set(job.transactionalId, writing)
-    this.queued.push(writing)
-    if (this.queued.length === 1) queueMicrotask(() => this.writeQueued())
+    this.enqueue(writing, job.partitions)
   }
 
   stop(): void {
@@ -113,15 +123,31 @@ export class MarkerWriter {
     this.open.delete(writing.job.transactionalId)
   }
 
+  private enqueue(writing: Writing, partitions: readonly TopicPartition[]): void {
+    this.queued.push({ writing, partitions, next: 0 })
+    if (this.scheduled) return
+    this.scheduled = true
+    queueMicrotask(() => this.writeQueued())
+  }
+
   private writeQueued(): void {
     const { queued } = this
-    this.queued = []
     const waiters: MarkerWaiter[] = []
-    for (const writing of queued) {
-      if (writing.over) continue
-      if (writing.left === 0) this.finished(writing)
-      else this.append(writing, writing.job.partitions, waiters)
+    let done = 0
+    let left = markersPerTurn
+    for (; done < queued.length; done++) {
+      const portion = queued[done]!
+      const { writing, partitions } = portion
+      if (!writing.over && writing.left === 0) this.finished(writing)
+      while (left > 0 && !writing.over && portion.next < partitions.length) {
+        left--
+        this.append(writing, partitions[portion.next++]!, waiters)
+      }
+      if (!writing.over && portion.next < partitions.length) break
     }
+    queued.splice(0, done)
+    this.scheduled = queued.length > 0
+    if (this.scheduled) this.parts.timers.soon(() => this.writeQueued())
     this.awaitAll(waiters)
   }
 
@@ -134,27 +160,24 @@ export class MarkerWriter {
     for (const waiter of waiters) waiter.partition.whenDurable(waiter)
   }
 
-  private append(writing: Writing, partitions: readonly TopicPartition[], waiters: MarkerWaiter[]): void {
+  private append(writing: Writing, at: TopicPartition, waiters: MarkerWaiter[]): void {
     const { table, clock } = this.parts
     const { marker } = writing
-    for (const at of partitions) {
-      if (writing.over) return
-      const settle = (code: ErrorCode): void => this.settled(writing, at, code)
-      const partition = table.topic(at.topic)?.partitions[at.partition]
-      if (partition === undefined) {
-        // Deleted with its topic: nobody reads there.
-        settle(ErrorCode.NONE)
-        continue
-      }
-      this.tally.markers++
-      if (at.topic === consumerOffsetsTopic) {
-        void this.parts.endInGroups(at.partition, marker, () => !writing.over).then(settle)
-        continue
-      }
-      const appended = partition.appendMarker(marker, clock.wallMs())
-      if (appended.ok) waiters.push(new MarkerWaiter(partition, appended.value.endOffset, settle))
-      else settle(appended.error.code)
+    const settle = (code: ErrorCode): void => this.settled(writing, at, code)
+    const partition = table.topic(at.topic)?.partitions[at.partition]
+    if (partition === undefined) {
+      // Deleted with its topic: nobody reads there.
+      settle(ErrorCode.NONE)
+      return
     }
+    this.tally.markers++
+    if (at.topic === consumerOffsetsTopic) {
+      void this.parts.endInGroups(at.partition, marker, () => !writing.over).then(settle)
+      return
+    }
+    const appended = partition.appendMarker(marker, clock.wallMs())
+    if (appended.ok) waiters.push(new MarkerWaiter(partition, appended.value.endOffset, settle))
+    else settle(appended.error.code)
   }
 
   private settled(writing: Writing, at: TopicPartition, code: ErrorCode): void {
@@ -200,9 +223,7 @@ export class MarkerWriter {
       const { failed } = writing
       writing.failed = []
       this.tally.retries += failed.length
-      const waiters: MarkerWaiter[] = []
-      this.append(writing, failed, waiters)
-      this.awaitAll(waiters)
+      this.enqueue(writing, failed)
     })
     writing.retryMs = Math.min(writing.retryMs * 2, lastRetryMs)
   }

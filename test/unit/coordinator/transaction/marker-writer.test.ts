@@ -112,6 +112,24 @@ test('markers of all that was decided in a turn are in their logs before the fir
   assert.equal(under.writer.counts.jobs, 0)
 })
 
+test('markers of very many partitions leave turns to others, and none follows once the job is over', async () => {
+  const partitions = Array.from({ length: 300 }, (_, index) => t(index))
+  const under = new Under({ t: 300 })
+  under.write('one', 1n, partitions)
+  const seen: number[] = []
+  const look = (): void => {
+    seen.push(under.steps.filter(step => step.endsWith('commits')).length)
+    if (seen.length < 3) under.time.soon(look)
+    else under.write('one', 1n, [t(0)], { producerEpoch: 1, committed: false })
+  }
+  under.time.soon(look)
+  await under.time.settle()
+  assert.ok(seen[0]! > 0 && seen[0]! < seen[1]! && seen[1]! < seen[2]! && seen[2]! < 300, String(seen))
+  const markers = under.steps.filter(step => !step.endsWith('sync'))
+  assert.equal(markers.length, seen[2]! + 1, 'what was left of the first job is never written')
+  assert.equal(markers.at(-1), 't-0: 1 aborts')
+})
+
 test('row 22: what a partition cannot take is tried again there until it does, and nowhere else', async () => {
   const under = new Under({ t: 2 })
   under.at('t', 1).refuses = ErrorCode.KAFKA_STORAGE_ERROR
