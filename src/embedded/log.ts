@@ -68,7 +68,7 @@ export class Log implements AsyncDisposable {
 
   /** Records below this offset are on the disk. Of a log that is open for reading only: what its writer has said. */
   get durableOffset(): number {
-    return this.writer?.durableOffset ?? 0
+    return this.writer?.durableOffset ?? this.reading().durableOffset
   }
 
   /**

@@ -66,6 +66,8 @@ export class LogReader implements TailedLog {
   private sidecar: MappedSidecar | undefined
   private fileChanges = -1
   private restingBytes = -1
+  /** What the last writer noted when it opened or closed the log: native/core/embedded/checkpoint.h. */
+  private noted = ''
   private broken: MillraceError | undefined
   private start = 0
   private end = 0
@@ -94,6 +96,13 @@ export class LogReader implements TailedLog {
   get endOffset(): number {
     this.refresh()
     return this.end
+  }
+
+  /** Records below were on the disk when their writer, who may be elsewhere or gone, last said so. */
+  get durableOffset(): number {
+    this.refresh()
+    if (this.sidecar !== undefined) return this.sidecar.durableOffset
+    return Math.min(this.notedNumber(this.notedNumber('clean') === 1 ? 'end' : 'recovery'), this.end)
   }
 
   /** As of the last look. */
@@ -316,7 +325,11 @@ export class LogReader implements TailedLog {
   /** Nobody has the log open for writing: it ends where the last segment does. */
   private rest(): void {
     const known = this.mapped.get(this.activeBase)
-    if (this.restingBytes >= 0 && known?.mapped.fileBytes() === this.restingBytes) return
+    const noted = new TextDecoder().decode(readWholeFile(this.directory, checkpointName))
+    // A writer may have come and gone since the last look, and have left the file as it was: its records did not fit.
+    const same = noted === this.noted && this.looks % thoroughEvery !== 0
+    if (same && this.restingBytes >= 0 && known?.mapped.fileBytes() === this.restingBytes) return
+    this.noted = noted
     this.endActive(-1)
     this.list()
     this.openBytes = 0
@@ -324,7 +337,7 @@ export class LogReader implements TailedLog {
     this.openMaxTimestampMs = -1
     this.broken = undefined
     const last = this.segmentOf(Number.POSITIVE_INFINITY)
-    this.start = Math.max(this.restingStart(), this.segments[0]?.baseOffset ?? 0)
+    this.start = Math.max(this.notedNumber('start'), this.segments[0]?.baseOffset ?? 0)
     this.end = Math.max(this.start, last?.baseOffset ?? 0)
     if (last === undefined) return
     this.activeBase = last.baseOffset
@@ -335,11 +348,8 @@ export class LogReader implements TailedLog {
     this.openBase = this.end
   }
 
-  /** What the last writer noted of the log's start (native/core/embedded/checkpoint.h). */
-  private restingStart(): number {
-    const checkpoint = readWholeFile(this.directory, checkpointName)
-    if (checkpoint === undefined) return 0
-    return Number(/^start=(\d+)$/m.exec(new TextDecoder().decode(checkpoint))?.[1] ?? 0)
+  private notedNumber(name: string): number {
+    return Number(new RegExp(`^${name}=(\\d+)$`, 'm').exec(this.noted)?.[1] ?? 0)
   }
 
   private walkToEnd(segment: ReadSegment): void {

@@ -209,3 +209,27 @@ test('a log whose directory was named relative to another one stays where it is'
   await log.close()
   assert.ok(readdirSync(join(parent, 'log-1')).length > 4)
 })
+
+test('a log that is read only tells what came to the disk, and of writers that came and went between two looks', async () => {
+  await (await Log.open(directory)).close()
+  const reading = await Log.open(directory, { readOnly: true })
+  const options = { segmentBytes: 4096, sealAgeMs: 60_000, flushAgeMs: 60_000 }
+  const seen = (): number[] => [reading.startOffset, reading.durableOffset, reading.endOffset]
+  const log = await Log.open(directory, options)
+  log.append('x'.repeat(3000))
+  assert.deepEqual(seen(), [0, 0, 1])
+  await log.flushed()
+  assert.deepEqual(seen(), [0, 1, 1])
+  await log.close()
+  assert.deepEqual(seen(), [0, 1, 1])
+  // Each of these has a segment of its own, and leaves the one before as it was.
+  for (let offset = 1; offset < 4; offset++) {
+    const another = await Log.open(directory, options)
+    another.append('y'.repeat(3000))
+    if (offset === 3) await another.truncateBefore(2)
+    await another.close()
+    assert.deepEqual(seen(), [offset === 3 ? 2 : 0, offset + 1, offset + 1])
+  }
+  assert.deepEqual((await valuesOf(reading)).length, 2)
+  await reading.close()
+})
