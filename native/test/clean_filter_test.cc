@@ -126,7 +126,7 @@ TEST_CASE("cleaning a batch touches nothing at or above the end") {
   CHECK(subject.Run(batch) == batch);
 }
 
-TEST_CASE("cleaning sets the horizon of tombstones once, and drops them behind it") {
+TEST_CASE("row 27: cleaning sets the horizon of tombstones once, and drops them behind it") {
   Subject subject;
   const Bytes batch = Data(10)
                           .Add({"a", "1", -7})

@@ -348,7 +348,7 @@ test('DeleteRecords and retention end the pass first, and cleaning goes on from 
   await cleaner.stop()
 })
 
-test('a clock that jumps ahead makes no mark of a deleted key old, until it has stayed there for an hour', async () => {
+test('row 27: a clock that jumps ahead makes no mark of a deleted key old, until it has stayed there for an hour', async () => {
   const { world, openFilled, fill, pass, cleaner } = await startCleaning()
   const log = await openFilled(5)
   const dayMs = 86_400_000

@@ -88,7 +88,7 @@ test('snapshots of what is not durable do not push out the last one of what is',
   assert.equal(again.producers.check(last).kind, 'duplicate')
 })
 
-test('after kill -9 the log begins where it was moved to, and its producers outlive their records', async () => {
+test('row 12: after kill -9 the log begins where it was moved to, and its producers outlive their records', async () => {
   const machine = new Machine()
   const { logs, log, settle } = await filled(machine)
   await settle(logs.advanceStart(key(), log.logEnd))

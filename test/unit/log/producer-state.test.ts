@@ -21,11 +21,11 @@ function after(count: number, first = 0, epoch = 0): ProducerStates {
   return producers
 }
 
-test('an unknown producer may begin anywhere', () => {
+test('row 12: an unknown producer may begin anywhere', () => {
   assert.equal(new ProducerStates().check(batch(42)).kind, 'accept')
 })
 
-test('the last five batches are known again, with the offsets they got; an older one is out of order', () => {
+test('row 11: the last five batches are known again, with the offsets they got; an older one is out of order', () => {
   const producers = after(6)
   for (let sequence = 1; sequence <= 5; sequence++) {
     const verdict = producers.check(batch(sequence))
@@ -69,11 +69,17 @@ test('sequences wrap from 2^31-1 to 0, also inside a batch', () => {
   assert.equal(across.check(batch(maxSequence - 1, 4)).kind, 'duplicate')
 })
 
-test('a producer is forgotten once it has been silent for the expiration', () => {
+test('row 13: a producer is forgotten once it has been silent for the expiration; what it sends then is taken as it is', () => {
   const producers = after(1)
   producers.expire(1_000 + 99, 100)
   assert.equal(producers.size, 1)
   producers.expire(1_000 + 100, 100)
   assert.equal(producers.size, 0)
-  assert.equal(producers.check(batch(9)).kind, 'accept')
+  const resent = batch(9)
+  assert.equal(producers.check(resent).kind, 'accept')
+  producers.apply(resent, 200, 1_200)
+  assert.equal(producers.check(resent).kind, 'duplicate')
+  assert.equal(producers.check(batch(0)).kind, 'out-of-order', 'only a new epoch begins again')
+  assert.equal(producers.check(batch(10, 1, 1)).kind, 'out-of-order')
+  assert.equal(producers.check(batch(0, 1, 1)).kind, 'accept')
 })

@@ -51,8 +51,15 @@ test('counts come from the request, else from the broker, within bounds', () => 
   for (const numPartitions of [0, -2])
     assert.equal(codeOf({ numPartitions }), ErrorCode.INVALID_PARTITIONS, `${numPartitions}`)
   assert.equal(codeOf({ numPartitions: 10_001 }), ErrorCode.POLICY_VIOLATION)
-  for (const replicationFactor of [0, -2, 2])
+  for (const replicationFactor of [0, -2])
     assert.equal(codeOf({ replicationFactor }), ErrorCode.INVALID_REPLICATION_FACTOR, `${replicationFactor}`)
+})
+
+// Compaction drops tombstones and markers by their age alone, which needs that nobody was away who lacks them.
+test('row 28: a partition has no replica that could miss what compaction drops', () => {
+  assert.equal(codeOf({ replicationFactor: 2 }), ErrorCode.INVALID_REPLICATION_FACTOR)
+  const assignments = [{ partitionIndex: 0, brokerIds: [1, 2] }]
+  assert.equal(codeOf({ assignments }), ErrorCode.INVALID_REPLICA_ASSIGNMENT)
 })
 
 test('assignments name each partition from 0 on, once, with brokers that are there', () => {

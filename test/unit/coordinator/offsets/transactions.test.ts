@@ -20,7 +20,7 @@ function restarted({ shard }: OffsetCalls): OffsetCalls {
   return new OffsetCalls(next)
 }
 
-test('offsets of a transaction count when it is committed, not before', () => {
+test('row 23: offsets of a transaction count when it is committed, not before', () => {
   const calls = callsWithOrders()
   assert.deepEqual(calls.commitIn(7n, 'g', 'orders', one(9)), ['orders-0 NONE'])
   assert.deepEqual(calls.fetchAll('g'), ['orders-0 5'])
@@ -40,7 +40,7 @@ test('offsets of a transaction that is aborted never count', () => {
   assert.equal(calls.shard.offsets.counts.pending, 0)
 })
 
-test('who requires stable offsets waits for open transactions, partition by partition', () => {
+test('row 23: who requires stable offsets waits for open transactions, partition by partition', () => {
   const calls = callsWithOrders()
   calls.commit('g', 'orders', one(6, 1))
   calls.commitIn(7n, 'g', 'orders', one(9))
