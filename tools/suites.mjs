@@ -113,8 +113,37 @@ async function buildNative(onOutput, kind, ...options) {
 const nativeTests = kind => async onOutput => {
   const problem = await buildNative(onOutput, kind, ...(process.env.CI ? ['WERROR=1'] : []))
   if (problem !== undefined) return problem
-  const result = await run(`build/native-${kind}/tests`, [], { env: sanitizerOptions, onOutput })
-  return withCounts({ ok: result.ok, output: withoutSummary(result.output) }, doctestCounts(result.output))
+  return await testCases(kind, { env: sanitizerOptions, onOutput })
+}
+
+/** A process for each so many test cases, as many processes at a time as there are cores. */
+const casesPerProcess = 8
+
+async function testCases(kind, { filter = [], env, onOutput, atOnce = casesPerProcess }) {
+  const tests = `build/native-${kind}/tests`
+  const listed = await run(tests, [...filter, '--count'])
+  const count = Number(listed.output.match(/test cases passing the current filters: (\d+)/)?.[1] ?? 0)
+  if (count === 0) return failure(`${listed.output}\nNo test case passes ${filter.join(' ') || 'no filter at all'}.`)
+  const outcomes = []
+  let next = 1
+  const worker = async () => {
+    while (next <= count) {
+      const first = next
+      const last = Math.min(first + atOnce - 1, count)
+      next = last + 1
+      const result = await run(tests, [...filter, `--first=${first}`, `--last=${last}`], { env, onOutput })
+      const failed = doctestCounts(result.output)?.failed ?? last - first + 1
+      const output = withoutSummary(result.output)
+      // doctest counts all that its filter passes, whether or not they lie between first and last.
+      outcomes.push({
+        ...withCounts({ ok: result.ok, output }, { passed: last - first + 1 - failed, failed, skipped: 0 }),
+      })
+    }
+  }
+  await Promise.all(Array.from({ length: jobs }, worker))
+  const sum = field => outcomes.reduce((total, outcome) => total + outcome[field], 0)
+  const output = outcomes.map(outcome => outcome.output).join('\n')
+  return { passed: sum('passed'), failed: sum('failed'), skipped: 0, output }
 }
 
 /** `npm test` runs on machines without doctest, too; the longer suites do not. */
@@ -158,27 +187,7 @@ const nativeSweep = kind => async onOutput => {
   if (problem !== undefined) return problem
   const sweep = { MILLRACE_SWEEP: 'full', MILLRACE_SWEEP_SECONDS: process.env.MILLRACE_SWEEP_SECONDS ?? '60' }
   const env = { ...sanitizerOptions, ...(kind === 'plain' ? sweep : { ...sweep, MILLRACE_SWEEP: 'sample' }) }
-  const filter = '--test-case=*fault sweep*'
-  const listed = await run(`build/native-${kind}/tests`, [filter, '--count'])
-  const count = Number(listed.output.match(/test cases passing the current filters: (\d+)/)?.[1] ?? 0)
-  if (count === 0) return failure(`${listed.output}\nNo test case has 'fault sweep' in its name.`)
-  const outcomes = []
-  let next = 1
-  const worker = async () => {
-    while (next <= count) {
-      const number = next++
-      const options = [filter, `--first=${number}`, `--last=${number}`]
-      const result = await run(`build/native-${kind}/tests`, options, { env, onOutput })
-      const counts = doctestCounts(result.output)
-      // doctest counts all that its filter passes, whether or not they lie between first and last.
-      const ok = result.ok && counts !== undefined && counts.failed === 0
-      outcomes.push({ ...verdict(ok, ''), output: withoutSummary(result.output) })
-    }
-  }
-  await Promise.all(Array.from({ length: jobs }, worker))
-  const sum = field => outcomes.reduce((total, outcome) => total + outcome[field], 0)
-  const output = outcomes.map(outcome => outcome.output).join('\n')
-  return { passed: sum('passed'), failed: sum('failed'), skipped: 0, output }
+  return await testCases(kind, { filter: ['--test-case=*fault sweep*'], env, onOutput, atOnce: 1 })
 }
 
 /** Each libFuzzer target for a bounded time, from an empty corpus and from native/test/fuzz/corpus/<target>. */

@@ -149,7 +149,7 @@ TEST_CASE("limits: when nobody can even be refused, accepting pauses and goes on
   TransportOptions options;
   options.now_ms = [&now] { return now; };
   FewDescriptors descriptors;
-  descriptors.Leave(3);  // epoll, eventfd and timerfd, but no reserve
+  descriptors.Leave(5);  // epoll, eventfd and timerfd, those of patient connections, but no reserve
   Result<std::unique_ptr<Transport>> made = Transport::Create(options);
   descriptors.Restore();
   REQUIRE(made.ok());
