@@ -22,6 +22,7 @@ import { OpenLog } from './open-log.ts'
 import { firstOffset, PartitionDirectories } from './partition-directories.ts'
 import { PartitionFiles } from './partition-files.ts'
 import { PartitionLog } from './partition-log.ts'
+import { expireProducers } from './producer-expiry.ts'
 import { SettledClock } from './settled-clock.ts'
 import type { SpaceReserve } from './space-reserve.ts'
 import { WrittenLogs } from './written-logs.ts'
@@ -145,7 +146,9 @@ export class LogManager {
       void this.restIdle(this.fullTick === this.tick - 1 ? 1 : restAfterTicks)
       if (this.tick % reserveEveryTicks === 1) void this.askForRoom()
     })
-    repeat(producerCheckIntervalMs, 1, () => this.expireProducers())
+    repeat(producerCheckIntervalMs, 1, () => {
+      void expireProducers(this.openLogs(), this.settledClock.nowMs(), this.producerExpirationMs(), () => this.pause())
+    })
   }
 
   /**
@@ -454,11 +457,6 @@ export class LogManager {
     if (retries.length === 0 || !(await this.hasRoomFor(1).catch(() => false))) return
     this.waitingForRoom = []
     for (const retry of retries) retry()
-  }
-
-  private expireProducers(): void {
-    const nowMs = this.settledClock.nowMs()
-    for (const { log } of this.open.values()) log.producers.expire(nowMs, this.producerExpirationMs())
   }
 
   /** Logs that were not written for a while give back descriptors and preallocated space. */

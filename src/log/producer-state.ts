@@ -214,12 +214,17 @@ export class ProducerStates {
     for (const [producerId, { transactionStart }] of open) this.transactions.begin(producerId, transactionStart)
   }
 
-  /** Forgets who was silent for so long, but nobody with an open transaction: its end would not be understood. */
-  expire(nowMs: number, expirationMs: number): void {
+  /**
+   * Forgets who was silent for so long, but nobody with an open transaction: its end would not be understood. In steps, each
+   * of which tells how many it has looked at; between them anything may change.
+   */
+  *expire(nowMs: number, expirationMs: number): Generator<number> {
     for (const [producerId, entry] of this.entries) {
       if (!isOpen(entry) && nowMs - entry.lastTimestampMs >= expirationMs) this.entries.delete(producerId)
+      yield 1
     }
     this.verifications.sweep()
+    yield 1
   }
 
   [Symbol.iterator](): IterableIterator<[ProducerId, ProducerEntry]> {
