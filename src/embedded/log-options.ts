@@ -8,7 +8,7 @@ export interface LogOptions {
   readonly segmentBytes?: number
   /** The oldest segments go while the log is larger than this without them. Default: they stay. */
   readonly retentionBytes?: number
-  /** Segments go when their newest record is older than this. Default: they stay. */
+  /** Segments go when their newest record is older than this, but for the one that is written. Default: they stay. */
   readonly retentionMs?: number
   /** A batch is sealed before it grows beyond this; readers of single records read whole batches. 4,096. */
   readonly sealBytes?: number

@@ -1,3 +1,4 @@
+import type { Timers } from '../base/world.ts'
 import type { LogWriter } from '../native/log-writer.ts'
 import type { ResolvedLogOptions } from './log-options.ts'
 
@@ -5,22 +6,31 @@ const looksEveryMs = 1000
 /** Looked at at a time. */
 const segmentsAtOnce = 64
 
+/** What retention needs of the world. */
+export interface RetentionWorld {
+  readonly timers: Timers
+  readonly clock: { wallMs(): number }
+}
+
 /** Where a log begins, and what moves that: the app, and retention by size and by age. */
 export class LogRetention {
   startOffset: number
   private readonly writer: LogWriter
   private readonly options: ResolvedLogOptions
-  private readonly clock: { wallMs(): number }
-  private lookedMs = 0
+  private readonly world: RetentionWorld
+  private readonly removed: () => void
   /** One move at a time. */
   private moving: Promise<void> = Promise.resolve()
-  private looking = false
+  private ended = false
 
-  constructor(writer: LogWriter, options: ResolvedLogOptions, clock: { wallMs(): number }) {
+  /** `removed` is called after segments were, but for those that `advance` removes. */
+  constructor(writer: LogWriter, options: ResolvedLogOptions, world: RetentionWorld, removed: () => void) {
     this.writer = writer
     this.options = options
-    this.clock = clock
+    this.world = world
+    this.removed = removed
     this.startOffset = writer.startOffset
+    if (Math.min(options.retentionBytes, options.retentionMs) < Number.POSITIVE_INFINITY) this.lookIn(options.sealAgeMs)
   }
 
   /** Makes `offset` the log's start, unless it is beyond that. */
@@ -30,27 +40,31 @@ export class LogRetention {
     return moved
   }
 
-  /** Removes what is due, about once a second; calls `removed` after it has. */
-  look(removed: () => void): void {
-    const { retentionBytes, retentionMs } = this.options
-    if (this.looking || (retentionBytes === Number.POSITIVE_INFINITY && retentionMs === Number.POSITIVE_INFINITY))
-      return
-    const nowMs = this.clock.wallMs()
-    if (Math.abs(nowMs - this.lookedMs) < looksEveryMs) return
-    this.lookedMs = nowMs
-    const offset = this.firstKept(nowMs)
-    if (offset <= this.startOffset) return
-    this.looking = true
-    void this.advance(offset)
-      .then(removed, () => undefined) // A disk that is full or failed: the next look tries again.
-      .finally(() => {
-        this.looking = false
-      })
+  /** Looks no more; fulfilled when nothing moves. */
+  end(): Promise<void> {
+    this.ended = true
+    return this.moving
   }
 
-  /** Fulfilled when nothing moves any more. */
-  settled(): Promise<void> {
-    return this.moving
+  /** Records grow old also in a log that nobody appends to. The timer keeps no log that its app forgot. */
+  private lookIn(delayMs: number): void {
+    const forgotten = new WeakRef(this)
+    this.world.timers.after(delayMs, () => void forgotten.deref()?.look())
+  }
+
+  /** Removes what is due. After a disk was full, or failed, the next look tries again. */
+  private async look(): Promise<void> {
+    if (this.ended) return
+    try {
+      const offset = this.firstKept(this.world.clock.wallMs())
+      if (offset > this.startOffset) {
+        await this.advance(offset)
+        this.removed()
+      }
+    } catch {
+      // The app meets it, with what it says, at its next append.
+    }
+    this.lookIn(looksEveryMs)
   }
 
   private async move(offset: number): Promise<void> {

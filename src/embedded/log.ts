@@ -53,7 +53,7 @@ export class Log implements AsyncDisposable {
       return
     }
     this.waiters = new FlushWaiters(writer, this)
-    this.retention = new LogRetention(writer, options, world.clock)
+    this.retention = new LogRetention(writer, options, world, () => this.reader?.filesChanged())
   }
 
   /** The first offset that can be read. */
@@ -185,7 +185,7 @@ export class Log implements AsyncDisposable {
   private async end(): Promise<void> {
     this.reader?.close()
     if (this.writer === undefined) return
-    await this.retention!.settled()
+    await this.retention!.end()
     try {
       await this.writer.close()
       this.waiters!.resolveAll()
@@ -217,22 +217,24 @@ export class Log implements AsyncDisposable {
     return writer.appendParts(packer.bytes, keyBytes, valueBytes, headerBytes, timestamp ?? Number.NaN)
   }
 
-  /** Seals what waits in the open batch, and looks after retention, for as long as something is appended. */
+  /** Seals what waits in the open batch, in time. The timer keeps no log that its app forgot. */
   private tick(): void {
     this.ticking = true
     this.tickedEnd = this.writer!.endOffset
-    this.world.timers.after(this.options.sealAgeMs, () => {
-      this.ticking = false
-      if (this.closing !== undefined) return
-      const { writer } = this
-      try {
-        writer!.seal()
-      } catch {
-        return // The next append says why.
-      }
-      this.retention!.look(() => this.reader?.filesChanged())
-      if (writer!.endOffset !== this.tickedEnd) this.tick()
-    })
+    const forgotten = new WeakRef(this)
+    this.world.timers.after(this.options.sealAgeMs, () => forgotten.deref()?.ticked())
+  }
+
+  private ticked(): void {
+    this.ticking = false
+    if (this.closing !== undefined) return
+    const { writer } = this
+    try {
+      writer!.seal()
+    } catch {
+      return // The next append says why.
+    }
+    if (writer!.endOffset !== this.tickedEnd) this.tick()
   }
 
   private writing(): LogWriter {

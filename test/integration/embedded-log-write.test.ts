@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import { Log } from '../../src/app/log.ts'
+import { openLog } from '../../src/embedded/log.ts'
 
 let parent: string
 let directory: string
@@ -232,4 +233,40 @@ test('a log that is read only tells what came to the disk, and of writers that c
   }
   assert.deepEqual((await valuesOf(reading)).length, 2)
   await reading.close()
+})
+
+test('retention by age removes what grows old while nobody appends, also before the log was opened', async () => {
+  const options = { segmentBytes: 4096, sealBytes: 512, retentionMs: 1000 }
+  const padding = 'x'.repeat(60)
+  let nowMs = 1
+  const waiting: (() => void)[] = []
+  const after = (_delayMs: number, run: () => void) => {
+    waiting.push(run)
+    return { cancel: () => undefined }
+  }
+  const fake = { after, soon: (run: () => void) => void setImmediate(run) }
+  const open = () => openLog({ timers: fake, waits: fake, clock: { wallMs: () => nowMs } }, directory, options)
+  /** Has all timers run, and waits for a start of the log that they move. */
+  const tick = async (log: Awaited<ReturnType<typeof open>>, moved: boolean) => {
+    for (const run of waiting.splice(0)) run()
+    const before = log.startOffset
+    const late = Date.now() + 20_000
+    while (moved && log.startOffset === before && Date.now() < late) await new Promise(resolve => setImmediate(resolve))
+    assert.equal(log.startOffset > before, moved)
+  }
+  const log = await open()
+  for (let i = 0; i < 200; i++) log.append({ value: `record ${i} ${padding}`, timestamp: 1 })
+  for (let i = 200; i < 400; i++) log.append({ value: `record ${i} ${padding}`, timestamp: 500 })
+  nowMs = 1001
+  await tick(log, false)
+  nowMs = 1002
+  await tick(log, true)
+  assert.ok(log.startOffset > 100 && log.startOffset <= 200, `the log starts at ${log.startOffset}`)
+  await log.close()
+  waiting.length = 0
+  nowMs = 1501
+  const again = await open()
+  await tick(again, true)
+  assert.ok(again.startOffset > 200, `the log starts at ${again.startOffset}`)
+  await again.close()
 })
