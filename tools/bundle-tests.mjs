@@ -3,7 +3,6 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { build } from 'esbuild'
 import { root } from './native-sources.mjs'
 
 /** Where a module lies is where its source lies: fixtures and programs are found beside it. */
@@ -38,6 +37,8 @@ export async function withBundles(files, work) {
 let runs = 0
 
 async function bundle(files, folder) {
+  // Not above: who imports this sets up first, on a new machine.
+  const { build } = await import('esbuild')
   await build({
     absWorkingDir: root,
     entryPoints: files,
