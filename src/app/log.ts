@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { type Log as EmbeddedLog, openLog } from '../embedded/log.ts'
 import type { LogOptions } from '../embedded/log-options.ts'
-import { keepingTimers, realClock, realTimers } from './real-world.ts'
+import { keepingTimers, realClock, realTimers } from './real-clock.ts'
 
 /** A log in a directory of its own, in this process: see its methods. */
 export type Log = EmbeddedLog

@@ -1,39 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
-import type { Clock, Timers, World } from '../base/world.ts'
+import type { World } from '../base/world.ts'
 import { lookAtDirectory, putFiles } from '../native/directories.ts'
 import { Engine } from '../native/engine.ts'
 import { openNetwork } from '../native/network.ts'
 import { lockFile, sinceExecMs } from '../native/process.ts'
 import { openStorage } from '../native/storage.ts'
+import { realClock, realTimers } from './real-clock.ts'
 import { realDisk } from './real-disk.ts'
 import { RealThreads } from './real-threads.ts'
 
 export interface RealWorld extends World {
   /** Milliseconds since exec of this process. */
   sinceExecMs(): number
-}
-
-export const realClock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() }
-
-export const realTimers: Timers = {
-  after(delayMs, run) {
-    const timer = setTimeout(run, Math.min(delayMs, 0x7fffffff))
-    timer.unref()
-    return { cancel: () => clearTimeout(timer) }
-  },
-  soon(run) {
-    setImmediate(run)
-  },
-}
-
-/** The same, but the process waits for them. */
-export const keepingTimers: Timers = {
-  after(delayMs, run) {
-    const timer = setTimeout(run, Math.min(delayMs, 0x7fffffff))
-    return { cancel: () => clearTimeout(timer) }
-  },
-  soon: realTimers.soon,
 }
 
 /** The one real world: this machine's clock, disk and network, on an engine of its own. */
