@@ -38,6 +38,10 @@ test('an index is sound only with whole entries of the known version, in the ord
   assert.equal(new TxnIndex(encodeAborted([aborted(13, 15), aborted(0, 12)])).isSound(0), false)
   assert.equal(new TxnIndex(encodeAborted([aborted(13, 12)])).isSound(0), false)
   assert.equal(new TxnIndex(encodeAborted([aborted(1, 12, 14)])).isSound(0), false)
+  assert.equal(new TxnIndex(encodeAborted([aborted(-1, 12)])).isSound(0), false)
+  const high = 0x12_8000_0002
+  const far = new TxnIndex(encodeAborted([aborted(high - 5, high), aborted(high + 1, high + 3)]))
+  assert.deepEqual([far.isSound(high - 9), far.firstFrom(high + 1), far.at(0)], [true, 1, aborted(high - 5, high)])
   sound[1] = 1
   assert.equal(new TxnIndex(sound).isSound(10), false)
 })
