@@ -47,8 +47,8 @@ export function transactionStats(
     for (const { log } of partitions) {
       if (log === undefined || log.producers.transactions.size === 0) continue
       open++
-      for (const [, { transactionStart, lastTimestampMs }] of log.producers) {
-        if (transactionStart < 0 || lastTimestampMs >= before) continue
+      for (const { lastTimestampMs } of log.producers.withTransaction()) {
+        if (lastTimestampMs >= before) continue
         late++
         break
       }

@@ -22,6 +22,11 @@ export class OpenTransactions {
     return this.open.size
   }
 
+  /** Whose transactions are open, in the order in which these began. */
+  producers(): IterableIterator<ProducerId> {
+    return this.open.keys()
+  }
+
   /** First offset of the producer's open transaction. */
   firstOffsetOf(producerId: ProducerId): number | undefined {
     return this.open.get(producerId)

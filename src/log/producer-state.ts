@@ -156,6 +156,14 @@ export class ProducerStates {
     return entry !== undefined && entry.producerEpoch === producerEpoch ? entry.transactionStart : -1
   }
 
+  /** Producers with an open transaction, in the order in which these began. */
+  *withTransaction(): Generator<ProducerEntry> {
+    for (const producerId of this.transactions.producers()) {
+      const entry = this.entries.get(producerId)
+      if (entry !== undefined) yield entry
+    }
+  }
+
   /** Records an appended batch; the same code at append and at replay. */
   apply(batch: ProducerBatch, baseOffset: number, nowMs: number): void {
     const { producerId, producerEpoch, baseSequence, recordCount } = batch

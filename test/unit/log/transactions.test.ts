@@ -153,6 +153,16 @@ test('rows 13 and 21: a producer with an open transaction does not expire; once 
   assert.equal(states.size, 0)
 })
 
+test('producers with an open transaction are found without the others, in the order in which these began', () => {
+  const states = new ProducerStates()
+  for (let other = 100n; other < 110n; other++) states.apply(batch(0, 0, false, other), Number(other), 0)
+  for (const [at, producerId] of [9n, 3n, id].entries()) states.apply(batch(0, 0, true, producerId), 200 + at, at)
+  const open = () => [...states.withTransaction()].map(({ transactionStart }) => transactionStart)
+  assert.deepEqual(open(), [200, 201, 202])
+  states.applyMarker({ ...marker(0), producerId: 3n }, 203, 0)
+  assert.deepEqual(open(), [200, 202])
+})
+
 test('the last stable offset: first of the open, and of the ended until their markers are committed', () => {
   const states = new ProducerStates()
   for (const [producerId, offset] of [
