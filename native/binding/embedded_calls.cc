@@ -326,11 +326,13 @@ napi_value AbandonWriter(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// writerOf(directory): the process that has, or had, a log open for writing; -1: nobody knows.
+// writerOf(directory): the process that has, or had, a log open for writing; 0: a broker has it as
+// a partition; -1: nobody knows.
 napi_value WriterOfDirectory(napi_env env, napi_callback_info info) {
   CallArgs<1> args(env, info);
   const auto directory = args.String(0);
   if (!directory) return ThrowArgument(env, "writerOf takes a directory");
+  if (LockAgainstBroker(*directory).status().code() == Code::kLocked) return ToJs(env, 0);
   return ToJs(env, static_cast<int32_t>(WriterOf(JoinPath(*directory, kWriterLockName))));
 }
 

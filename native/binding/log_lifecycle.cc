@@ -9,6 +9,7 @@
 #include "binding/call_block.h"
 #include "binding/engine.h"
 #include "binding/status_to_js.h"
+#include "core/embedded/adoption.h"
 #include "core/log/log_services.h"
 
 namespace millrace {
@@ -44,25 +45,24 @@ std::optional<Settings> ReadSettings(BlockReader& reader) {
 
 class OpenCall : public AsyncCall {
  public:
-  OpenCall(Engine& engine, std::string directory, const Settings& settings, OpenTrust trust,
-           Offset recovery_point, Offset log_start_offset, RecoverySync sync)
+  OpenCall(Engine& engine, std::string directory, const Settings& settings, const OpenPoint& point,
+           RecoverySync sync)
       : AsyncCall(engine, "open the log in " + directory),
         disk_(engine.disk()),
         services_(engine.services()),
         directory_(std::move(directory)),
         settings_(settings),
-        trust_(trust),
-        recovery_point_(recovery_point),
-        log_start_offset_(log_start_offset),
+        point_(point),
         sync_(sync) {}
 
  private:
   Status Execute() override {
-    auto log = Log::Open(disk_, directory_, settings_.config, trust_, recovery_point_,
-                         log_start_offset_, &report_, services_, sync_);
+    if (Status status = PrepareAdoption(disk_, directory_, &point_); !status.ok()) return status;
+    auto log = Log::Open(disk_, directory_, settings_.config, point_.trust, point_.recovery_point,
+                         point_.log_start_offset, &report_, services_, sync_);
     if (!log.ok()) return log.status();
     log_ = std::move(*log);
-    return Status::Ok();
+    return FinishAdoption(disk_, directory_);
   }
 
   Status Finish(napi_env env, Status status, napi_value* value) override {
@@ -97,9 +97,7 @@ class OpenCall : public AsyncCall {
   LogServices* const services_;
   const std::string directory_;
   const Settings settings_;
-  const OpenTrust trust_;
-  const Offset recovery_point_;
-  const Offset log_start_offset_;
+  OpenPoint point_;
   const RecoverySync sync_;
   std::unique_ptr<Log> log_;
   OpenReport report_;
@@ -178,15 +176,16 @@ napi_value OpenLog(napi_env env, napi_callback_info info) {
   BlockReader reader(engine.block());
   const std::optional<Settings> settings = ReadSettings(reader);
   constexpr size_t kRest = kArgument + kSettings;
-  const auto trust = static_cast<OpenTrust>(reader.Integer<int32_t>(kRest, 0, 2));
-  const Offset recovery_point = reader.Int53(kRest + 1);
-  const Offset log_start = reader.Int53(kRest + 2);
+  OpenPoint point;
+  point.trust = static_cast<OpenTrust>(reader.Integer<int32_t>(kRest, 0, 2));
+  point.recovery_point = reader.Int53(kRest + 1);
+  point.log_start_offset = reader.Int53(kRest + 2);
   const auto sync = reader.Flag(kRest + 3) ? RecoverySync::kWithFirstFlush : RecoverySync::kNow;
   if (!settings || !reader.ok()) {
     return ThrowStatus(env, Status(Code::kInvalidArgument), "open the log in " + *directory);
   }
-  return AsyncCall::Start(env, std::make_unique<OpenCall>(engine, std::move(*directory), *settings,
-                                                          trust, recovery_point, log_start, sync));
+  return AsyncCall::Start(
+      env, std::make_unique<OpenCall>(engine, std::move(*directory), *settings, point, sync));
 }
 
 napi_value GiveUpLog(napi_env env, Engine& engine, std::optional<double> id,

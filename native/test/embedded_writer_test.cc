@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/clean/record_iterator.h"
+#include "core/embedded/adoption.h"
 #include "core/embedded/writer.h"
 #include "core/log/segment_names.h"
 #include "test/support/log_batches.h"
@@ -247,6 +248,44 @@ TEST_CASE("what was flushed is in the log after the power went at any call of th
       again.Flush();
       CheckValues(*again.opened.log, end + 20);
     }
+  }
+}
+
+TEST_CASE("a broker finds what was appended after a kill at any call of the disk, and goes on") {
+  const uint64_t calls = CallsOfWorkload();
+  for (uint64_t n = 1; n <= calls; ++n) {
+    CAPTURE(n);
+    SimDisk disk;
+    (void)disk.MakeDirectory("/logs");
+    disk.CrashAfter(n);
+    Life life;
+    Workload(disk, life);
+    const std::unique_ptr<SimDisk> next = disk.KillProcess(n);
+    OpenPoint point;
+    REQUIRE(PrepareAdoption(*next, kDirectory, &point, Boot(1)).ok());
+    OpenReport report;
+    // Clean: what the broker itself left was. A log that it does not know it takes for lost.
+    auto log = Log::Open(*next, kDirectory, Options().log, point.trust, point.recovery_point,
+                         point.log_start_offset, &report);
+    if (!log.ok()) {
+      REQUIRE(life.promised == 0);
+      continue;
+    }
+    REQUIRE(FinishAdoption(*next, kDirectory).ok());
+    CHECK(!Exists(*next, kSidecarName));
+    REQUIRE((*log)->log_end_offset() >= life.promised);
+    REQUIRE((*log)->log_end_offset() <= life.promised + 1);
+    CheckValues(**log, (*log)->log_end_offset());
+    const Offset end = (*log)->log_end_offset();
+    REQUIRE((*log)->Close(true).ok());
+    // It closed the log cleanly: the app's notes say nothing of that.
+    OpenPoint again;
+    again.log_start_offset = report.log_start_offset;
+    REQUIRE(PrepareAdoption(*next, kDirectory, &again, Boot(1)).ok());
+    CHECK(again.trust == OpenTrust::kClean);
+    Life app;
+    REQUIRE(app.Open(*next, Options()).ok());
+    CheckValues(*app.opened.log, end);
   }
 }
 

@@ -92,11 +92,14 @@ export async function openLogWriter(directory: string, settings: WriterSettings)
 function lockedError(directory: string, writer: number): Error {
   const error = statusError(`open the log in ${directory}`, StatusCode.locked)
   error.message =
-    writer === process.pid
-      ? `The log in ${directory} is open for writing in this process already: call close() on that Log first, ` +
-        'also where it is no longer used, or share it. To read it, open it with { readOnly: true }.'
-      : `The log in ${directory} is open for writing in ${writer > 0 ? `process ${writer}` : 'another process'}: ` +
-        'a log has one writer. Close it there first, or open it here with { readOnly: true }.'
+    writer === 0
+      ? `The log in ${directory} is a partition of a broker that is running: append to its topic there, or stop it ` +
+        'first. To read it, open it with { readOnly: true }.'
+      : writer === process.pid
+        ? `The log in ${directory} is open for writing in this process already: call close() on that Log first, ` +
+          'also where it is no longer used, or share it. To read it, open it with { readOnly: true }.'
+        : `The log in ${directory} is open for writing in ${writer > 0 ? `process ${writer}` : 'another process'}: ` +
+          'a log has one writer. Close it there first, or open it here with { readOnly: true }.'
   return error
 }
 

@@ -93,4 +93,52 @@ describe('a directory that a Log wrote', { timeout: 300_000 }, () => {
     assert.deepEqual(values, ['of the broker', 'of the log', 'a', 'b'])
     assert.equal(await broker.append('shared', 'of the broker again'), 4)
   })
+
+  it('is a whole partition also where the app was killed, with a batch open', async t => {
+    const directory = directoryOf(t)
+    const dataDir = join(directory, 'data')
+    {
+      await using broker = await Broker.start({ dataDir, logger })
+      await broker.createTopic('killed')
+    }
+    const partition = join(dataDir, 'killed-0')
+    {
+      await using log = await Log.open(join(directory, 'log'), { sealAgeMs: 60_000 })
+      for (let at = 0; at < 10; at++) log.append(`value ${at}`)
+      await log.flushed()
+      await log.truncateBefore(2)
+      log.appendBatch(['open', 'last'])
+      // What a kill leaves.
+      cpSync(join(directory, 'log'), partition, { recursive: true, filter: path => basename(path) !== '.lock' })
+    }
+    for (let round = 0; round < 2; round++) {
+      await using broker = await Broker.start({ dataDir, logger })
+      assert.deepEqual(broker.offsets('killed'), { start: 2, end: 12 + round, lastStable: 12 + round })
+      const values: string[] = []
+      for await (const { value } of broker.read('killed')) values.push(String(value))
+      assert.deepEqual(values.slice(0, 10).slice(-3), ['value 9', 'open', 'last'])
+      assert.equal(await broker.append('killed', 'of the broker'), 12 + round)
+    }
+    await using log = await Log.open(partition)
+    assert.equal(log.endOffset, 14)
+  })
+
+  it('is written by the broker or by the app, and never by both', async t => {
+    const dataDir = directoryOf(t)
+    {
+      await using broker = await Broker.start({ dataDir, logger })
+      await broker.append('one', 'x')
+      await broker.append('two', 'x')
+      await assert.rejects(Log.open(join(dataDir, 'one-0')), {
+        code: 'MILLRACE_LOCKED',
+        message: /a broker that is running/,
+      })
+      await using reading = await Log.open(join(dataDir, 'one-0'), { readOnly: true })
+      assert.equal(reading.endOffset, 1)
+    }
+    await using one = await Log.open(join(dataDir, 'one-0'))
+    await using two = await Log.open(join(dataDir, 'two-0'))
+    assert.deepEqual([one.append('y'), two.append('y')], [1, 1])
+    await assert.rejects(Broker.start({ dataDir, logger }), /holds the data directory/)
+  })
 })

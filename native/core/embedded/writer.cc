@@ -61,8 +61,11 @@ Result<OpenedLog> EmbeddedWriter::Open(Disk& disk, const std::string& directory,
                                        const EmbeddedOptions& options, OpenReport* report,
                                        LogServices* services) {
   if (Status status = MakeDirectories(disk, directory); !status.ok()) return status;
-  UniqueFd lock;
+  UniqueFd lock, broker_lock;
   if (&disk == &PosixDisk()) {
+    Result<UniqueFd> alone = LockAgainstBroker(directory);
+    if (!alone.ok()) return alone.status();
+    broker_lock = std::move(*alone);
     Result<UniqueFd> locked = LockForWriting(JoinPath(directory, kWriterLockName));
     if (!locked.ok()) return locked.status();
     lock = std::move(*locked);
@@ -86,6 +89,7 @@ Result<OpenedLog> EmbeddedWriter::Open(Disk& disk, const std::string& directory,
   // Its constructor is private.
   opened.writer.reset(new EmbeddedWriter(disk, directory, options, std::move(lock), *opened.log));
   EmbeddedWriter& writer = *opened.writer;
+  writer.broker_lock_ = std::move(broker_lock);
   // Before the first byte is written: from here on a kill leaves what recovery has to look at.
   const Offset durable = opened.log->durable_offset();
   if (Status status = writer.PutCheckpoint(report->log_start_offset, durable); !status.ok())

@@ -98,7 +98,8 @@ class EmbeddedWriter {
   const std::string directory_;
   const EmbeddedOptions options_;
   const BootId boot_id_;
-  const UniqueFd lock_;  // given up with the descriptor; none on a simulated disk
+  const UniqueFd lock_;   // given up with the descriptor; none on a simulated disk
+  UniqueFd broker_lock_;  // likewise; only where a broker could have the directory
   Log& log_;
   std::unique_ptr<Mapping> page_;
   std::optional<Sidecar> sidecar_;  // over page_

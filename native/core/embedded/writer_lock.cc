@@ -7,7 +7,9 @@
 #include <charconv>
 #include <utility>
 
+#include "core/embedded/open_batch.h"
 #include "core/embedded/read_lock.h"
+#include "core/log/segment_names.h"
 
 namespace millrace {
 
@@ -20,6 +22,19 @@ Result<UniqueFd> LockForWriting(const std::string& path) {
   // Only for people: a text that could not be written changes nothing.
   const std::string text = std::to_string(::getpid()) + "\n";
   if (::ftruncate(file.get(), 0) == 0) (void)!::pwrite(file.get(), text.data(), text.size(), 0);
+  return Result<UniqueFd>(std::move(file));
+}
+
+Result<UniqueFd> LockAgainstBroker(const std::string& directory) {
+  const std::string parent = ParentDirectory(directory);
+  // Logs may lie in each other, and they have locks of that name, too.
+  if (::access(JoinPath(parent, "meta.properties").c_str(), F_OK) != 0) return UniqueFd();
+  UniqueFd file(::open(JoinPath(parent, kWriterLockName).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.valid())
+    return errno == ENOENT ? Result<UniqueFd>(UniqueFd()) : Status::FromErrno(errno);
+  Result<bool> locked = TryLockShared(file.get());
+  if (!locked.ok()) return locked.status();
+  if (!*locked) return Status(Code::kLocked);
   return Result<UniqueFd>(std::move(file));
 }
 

@@ -12,6 +12,11 @@ namespace millrace {
 // process. kLocked when it is taken. The file names the process that holds it.
 Result<UniqueFd> LockForWriting(const std::string& path);
 
+// Where `directory` is a partition of a broker's data directory: a shared lock of that one, which a
+// broker that uses it holds alone, so that neither begins while the other is there. Elsewhere
+// none. kLocked: a broker has it.
+Result<UniqueFd> LockAgainstBroker(const std::string& directory);
+
 // The process that a lock file names, or -1: for an error's text.
 int WriterOf(const std::string& path);
 
