@@ -35,8 +35,8 @@ export function serveDescribeProducers(table: PartitionTable): ApiHandler {
     const code = refusalOf(topic, partitionIndex)
     if (code !== ErrorCode.NONE) return refused(partitionIndex, code, null)
     const activeProducers: ActiveProducer[] = []
-    // A list of its own: producers come and go between two turns.
-    for (const [producerId, entry] of [...topic.partitions[partitionIndex]!.log!.producers]) {
+    // Producers come and go between two turns, which such a loop does not mind.
+    for (const [producerId, entry] of topic.partitions[partitionIndex]!.log!.producers) {
       activeProducers.push(activeProducer(producerId, entry))
       const due = share.spend()
       if (due !== undefined) await due
