@@ -44,6 +44,15 @@ test('what is there in one partition and not in the other is torn', () => {
   assert.match(problemsOf(history, [at(values[0]![0]), []]), /^torn: w#0/)
 })
 
+test('what is committed is there for who reads everything, too', () => {
+  const { history, values } = historyOf('committed', 'committed')
+  const [[a0, b0], [a1, b1]] = values as [[string, string], [string, string]]
+  const committed = [at(a0, a1), at(b0, b1)]
+  assert.equal(problemsOf(history, committed), '')
+  const all = [at(a0, a1), [{ offset: 1, value: b0 }, at(b0, b1)[1]!]]
+  assert.equal(problemsOf(history, committed, [], all), `kept from who reads everything in partition 1: ${b0} @0`)
+})
+
 test('values that are there twice, in disorder, or in a partition that they were not written to', () => {
   const { history, values } = historyOf('committed', 'committed')
   const [[a0, b0], [a1, b1]] = values as [[string, string], [string, string]]

@@ -20,8 +20,8 @@ const shown = 5
 
 /**
  * Holds a history to what exactly-once promises, and names each promise that was broken: nothing committed is lost,
- * doubled or out of order, nothing aborted is read, a transaction is seen in all of its partitions or in none, and no
- * reader ever saw what is not there in the end.
+ * doubled or out of order, nothing aborted is read, a transaction is seen in all of its partitions or in none, who reads
+ * everything gets what is committed at the same offsets, and no reader ever saw what is not there in the end.
  */
 export function check(history: History, logs: FinalLogs, readings: readonly Reading[]): string[] {
   const problems = [...history.violations]
@@ -37,6 +37,13 @@ export function check(history: History, logs: FinalLogs, readings: readonly Read
       report(`written by nobody, or elsewhere ${where}`, foreign(history, partition, records))
       report(`out of order ${where}`, disordered(history, records))
     }
+  }
+  for (const [partition, records] of logs.committed.entries()) {
+    const all = new Set(logs.all[partition]!.map(name))
+    report(
+      `kept from who reads everything in partition ${partition}`,
+      records.map(name).filter(each => !all.has(each)),
+    )
   }
   const present = logs.committed.map(records => new Set(records.map(({ value }) => value)))
   const lost: string[] = []
