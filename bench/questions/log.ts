@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { installChronicle, installNodePeers } from '../embedded/install.ts'
@@ -230,6 +231,7 @@ function resultOf(
 /** Resident memory of a process that does `open` and nothing more, in MB. Without a loader, which an app has not. */
 async function residentMegabytes(open: string, options: BenchOptions): Promise<number> {
   const { path, remove } = await makeDataDirectory(options.dataParent)
+  await writeFile(`${path}/nothing.mjs`, '')
   const program = `${open}\nsetTimeout(() => { console.log(process.memoryUsage.rss()); process.exit() }, 1000)`
   try {
     const args = ['--input-type=module', '-e', program, `${path}/log`]
@@ -240,6 +242,8 @@ async function residentMegabytes(open: string, options: BenchOptions): Promise<n
   }
 }
 
+/** What any app does: the loader of modules is Node's own. */
+const opensNothing = "await import(process.argv[1].replace(/log$/, 'nothing.mjs'))"
 const opensLog = `
 const { Log } = await import(${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)})
 globalThis.log = await Log.open(process.argv[1])
@@ -250,7 +254,7 @@ async function measureIdle(options: BenchOptions, commit: string): Promise<RowRe
   const megabytes = { millrace: [] as number[], nothing: [] as number[] }
   for (let turn = 0; turn < options.runs; turn++) {
     megabytes.millrace.push(await residentMegabytes(opensLog, options))
-    megabytes.nothing.push(await residentMegabytes('', options))
+    megabytes.nothing.push(await residentMegabytes(opensNothing, options))
   }
   const more = megabytes.millrace.map((value, turn) => value - megabytes.nothing[turn]!)
   const verdict = { ...judge({ atMost: idleMegabytes }, "MB more than Node's own", more, []), key: 'residentMB' }
