@@ -10,6 +10,8 @@ interface Latest {
 
 /** Transactional ids that are kept in mind, about 150 bytes each; of one that was not used for longest, the least is lost. */
 const keptIds = 100_000
+/** In all of them together: anybody may name one, and of up to 32,767 characters. */
+const keptCharacters = 8 << 20
 
 /**
  * By which connection each producer has last spoken to the coordinator. Below version 2 all transactions of a producer have
@@ -19,6 +21,12 @@ const keptIds = 100_000
  */
 export class LatestConnections {
   private readonly latest = new Map<string, Latest>()
+  /** Of all ids in `latest`. */
+  private characters = 0
+
+  get size(): number {
+    return this.latest.size
+  }
 
   /** Whether the request is late: then its connection is to be closed, which asks a client that is there to repeat it. */
   isLate(
@@ -31,9 +39,14 @@ export class LatestConnections {
     if (known?.producerId === producerId && known.producerEpoch === producerEpoch && order < known.order) return true
     // Who was fenced says nothing about who fenced it.
     if (known?.producerId === producerId && producerEpoch < known.producerEpoch) return false
-    this.latest.delete(transactionalId)
+    this.forget(transactionalId)
     this.latest.set(transactionalId, { producerId, producerEpoch, order })
-    if (this.latest.size > keptIds) this.latest.delete(this.latest.keys().next().value!)
+    this.characters += transactionalId.length
+    while (this.latest.size > keptIds || this.characters > keptCharacters) this.forget(this.latest.keys().next().value!)
     return false
+  }
+
+  private forget(transactionalId: string): void {
+    if (this.latest.delete(transactionalId)) this.characters -= transactionalId.length
   }
 }

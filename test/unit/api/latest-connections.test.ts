@@ -31,6 +31,25 @@ test('another incarnation of a transactional id may have an older connection; wh
   assert.equal(late(1, 0, 2n), false)
 })
 
+test('of very many or very long transactional ids those that were not used for longest are forgotten', () => {
+  const short = new LatestConnections()
+  const late = (connections: LatestConnections, id: string, connectionOrder: number) =>
+    connections.isLate(id, 1n, 0, { connectionOrder })
+  for (let i = 0; i < 100_005; i++) late(short, `${i}`, 2)
+  assert.equal(short.size, 100_000)
+  assert.equal(late(short, '100004', 1), true)
+  assert.equal(late(short, '0', 1), false)
+  const long = new LatestConnections()
+  for (let i = 0; i < 1_000; i++) {
+    late(long, 'used', 2)
+    late(long, `${i}`.padEnd(32_767), 2)
+  }
+  assert.ok(long.size > 200 && long.size <= 257, String(long.size))
+  assert.equal(late(long, 'used', 1), true)
+  assert.equal(late(long, '999'.padEnd(32_767), 1), true)
+  assert.equal(late(long, '0'.padEnd(32_767), 1), false)
+})
+
 test('an EndTxn that is late does not end the next transaction of the same epoch (row 17)', async t => {
   const broker = await testBroker(t)
   await broker.createTopic('t')
