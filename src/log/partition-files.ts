@@ -33,8 +33,9 @@ export interface LogOwner {
 }
 
 /**
- * The files beside a log: producer snapshots, indexes of aborted transactions and the leader-epoch checkpoint. They are copies of what the log itself
- * says, written behind the appends, one at a time; a failed write costs a longer rebuild and is only logged.
+ * The files beside a log: producer snapshots, indexes of aborted transactions and the leader-epoch checkpoint. They are
+ * copies of what the log itself says, written behind the appends, one at a time; a failed write costs a longer rebuild and
+ * is only logged.
  */
 export class PartitionFiles implements SideFiles {
   readonly aborted: AbortedTransactions
