@@ -1,7 +1,7 @@
 import type { Clock, Timers } from '../base/world.ts'
 import type { EndInGroups } from '../coordinator/transaction/marker-writer.ts'
 import type { TransactionMarker } from '../log/transaction-marker.ts'
-import { consumerOffsetsTopic } from '../metadata/image.ts'
+import { consumerOffsetsTopic, transactionStateTopic } from '../metadata/image.ts'
 import { ErrorCode, type RequestOf, type ResponseInput } from '../protocol/index.ts'
 import { writeTxnMarkers } from '../protocol/schema/write-txn-markers.ts'
 import type { CommitWaiter, Partition } from '../replication/partition.ts'
@@ -18,7 +18,8 @@ export interface WriteMarkersParts {
 
 /**
  * WriteTxnMarkers v1-2: ends transactions in partitions of this broker, whatever their coordinator knows of them: how an
- * administrator ends one that hangs. Each partition is answered when its marker is durable.
+ * administrator ends one that hangs. Each partition is answered when its marker is durable. An epoch that no coordinator has
+ * had yet is refused, which Kafka takes.
  */
 export function serveWriteTxnMarkers({ table, endInGroups, clock, timers }: WriteMarkersParts): ApiHandler {
   return serve(writeTxnMarkers, { min: 1, max: 2, wide: true }, async (request, context) => {
@@ -61,9 +62,18 @@ export function serveWriteTxnMarkers({ table, endInGroups, clock, timers }: Writ
     if (partition === undefined) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     // No producer has such, and it would be remembered as one.
     if (marker.producerId < 0n || marker.producerEpoch < 0) return ErrorCode.INVALID_REQUEST
+    // It would be the newest for good: no coordinator could end a transaction of the producer here any more.
+    const known = partition.log?.producers.coordinatorEpochOf(marker.producerId) ?? -1
+    if (marker.coordinatorEpoch > Math.max(known, newestCoordinator())) return ErrorCode.INVALID_REQUEST
     if (name === consumerOffsetsTopic) return codeOfGroups(await endInGroups(index, marker, () => true))
     const appended = partition.appendMarker(marker, clock.wallMs())
     return appended.ok ? await durable(partition, appended.value.endOffset) : appended.error.code
+  }
+
+  function newestCoordinator(): number {
+    let newest = 0
+    for (const { epoch } of table.topic(transactionStateTopic)?.partitions ?? []) newest = Math.max(newest, epoch)
+    return newest
   }
 
   function durable(partition: Partition, endOffset: number): Promise<ErrorCode> {

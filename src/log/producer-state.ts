@@ -150,6 +150,11 @@ export class ProducerStates {
     return this.entries.get(producerId)?.producerEpoch ?? -1
   }
 
+  /** Of the coordinator that last ended a transaction of the producer here, -1 if none did. */
+  coordinatorEpochOf(producerId: ProducerId): number {
+    return this.entries.get(producerId)?.coordinatorEpoch ?? -1
+  }
+
   /** First offset of the transaction that the producer has open under this epoch, -1 if none. */
   openTransactionOf(producerId: ProducerId, producerEpoch: number): number {
     const entry = this.entries.get(producerId)
