@@ -34,7 +34,7 @@ class PollHandle {
  protected:
   PollHandle(Environment& environment, Callback callback, void* context)
       : environment_(environment), callback_(callback), context_(context) {}
-  virtual ~PollHandle() = default;
+  ~PollHandle() = default;  // what derives from it is final, and deletes itself
   virtual void Close() = 0;
   void Call() {
     if (callback_ != nullptr) callback_(context_);
