@@ -12,6 +12,8 @@ export type PartitionFile =
 
 export const epochsName = 'leader-epoch-checkpoint'
 export const metadataName = 'partition.metadata'
+/** Of a log in an app that is open, or was when its process ended: where the header of its open batch is kept. */
+export const openBatchName = 'open-batch'
 const offsetDigits = 20
 
 export function classify(name: string): PartitionFile {

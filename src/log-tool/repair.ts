@@ -5,6 +5,7 @@ import { checkDirectory, contextOf, type DirectoryFacts, nothingKnown } from './
 import { exitCode, json, Lines, type ToolEnvironment } from './environment.ts'
 import type { Finding } from './finding.ts'
 import type { CheckContext, PartitionFacts } from './log-state.ts'
+import { openBatchName } from './names.ts'
 import type { LogOptions } from './options.ts'
 import { checkPartition } from './partition-check.ts'
 import { type Action, actionsOf, applyPlan } from './partition-repair.ts'
@@ -19,6 +20,7 @@ const roundsMax = 5
 
 /** `millrace log repair`: mends what it can, says what it did, and tells what is still wrong. */
 export async function repair(environment: ToolEnvironment, options: LogOptions, target: Target): Promise<number> {
+  refuseUnsealed(environment, target)
   const lock = options.dryRun ? undefined : takeLock(environment, target)
   if (options.dryRun && isHeld(environment, target)) throw held(target.root!)
   try {
@@ -39,6 +41,22 @@ function takeLock({ files }: ToolEnvironment, { root }: Target): { release(): vo
   const lock = files.lock(`${root}/.lock`)
   if (lock === undefined) throw held(root)
   return lock
+}
+
+/**
+ * An app has such a log open, or ended without closing it. What it appended last has no header in the log yet, and to a
+ * check that looks like a torn end, which it would cut.
+ */
+function refuseUnsealed({ files }: ToolEnvironment, { partitions, pathOf }: Target): void {
+  for (const name of partitions) {
+    const path = pathOf(name)
+    if (!files.exists(`${path}/${openBatchName}`)) continue
+    throw new MillraceError(
+      'LOG_NOT_CLOSED',
+      `${path} is the log of an app that has it open, or ended without closing it: what was appended last is not sealed. ` +
+        'End the app, then open the log once with Log.open, or start the broker whose partition it is, and repair after that.',
+    )
+  }
 }
 
 class Repair {

@@ -302,6 +302,20 @@ describe('millrace log repair', bounded, () => {
       assert.equal((await runLog(['verify', copy])).code, 1)
     }))
 
+  it("does not touch an app's log that was not closed: its last records look like a torn end", () =>
+    onCopy(houses.killed, async copy => {
+      const partition = join(copy, 'plain-0')
+      writeFileSync(join(partition, 'open-batch'), '')
+      appendFileSync(lastLog(partition), 'records without a header')
+      const before = treeOf(partition)
+      for (const where of [copy, partition]) {
+        const { code, errors } = await runLog(['repair', where])
+        assert.equal(code, 1)
+        assert.match(errors, /not sealed.*open the log once with Log\.open/)
+      }
+      assert.deepEqual(treeOf(partition), before)
+    }))
+
   it('does not follow links out of the directory', () =>
     onCopy(houses.clean, async copy => {
       const outside = join(dirname(copy), 'millrace-log-tool-outside')
