@@ -50,7 +50,7 @@ const expected: readonly (readonly [call: string, gives: RegExp])[] = [
   ['describeAcls', /^! SecurityDisabledException/],
   ['describeDelegationToken', /^! UnsupportedByAuthenticationException/],
   ['listTransactions', /^\[\]$/],
-  ['describeTransactions', /^! UnsupportedVersionException/],
+  ['describeTransactions', /^! TransactionalIdNotFoundException/],
   ['listClientMetricsResources', /^\[ConfigResource\(type=CLIENT_METRICS, name='m'\)\]$/],
   ['unregisterBroker', /^! BrokerIdNotRegisteredException/],
   ['addRaftVoter', /^! UnsupportedVersionException/],
