@@ -41,6 +41,8 @@ export interface TransactionVerifier {
 const firstAbortableVersion = 11
 /** From here on clients leave it to their writes to add partitions. */
 const firstAddingVersion = 12
+/** A transaction has one marker in each partition: it makes one answer void. */
+const timesAsked = 3
 
 /**
  * What a request with a transactional id needs before it is appended. The first batch of a transaction in a partition is
@@ -58,7 +60,8 @@ export class ProduceTransaction {
   private readonly asks: boolean
   private readonly guards = new Map<Partition, VerificationGuard>()
   private readonly refusals = new Map<Partition, AppendFailure>()
-  private readonly named: TopicPartition[] = []
+  /** Of the partitions that the coordinator is asked about. */
+  private readonly asked = new Map<Partition, { readonly named: TopicPartition; readonly baseSequence: number }>()
   private producerId: ProducerId | undefined
   private producerEpoch = -1
 
@@ -87,15 +90,16 @@ export class ProduceTransaction {
       this.failure = appendFailure(ErrorCode.INVALID_PRODUCER_ID_MAPPING, message)
     }
     if (this.failure !== undefined || !this.asks || this.guards.has(partition)) return
-    const guard = partition.beginVerification(producerId, producerEpoch, baseSequenceAt(view, position), this.adds)
+    const baseSequence = baseSequenceAt(view, position)
+    const guard = partition.beginVerification(producerId, producerEpoch, baseSequence, this.adds)
     if (guard === undefined) return
     this.guards.set(partition, guard)
-    this.named.push({ topic, partition: partition.index })
+    this.asked.set(partition, { named: { topic, partition: partition.index }, baseSequence })
   }
 
   /** Once every batch was taken note of: undefined when there is nothing to ask for, else fulfilled when it was. */
   ask(): Promise<void> | undefined {
-    if (this.failure !== undefined || this.named.length === 0) return undefined
+    if (this.failure !== undefined || this.asked.size === 0) return undefined
     return this.askCoordinator(this.producerId!)
   }
 
@@ -108,13 +112,31 @@ export class ProduceTransaction {
   }
 
   private async askCoordinator(producerId: ProducerId): Promise<void> {
-    const { verifier, transactionalId, producerEpoch, named, adds } = this
-    const codes = await verifier.verify(transactionalId, producerId, producerEpoch, named, adds)
-    let at = 0
-    for (const partition of this.guards.keys()) {
-      const code = codes[at++]!
-      if (code !== ErrorCode.NONE) this.refusals.set(partition, refusalAs(code, this.context.apiVersion))
+    const { verifier, transactionalId, producerEpoch, adds } = this
+    let asked = [...this.asked.keys()]
+    for (let left = timesAsked; asked.length > 0 && left > 0; left--) {
+      const named = asked.map(partition => this.asked.get(partition)!.named)
+      const codes = await verifier.verify(transactionalId, producerId, producerEpoch, named, adds)
+      asked.forEach((partition, at) => {
+        const code = codes[at]!
+        if (code !== ErrorCode.NONE) this.refusals.set(partition, refusalAs(code, this.context.apiVersion))
+      })
+      asked = adds ? asked.filter(partition => this.askAgain(producerId, partition)) : []
     }
+  }
+
+  /**
+   * The coordinator adds no partition before the markers of the last transaction are in, and some of those may have been
+   * written while it was asked. Their epoch is another, so that what it says from then on is about this transaction.
+   */
+  private askAgain(producerId: ProducerId, partition: Partition): boolean {
+    const guard = this.guards.get(partition)
+    if (guard === undefined || this.refusals.has(partition) || partition.admits(producerId, guard)) return false
+    const { baseSequence } = this.asked.get(partition)!
+    const next = partition.beginVerification(producerId, this.producerEpoch, baseSequence, true)
+    if (next === undefined) this.guards.delete(partition)
+    else this.guards.set(partition, next)
+    return next !== undefined
   }
 }
 

@@ -133,6 +133,11 @@ export class ProducerStates {
    * Before the coordinator is asked whether the producer's transaction has this partition: what its answer is for.
    * Undefined when it need not be asked: the transaction is open here, or the batch will be refused for its epoch.
    */
+  /** Whether `guard` opens a transaction of the producer now. */
+  admits(producerId: ProducerId, guard: VerificationGuard): boolean {
+    return this.verifications.admits(producerId, guard)
+  }
+
   beginVerification(
     producerId: ProducerId,
     producerEpoch: number,

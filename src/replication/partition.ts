@@ -191,6 +191,11 @@ export class Partition {
     return this.current?.beginVerification(producerId, producerEpoch, baseSequence, supportsEpochBump)
   }
 
+  /** Whether `guard` still stands: no marker of the producer has come since it was given out. */
+  admits(producerId: ProducerId, guard: VerificationGuard): boolean {
+    return this.current?.producers.admits(producerId, guard) === true
+  }
+
   /** First offset of the transaction that the producer has open here under this epoch, -1 if none. */
   openTransactionOf(producerId: ProducerId, producerEpoch: number): number {
     return this.current?.producers.openTransactionOf(producerId, producerEpoch) ?? -1

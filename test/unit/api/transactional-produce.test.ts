@@ -133,6 +133,37 @@ test('a marker that comes while the coordinator is asked makes its answer void (
   assert.equal(road.partitions[0]!.log!.logEnd, 1)
 })
 
+test('the next transaction of version 2 begins behind markers that come while its partitions are added (row 17)', async t => {
+  const road = await DataRoad.open(t)
+  const client = road.connect()
+  const first = [
+    [0, inTransaction(['a'], 0)],
+    [1, inTransaction(['b'], 0)],
+  ] as const
+  assert.deepEqual(codes(await write(client, first)), [ErrorCode.NONE, ErrorCode.NONE])
+  road.verifier.hold()
+  const next = [
+    [0, inTransaction(['c'], 0, { producerEpoch: 1 })],
+    [1, inTransaction(['d'], 0, { producerEpoch: 1 })],
+  ] as const
+  client.send(produce, 12, request(next))
+  await road.world.time.settle()
+  for (const partition of road.partitions.slice(0, 2)) assert.ok(partition.appendMarker(marker(true, 1, 2), 0).ok)
+  road.verifier.answer()
+  await road.world.time.settle()
+  road.verifier.answer()
+  const { body } = await client.receive<typeof produce>()
+  assert.deepEqual(codes(body.responses[0]!.partitionResponses), [ErrorCode.NONE, ErrorCode.NONE])
+  assert.deepEqual(
+    road.partitions.slice(0, 2).map(({ log }) => log!.logEnd),
+    [3, 3],
+  )
+  assert.deepEqual(
+    road.verifier.asked.map(({ partitions }) => partitions.length),
+    [2, 2, 2],
+  )
+})
+
 test('what follows on a connection waits for the coordinator, so that sequences stay in order (row 48)', async t => {
   const road = await DataRoad.open(t)
   const client = road.connect()
