@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -39,6 +40,8 @@ class SenderPool {
   ~SenderPool();  // waits for running slices; jobs in line are dropped
 
   void Lend(std::unique_ptr<SendJob> job, bool cold);
+  // Somebody else was served: cold threads leave the disk and the processors to others for a while.
+  void NoteTraffic() { traffic_.fetch_add(1, std::memory_order_relaxed); }
   // The jobs that have come back since the last call.
   std::vector<std::unique_ptr<SendJob>> Collect();
 
@@ -58,7 +61,8 @@ class SenderPool {
   void Run(bool cold);
 
   const int wake_descriptor_;
-  std::mutex mutex_;  // guards everything below but threads_
+  std::atomic<uint64_t> traffic_{0};  // counted by the loop, looked at by cold threads
+  std::mutex mutex_;                  // guards everything below but threads_
   Line hot_;
   Line cold_;
   std::vector<std::unique_ptr<SendJob>> done_;

@@ -99,6 +99,7 @@ size_t TransportImpl::Poll(std::span<Event> into, int timeout_ms) {
   now_ms_ = NowMs();
   if (events_.size() < into.size()) RunTurn(into.size(), timeout_ms);
   const size_t count = events_.Take(into);
+  if (count > 0) senders_->NoteTraffic();
   for (const Event& event : into.first(count)) {
     if (event.kind == EventKind::kClosed || event.kind == EventKind::kRefused) {
       said_farewell_.push_back(event.connection);

@@ -24,7 +24,7 @@ namespace {
 // From so many logs on they are written back one by one and their file system is synced once: a
 // sync of one file commits the journal and empties the device's cache, which takes 0.15 to 1 ms.
 // Below, what others have written to the file system must not be waited for.
-constexpr size_t kTogether = 32;
+constexpr size_t kTogether = 12;
 
 int64_t SteadyNowMs() {
   auto now = std::chrono::steady_clock::now().time_since_epoch();

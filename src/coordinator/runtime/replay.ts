@@ -24,7 +24,7 @@ import type { Shard } from './shard.ts'
 /** Read at a time, while what was read before is replayed. */
 const readBytes = 256 << 10
 /** How long a slice of replay keeps other work waiting, and how long it then leaves the thread, and its heap, to that. */
-const sliceMs = 0.5
+const sliceMs = 0.35
 const pauseMs = 1
 /** At a place of the log whose segments change meanwhile. */
 const maxLooks = 10
