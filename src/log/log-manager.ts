@@ -40,8 +40,8 @@ const checkpointBytes = 64 << 20
 const producerCheckIntervalMs = 600_000
 /** Logs deleted at once: each deletion runs on a worker thread. */
 const deletionsAtOnce = 4
-/** Logs to flush that are worth a sync of all of them together: as many as the flush pool takes for one. */
-const flushedTogether = 12
+/** Logs to flush as all are closed that are worth a sync of all of them together. */
+const flushedTogether = 32
 /** Logs closed at once, likewise. */
 const closesAtOnce = 16
 /** Logs looked at before other work gets its turn. */
