@@ -99,7 +99,7 @@ export interface RawEngine {
 
   /** An embedded log for writing: segment bytes, segment ms, seal bytes, flush ms. Fulfilled with number, start, end, durable. */
   openWriter(directory: string): Promise<Float64Array>
-  /** Timestamp, or NaN for now. */
+  /** Timestamp, or NaN: the clock's. */
   appendValue(value: Uint8Array): number
   /** Timestamp or NaN, then the lengths of key and value (-1: null) and headers, which lie in `bytes` in this order. */
   appendParts(bytes: Uint8Array): number
