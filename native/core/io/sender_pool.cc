@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/base/thread_priority.h"
+#include "core/io/cold_pace.h"
 
 namespace millrace {
 namespace {
@@ -16,9 +17,6 @@ namespace {
 constexpr uint64_t kSliceBytes = 1u << 20;
 // Between two calls of this size a thread that answers clients gets the processor.
 constexpr uint64_t kColdSliceBytes = 128u << 10;
-// While others are served a cold thread rests after so many slices, for this part of their time.
-constexpr int kSlicesPerRest = 8;
-constexpr int kRestPart = 3;
 
 }  // namespace
 
@@ -88,9 +86,7 @@ void SenderPool::Run(bool cold) {
                            .wait_for_disk = cold};
   Line& line = cold ? cold_ : hot_;
   using Clock = std::chrono::steady_clock;
-  uint64_t traffic = 0;
-  int slices = 0;
-  Clock::duration busy{};
+  ColdPace pace;
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     line.filled.wait(lock, [&] { return stopping_ || !line.jobs.empty(); });
@@ -102,14 +98,10 @@ void SenderPool::Run(bool cold) {
     const Clock::time_point begin = cold ? Clock::now() : Clock::time_point();
     job->result = job->output.Write(job->socket, limits);
     if (cold) {
-      busy += Clock::now() - begin;
-      if (++slices == kSlicesPerRest) {
-        const uint64_t now = traffic_.load(std::memory_order_relaxed);
-        if (now != traffic) std::this_thread::sleep_for(busy / kRestPart);
-        traffic = now;
-        slices = 0;
-        busy = {};
-      }
+      const bool ended = job->result.stop == WriteStop::kEmpty;
+      const uint64_t traffic = traffic_.load(std::memory_order_relaxed);
+      const Clock::duration rest = pace.AfterSlice(Clock::now() - begin, ended, traffic);
+      if (rest > Clock::duration{}) std::this_thread::sleep_for(rest);
     }
     job->result.sent += before.sent;
     job->result.sent_from_files += before.sent_from_files;

@@ -40,7 +40,7 @@ class SenderPool {
   ~SenderPool();  // waits for running slices; jobs in line are dropped
 
   void Lend(std::unique_ptr<SendJob> job, bool cold);
-  // Somebody else was served: cold threads leave the disk and the processors to others for a while.
+  // A turn of the loop had something to tell; see ColdPace.
   void NoteTraffic() { traffic_.fetch_add(1, std::memory_order_relaxed); }
   // The jobs that have come back since the last call.
   std::vector<std::unique_ptr<SendJob>> Collect();
