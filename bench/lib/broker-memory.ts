@@ -54,7 +54,7 @@ export class BrokerMemory {
       return BrokerMemory.unlimited(`${group}; rows of many bytes measure fresh memory too`)
     onInterrupt(() => group.remove())
     const text =
-      `each broker in a memory cgroup (v${group.version}) of ${gigabytes(limitBytes)}, heap included; ` +
+      `each broker, or log, in a memory cgroup (v${group.version}) of ${gigabytes(limitBytes)}, heap included; ` +
       'its page cache filled anew before each run of the rows that write much'
     return new BrokerMemory(group, await makeDataDirectory(dataParent), { limitBytes, text })
   }

@@ -205,7 +205,7 @@ export const introduce = async (options: BenchOptions): Promise<Machine> => {
 }
 
 /** Limits the brokers' memory; where that cannot be, touches the machine's. */
-const prepareMemory = async (options: BenchOptions): Promise<BrokerMemory> => {
+export const prepareMemory = async (options: BenchOptions): Promise<BrokerMemory> => {
   const memory =
     options.target !== undefined
       ? BrokerMemory.unlimited('the target runs already')

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { installChronicle, installNodePeers } from '../embedded/install.ts'
 import type { Measured, Task, TaskSpec } from '../embedded/task.ts'
+import type { BrokerMemory } from '../lib/broker-memory.ts'
 import { makeDataDirectory } from '../lib/data-directory.ts'
 import { type Verdict, verdictText } from '../lib/goals.ts'
 import type { BenchOptions } from '../lib/options.ts'
@@ -137,14 +138,18 @@ async function runTask(spec: TaskSpec, peers: Peers): Promise<Measured> {
   return JSON.parse(stdout.trim().split('\n').at(-1)!) as Measured
 }
 
+const fillsMemory = ({ task }: LogRow): boolean => task.startsWith('append-')
+
 /** Runs of each side of a row, one behind the other in each turn; by side. */
 async function measureSides(
   row: LogRow,
   sides: readonly SideName[],
   options: BenchOptions,
+  memory: BrokerMemory,
   peers: Peers,
 ): Promise<Map<SideName, Measured[]>> {
   const runs = new Map<SideName, Measured[]>(sides.map(side => [side, []]))
+  const fill = fillsMemory(row) ? () => memory.fill() : () => Promise.resolve()
   for (let turn = 0; turn < options.runs; turn++) {
     for (const side of sides) {
       const { path, remove } = await makeDataDirectory(options.dataParent)
@@ -152,10 +157,12 @@ async function measureSides(
       const { seconds } = options
       const spec = { side, task, directory: path, peers: peers.node ?? '', recordBytes, records: readRecords, seconds }
       try {
-        runs.get(side)!.push(await runTask(spec, peers))
+        await fill()
+        runs.get(side)!.push(await memory.within(() => runTask(spec, peers)))
       } catch (error) {
         console.log(`${row.name}: ${side} failed: ${(error as Error).message.split('\n').slice(0, 3).join(' ')}`)
       } finally {
+        await fill() // before its files go: the next run gets the pages that they hold
         await remove()
       }
     }
@@ -198,7 +205,7 @@ function fastest(rates: ReadonlyMap<SideName, number[]>): SideName | undefined {
 }
 
 function resultOf(
-  row: { readonly name: string; readonly promised: string },
+  row: { readonly name: string; readonly promised: string; readonly fillsMemory: boolean },
   column: { readonly key: string; readonly title: string },
   figures: ReadonlyMap<string, readonly number[]>,
   verdicts: readonly Verdict[],
@@ -221,7 +228,7 @@ function resultOf(
   ])
   for (const verdict of verdicts) console.log(`  ${verdictText(verdict)}`)
   const result = {
-    ...{ bench: 'log', row: row.name, acks: '', promised: row.promised, fillsMemory: false, commit },
+    ...{ bench: 'log', row: row.name, acks: '', promised: row.promised, fillsMemory: row.fillsMemory, commit },
     ...{ columns: [column], sides, verdicts },
   }
   console.log(JSON.stringify(summaryOf(result)))
@@ -259,11 +266,17 @@ async function measureIdle(options: BenchOptions, commit: string): Promise<RowRe
   const more = megabytes.millrace.map((value, turn) => value - megabytes.nothing[turn]!)
   const verdict = { ...judge({ atMost: idleMegabytes }, "MB more than Node's own", more, []), key: 'residentMB' }
   const column = { key: 'residentMB', title: 'MB resident' }
-  return resultOf({ name: idleRow, promised: '' }, column, new Map(Object.entries(megabytes)), [verdict], commit)
+  return resultOf(
+    { name: idleRow, promised: '', fillsMemory: false },
+    column,
+    new Map(Object.entries(megabytes)),
+    [verdict],
+    commit,
+  )
 }
 
 /** All rows, or those whose names contain one of `options.rows`. */
-export async function measureLogs(options: BenchOptions, commit: string): Promise<RowResult[]> {
+export async function measureLogs(options: BenchOptions, memory: BrokerMemory, commit: string): Promise<RowResult[]> {
   const wanted = (name: string) => options.rows.length === 0 || options.rows.some(text => `log: ${name}`.includes(text))
   const peers: Peers = {
     node: await orWithout("npm's lmdb, better-sqlite3 and classic-level", installNodePeers),
@@ -274,7 +287,7 @@ export async function measureLogs(options: BenchOptions, commit: string): Promis
   const results: RowResult[] = []
   const measured = new Map<string, Map<SideName, number[]>>()
   for (const row of logRows.filter(({ name }) => wanted(name))) {
-    const runs = await measureSides(row, row.sides.filter(isThere), options, peers)
+    const runs = await measureSides(row, row.sides.filter(isThere), options, memory, peers)
     const rates = new Map([...runs].map(([side, each]) => [side, perSecond(each)]))
     measured.set(row.name, rates)
     const verdicts = row.goals.map(goal => {
@@ -284,7 +297,15 @@ export async function measureLogs(options: BenchOptions, commit: string): Promis
       const title = goal.of === undefined ? 'records/s' : `records/s (peer: ${side ?? 'none'}${beside})`
       return judge(goal, title, rates.get(own)!, side === undefined ? [] : base.get(side)!)
     })
-    results.push(resultOf(row, { key: 'recordsPerSecond', title: 'records/s' }, rates, verdicts, commit))
+    results.push(
+      resultOf(
+        { ...row, fillsMemory: fillsMemory(row) },
+        { key: 'recordsPerSecond', title: 'records/s' },
+        rates,
+        verdicts,
+        commit,
+      ),
+    )
   }
   if (wanted(idleRow)) results.push(await measureIdle(options, commit))
   if (results.length === 0) {

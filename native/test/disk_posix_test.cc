@@ -170,5 +170,36 @@ TEST_CASE("a mapping shows writes to the file and outlives it") {
   CHECK(!(*mapping)->damaged());
 }
 
+// Of a page of this process, as /proc/self/pagemap has it: whether the page table has an entry.
+bool InPageTable(const void* address) {
+  constexpr uint64_t kPresent = uint64_t{1} << 63;
+  const int pages = ::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  REQUIRE(pages >= 0);
+  uint64_t entry = 0;
+  const auto at = static_cast<off_t>(reinterpret_cast<uintptr_t>(address) / 4096 * sizeof entry);
+  CHECK(::pread(pages, &entry, sizeof entry, at) == sizeof entry);
+  ::close(pages);
+  return (entry & kPresent) != 0;
+}
+
+TEST_CASE("pages that are released keep their bytes, and are written as before") {
+  TemporaryDirectory directory;
+  auto file = Create(directory / "a");
+  REQUIRE(file->Allocate(0, 12288).ok());
+  auto mapping = file->Map(12288, true);
+  REQUIRE(mapping.ok());
+  std::byte* const bytes = (*mapping)->data();
+  for (int page = 0; page < 3; ++page) std::memcpy(bytes + page * 4096, "stored", 6);
+  (*mapping)->Release(0, 8192);
+  CHECK(!InPageTable(bytes));
+  CHECK(!InPageTable(bytes + 4096));
+  CHECK(InPageTable(bytes + 8192));
+  CHECK(ReadAll(*file).substr(4096, 6) == "stored");
+  std::memcpy(bytes + 6, " twice", 6);
+  CHECK(ReadAll(*file).substr(0, 12) == "stored twice");
+  REQUIRE(file->SyncMapped(**mapping, 0, 12288).ok());
+  CHECK(!(*mapping)->damaged());
+}
+
 }  // namespace
 }  // namespace millrace

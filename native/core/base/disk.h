@@ -23,6 +23,10 @@ class Mapping {
   // Makes pages of a writable mapping ready to be written without a fault. What cannot be had is an
   // error here, and never a signal. Pages of a file that ends before them cannot. Any thread.
   virtual Status Populate(uint64_t /*position*/, uint64_t /*length*/) { return Status::Ok(); }
+  // Whole pages that are written no more are let go of before they are written back: page by page,
+  // write-back would interrupt every processor to take the right to write from this mapping. They
+  // may be read, and written, as before. Any thread.
+  virtual void Release(uint64_t /*position*/, uint64_t /*length*/) {}
 };
 
 // What a file looks like from the outside.

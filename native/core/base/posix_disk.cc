@@ -68,6 +68,11 @@ class PosixMapping final : public Mapping {
 #endif
   }
 
+  // Of a file's shared mapping this takes the entries of the page table, and no bytes.
+  void Release(uint64_t position, uint64_t length) override {
+    (void)::madvise(data() + position, length, MADV_DONTNEED);
+  }
+
  private:
   MappedMemory memory_;
   GuardedRange guard_;  // goes before the memory: once unmapped, the address may be somebody else's

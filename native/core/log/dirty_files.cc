@@ -210,6 +210,7 @@ Status DirtyFiles::SyncLog(const DirtySegment& dirty) {
   if (Status status = CheckUntouched(dirty, **log); !status.ok()) return status;
   if (dirty.sealed) {
     if (Status status = (*log)->Truncate(dirty.segment->written()); !status.ok()) return status;
+    if (dirty.tail != nullptr) dirty.tail->Settle();
   } else if (dirty.tail != nullptr) {
     return dirty.tail->Sync(dirty.segment->written());
   }

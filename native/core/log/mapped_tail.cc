@@ -56,14 +56,18 @@ void MappedTail::Advance(const std::shared_ptr<MappedTail>& self, LogServices& s
                                : 0;
   if (settled > tail.written_back_) {
     const uint64_t from = std::exchange(tail.written_back_, settled);
-    services.Run(
-        [file = tail.file_, from, settled] { file->StartWriteBack(from, settled - from); });
+    services.Run([self, from, settled] {
+      self->mapping_->Release(from, settled - from);
+      self->file_->StartWriteBack(from, settled - from);
+    });
   }
 }
 
 Status MappedTail::Sync(uint64_t end) {
   if (end <= synced_) return Status::Ok();
   const uint64_t begin = synced_ / kPageBytes * kPageBytes;
+  const uint64_t full = end / kPageBytes * kPageBytes;
+  if (full > begin) mapping_->Release(begin, full - begin);
   if (Status status = file_->SyncMapped(*mapping_, begin, end - begin); !status.ok()) return status;
   // Zeros that took the place of a lost page are nobody's bytes.
   if (mapping_->damaged()) return Status(Code::kCorrupt);

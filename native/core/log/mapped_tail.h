@@ -38,6 +38,8 @@ class MappedTail {
 
   // Flush threads, one at a time: [0, end) is on the disk when it returns success.
   Status Sync(uint64_t end);
+  // Likewise: nothing is written through it any more, and all of the file is about to be synced.
+  void Settle() { mapping_->Release(0, mapping_->size()); }
 
  private:
   MappedTail(std::shared_ptr<File> file, std::unique_ptr<Mapping> mapping, uint64_t written);
