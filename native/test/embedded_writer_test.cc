@@ -358,6 +358,84 @@ TEST_CASE("a sidecar of another boot says nothing") {
   CheckValues(*again.opened.log, end);
 }
 
+TEST_CASE("a kernel that does not tell its boot id may have been started since") {
+  SimDisk disk;
+  EmbeddedOptions options = Options();
+  options.boot_id = BootId{};
+  Life life;
+  REQUIRE(life.Open(disk, options).ok());
+  life.Append(30);
+  REQUIRE(life.opened.writer->Seal().ok());
+  const Offset sealed = life.end();
+  life.Append(3);
+  const std::unique_ptr<SimDisk> next = disk.KillProcess();
+  OpenPoint point;
+  REQUIRE(PrepareAdoption(*next, kDirectory, &point, BootId{}).ok());
+  CHECK(point.trust == OpenTrust::kReboot);
+  Life again;
+  REQUIRE(again.Open(*next, options).ok());
+  CheckValues(*again.opened.log, sealed);
+}
+
+TEST_CASE("a record in a page that was lost underneath is not acknowledged, nor any after it") {
+  SimDisk disk;
+  Life life;
+  EmbeddedOptions options = Options();
+  options.log.segment_bytes = 1 << 20;
+  REQUIRE(life.Open(disk, options).ok());
+  life.Append(3);
+  const Offset end = life.end();
+  EmbeddedWriter& writer = *life.opened.writer;
+  const std::string path =
+      JoinPath(kDirectory, SegmentFileName(life.opened.log->active_base_offset(), FileKind::kLog));
+  REQUIRE((*disk.Open(path, OpenMode::kReadWrite))->Truncate(0).ok());
+  const std::string value = ValueOf(end);
+  const uint32_t lengths[] = {static_cast<uint32_t>(value.size())};
+  SUBCASE("one") {
+    CHECK(writer.Append(RecordParts{{}, BytesOf(value), {}}, std::nullopt).code() ==
+          Code::kCorrupt);
+  }
+  SUBCASE("of many") {
+    size_t appended = 9;
+    CHECK(writer.AppendValues(BytesOf(value), lengths, &appended).code() == Code::kCorrupt);
+    CHECK(appended == 0);
+  }
+  CHECK(life.opened.log->failed());
+  CHECK(writer.end_offset() == end);
+  CHECK(writer.Append(RecordParts{{}, BytesOf(value), {}}, std::nullopt).code() == Code::kFailed);
+  CHECK(writer.Seal().code() == Code::kFailed);
+  CHECK(writer.end_offset() == end);
+}
+
+TEST_CASE("records that could not be written are not in the log, and its end says so") {
+  SimDisk disk;
+  Life life;
+  REQUIRE(life.Open(disk, Options()).ok());
+  life.Append(2);
+  life.Flush();  // from here on it writes
+  life.Append(2);
+  const Offset end = life.end();
+  const std::string value = ValueOf(end);
+  const uint32_t length = static_cast<uint32_t>(value.size());
+  EmbeddedWriter& writer = *life.opened.writer;
+  disk.FailFrom(disk.call_count() + 1, EIO, MaskOf(SimCallKind::kWrite));
+  size_t appended = 0;
+  SUBCASE("one") { CHECK(!writer.Append(RecordParts{{}, BytesOf(value), {}}, std::nullopt).ok()); }
+  SUBCASE("of many") {
+    const std::string values = value + value;
+    const uint32_t lengths[] = {length, length};
+    CHECK(!writer.AppendValues(BytesOf(values), lengths, &appended).ok());
+  }
+  CHECK(appended == 0);
+  CHECK(writer.end_offset() == end);
+  disk.Heal();
+  CHECK(writer.Append(RecordParts{{}, BytesOf(value), {}}, std::nullopt).code() == Code::kFailed);
+  const std::unique_ptr<SimDisk> next = disk.KillProcess();
+  Life again;
+  REQUIRE(again.Open(*next, Options()).ok());
+  CheckValues(*again.opened.log, end);
+}
+
 TEST_CASE("a full disk refuses an append, and the log goes on when there is room again") {
   SimDisk disk;
   disk.SetCapacity(96 << 10);
@@ -391,16 +469,17 @@ TEST_CASE("after a sync failed the log takes nothing more, and what was read sta
   REQUIRE(life.Open(disk, Options()).ok());
   life.Append(30);
   REQUIRE(life.opened.writer->Seal().ok());
+  life.Append(2);
+  const Offset open_end = life.end();
   disk.FailFrom(disk.call_count() + 1, EIO, MaskOf(SimCallKind::kSync));
   CHECK(!life.opened.log->Flush().ok());
   disk.Heal();
   CHECK(life.opened.log->failed());
-  Status status;
-  for (int i = 0; i < 100 && status.ok(); ++i) {
-    const std::string value = ValueOf(life.end());
-    status = life.opened.writer->Append(RecordParts{{}, BytesOf(value), {}}, std::nullopt);
-  }
-  CHECK(status.code() == Code::kFailed);
+  // At once, though the open batch has room.
+  const std::string value = ValueOf(life.end());
+  CHECK(life.opened.writer->Append(RecordParts{{}, BytesOf(value), {}}, std::nullopt).code() ==
+        Code::kFailed);
+  CHECK(life.end() == open_end);
   CHECK(ReadAll(*life.opened.log, 0, 30).size() > 30);
 }
 

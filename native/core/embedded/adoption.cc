@@ -29,7 +29,7 @@ Status PrepareAdoption(Disk& disk, const std::string& directory, OpenPoint* poin
   if (sidecar.status().code() == Code::kNotFound) return Status::Ok();
   if (!sidecar.ok()) return sidecar.status();
   const BootId boot = boot_id.has_value() ? *boot_id : CurrentBootId();
-  const OpenTrust trust = known.boot_id == boot ? OpenTrust::kSameBoot : OpenTrust::kReboot;
+  const OpenTrust trust = SameBoot(known.boot_id, boot) ? OpenTrust::kSameBoot : OpenTrust::kReboot;
   point->trust = std::max(point->trust, trust);
   point->recovery_point = known.recovery_point;
   LogServices services(kOpenFiles, LogServices::Background::kInline);

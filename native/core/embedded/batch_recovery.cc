@@ -23,7 +23,7 @@ Result<std::optional<OpenBatch>> LoadSidecar(Disk& disk, const std::string& dire
   Result<size_t> got = (*file)->ReadAt(0, page);
   if (!got.ok()) return got.status();
   const Sidecar sidecar(page);
-  if (*got < kSidecarBytes || !sidecar.Known() || sidecar.boot_id() != boot_id)
+  if (*got < kSidecarBytes || !sidecar.Known() || !SameBoot(sidecar.boot_id(), boot_id))
     return std::optional<OpenBatch>();
   return sidecar.Load();
 }

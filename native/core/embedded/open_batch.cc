@@ -185,7 +185,9 @@ BootId CurrentBootId() {
     std::byte& byte = id[digits++ / 2];
     byte = (byte << 4) | std::byte{static_cast<uint8_t>(digit)};
   }
-  return id;
+  return digits == 2 * id.size() ? id : BootId{};
 }
+
+bool SameBoot(const BootId& one, const BootId& other) { return one == other && one != BootId{}; }
 
 }  // namespace millrace

@@ -108,5 +108,8 @@ class Sidecar {
 
 // Of the running kernel; zeros where it does not tell.
 BootId CurrentBootId();
+// Whether what was noted under one is of the boot of the other. Zeros are no boot: what a kernel
+// that does not tell left behind counts as from before a reboot.
+bool SameBoot(const BootId& one, const BootId& other);
 
 }  // namespace millrace

@@ -16,7 +16,7 @@ Result<std::unique_ptr<ReadSidecar>> ReadSidecar::Open(const std::string& direct
   std::unique_ptr<ReadSidecar> sidecar(
       new ReadSidecar(std::move(*file), std::move(*mapping)));  // private constructor
   // That of a boot before says nothing.
-  if (!sidecar->page_.Known() || sidecar->page_.boot_id() != CurrentBootId())
+  if (!sidecar->page_.Known() || !SameBoot(sidecar->page_.boot_id(), CurrentBootId()))
     return Status(Code::kNotFound);
   if (sidecar->page_.facts().state != SidecarState::kOpen) return Status(Code::kNotFound);
   return sidecar;

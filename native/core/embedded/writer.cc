@@ -33,7 +33,7 @@ Status MakeDirectories(Disk& disk, const std::string& directory) {
 OpenTrust TrustIn(const std::optional<Checkpoint>& checkpoint, const BootId& boot_id) {
   if (!checkpoint.has_value()) return OpenTrust::kReboot;
   if (checkpoint->clean) return OpenTrust::kClean;
-  return checkpoint->boot_id == boot_id ? OpenTrust::kSameBoot : OpenTrust::kReboot;
+  return SameBoot(checkpoint->boot_id, boot_id) ? OpenTrust::kSameBoot : OpenTrust::kReboot;
 }
 
 Result<std::unique_ptr<Log>> OpenFilesOf(Disk& disk, const std::string& directory,
@@ -189,36 +189,47 @@ Status EmbeddedWriter::Append(const RecordParts& record, std::optional<int64_t> 
   return Publish();
 }
 
+// Copied first, then looked: bytes in a page that was lost lie nowhere. A log that failed meanwhile
+// takes nothing more, also where the open batch has room.
 Status EmbeddedWriter::Publish() {
-  if (space_.bytes.empty()) {
+  Status status = log_.CheckTail();
+  if (status.ok() && space_.bytes.empty()) {
     const auto fresh = std::span<const std::byte>(published_, next_);
-    const auto at = static_cast<uint64_t>(published_ - begin_);
-    if (Status status = log_.WriteTail(space_, at, fresh); !status.ok()) {
-      failed_ = true;
-      return status;
-    }
+    status = log_.WriteTail(space_, static_cast<uint64_t>(published_ - begin_), fresh);
     published_ = next_;
+  }
+  if (!status.ok()) [[unlikely]] {
+    failed_ = true;
+    TakeBack();
+    return status;
   }
   sidecar_->Publish(static_cast<uint32_t>(next_ - begin_), count_, max_timestamp_);
   return Status::Ok();
+}
+
+void EmbeddedWriter::TakeBack() {
+  const OpenBatch& known = sidecar_->current();
+  count_ = known.record_count;
+  next_ = begin_ + std::max<size_t>(known.bytes, kBatchHeaderBytes);
+  max_timestamp_ = known.max_timestamp;
 }
 
 Status EmbeddedWriter::AppendValues(std::span<const std::byte> bytes,
                                     std::span<const uint32_t> lengths, size_t* appended) {
   *appended = 0;
   if (failed_) return Status(Code::kFailed);
+  const Offset first = end_offset();
   const int64_t now = Now();
   Status status;
   for (const uint32_t length : lengths) {
-    if (length > bytes.size()) return Status(Code::kInvalidArgument);
-    status = Put(RecordParts{std::nullopt, bytes.first(length), {}}, now);
+    status = length <= bytes.size() ? Put(RecordParts{std::nullopt, bytes.first(length), {}}, now)
+                                    : Status(Code::kInvalidArgument);
     if (!status.ok()) break;
     bytes = bytes.subspan(length);
-    ++*appended;
   }
   // A batch that was filled meanwhile is published by its seal.
-  if (count_ == 0) return status;
-  const Status published = Publish();
+  const Status published = count_ > 0 ? Publish() : Status::Ok();
+  *appended = static_cast<size_t>(end_offset() - first);
   return status.ok() ? published : status;
 }
 

@@ -89,9 +89,10 @@ class EmbeddedWriter {
   Status MakeSidecar();
   Status Begin(size_t record_bytes, int64_t now_ms);
   Status Put(const RecordParts& record, int64_t timestamp);
-  // What was put is found again from here on. After a failure nothing more is appended: what lies
-  // behind the published end is not known.
+  // What was put is found again from here on. After a failure nothing more is appended, and what
+  // was put since the last time is not in the log.
   Status Publish();
+  void TakeBack();
   int64_t Now() const;
 
   Disk& disk_;

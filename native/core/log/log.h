@@ -190,6 +190,10 @@ class Log {
                            std::span<const std::byte> /*bytes*/) {
     return Status(Code::kInvalidArgument);
   }
+  // Whether what was put into the space since may be told of: kFailed when the log has failed,
+  // kCorrupt when it fails by this look, since a page was lost underneath. Cheap enough for each
+  // record.
+  virtual Status CheckTail() { return Status(Code::kInvalidArgument); }
   // `batch` is whole, has this header and its checksum, and lies in the space, or (kWrite)
   // anywhere: as Append, but it is believed.
   virtual Status AppendInPlace(const TailSpace& /*space*/, std::span<const std::byte> /*batch*/,

@@ -175,6 +175,11 @@ Status LogImpl::WriteTail(const TailSpace& space, uint64_t at, std::span<const s
   return Judge(active().WriteBehind(at, bytes));
 }
 
+Status LogImpl::CheckTail() {
+  if (Status status = CheckUsable(); !status.ok()) return status;
+  return active().tail_lost() ? Judge(Status(Code::kCorrupt)) : Status::Ok();
+}
+
 Status LogImpl::AppendInPlace(const TailSpace& space, std::span<const std::byte> batch,
                               const BatchHeader& header) {
   if (Status status = CheckUsable(); !status.ok()) return status;

@@ -35,6 +35,7 @@ class LogImpl final : public Log {
                   Appended* verdict) const override;
   Result<TailSpace> ReserveTail(uint64_t bytes, int64_t now_ms, TailWay way) override;
   Status WriteTail(const TailSpace& space, uint64_t at, std::span<const std::byte> bytes) override;
+  Status CheckTail() override;
   Status AppendInPlace(const TailSpace& space, std::span<const std::byte> batch,
                        const BatchHeader& header) override;
   Status Roll() override;

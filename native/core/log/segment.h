@@ -91,6 +91,8 @@ class Segment {
   // After a Reserve by LogConfig::mapped: the space for the next batch, in memory. Append takes a
   // batch that lies there for copied.
   std::span<std::byte> Tail(uint64_t size) const { return {tail_->at(length_), size}; }
+  // A page of the mapped segment was lost underneath.
+  bool tail_lost() const { return tail_ != nullptr && tail_->damaged(); }
   // Has pages made ready ahead of the end, and sent to the device behind it.
   void AdvanceTail(LogServices& services) const {
     if (tail_ != nullptr) MappedTail::Advance(tail_, services, length_, allocated_);
