@@ -11,6 +11,7 @@
 #include "binding/environment.h"
 #include "binding/status_to_js.h"
 #include "core/base/fault_guard.h"
+#include "core/embedded/writer_lock.h"
 #include "core/log/segment_names.h"
 
 namespace millrace {
@@ -228,6 +229,16 @@ napi_value ReplacedPagesBuffer(napi_env env, napi_callback_info) {
   return buffer;
 }
 
+// brokerHas(directory): whether a broker that runs has it as a partition.
+napi_value BrokerHas(napi_env env, napi_callback_info info) {
+  CallArgs<1> args(env, info);
+  const auto directory = args.String(0);
+  if (!directory) return ThrowArgument(env, "brokerHas takes a directory");
+  napi_value answer = nullptr;
+  napi_get_boolean(env, LockAgainstBroker(*directory).status().code() == Code::kLocked, &answer);
+  return answer;
+}
+
 // readWholeFile(directory, name): a copy, or undefined where there is no such file.
 napi_value ReadWholeFile(napi_env env, napi_callback_info info) {
   CallArgs<2> args(env, info);
@@ -311,6 +322,7 @@ void AppendEmbeddedRead(std::vector<napi_property_descriptor>& properties,
   properties.push_back(Method("readBlock", Block, environment));
   properties.push_back(Method("replacedPages", ReplacedPagesBuffer, environment));
   properties.push_back(Method("readWholeFile", ReadWholeFile, environment));
+  properties.push_back(Method("brokerHas", BrokerHas, environment));
 }
 
 }  // namespace millrace

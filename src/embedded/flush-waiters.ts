@@ -21,10 +21,13 @@ export class FlushWaiters implements WriterListener {
   private scheduled = false
   private flushing = false
   private failure: Error | undefined
+  private readonly advanced: () => void
 
-  constructor(writer: LogWriter, owner: object) {
+  /** `advanced` is called when more of the log has become durable. */
+  constructor(writer: LogWriter, owner: object, advanced: () => void) {
     this.writer = writer
     this.owner = owner
+    this.advanced = advanced
     writer.listener = this
   }
 
@@ -41,6 +44,7 @@ export class FlushWaiters implements WriterListener {
 
   durable(offset: number): void {
     this.flushing = false
+    this.advanced()
     this.settle(offset)
     if (this.waiters.length > 0) this.schedule()
   }

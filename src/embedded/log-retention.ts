@@ -1,5 +1,6 @@
 import type { Timers } from '../base/world.ts'
 import type { LogWriter } from '../native/log-writer.ts'
+import type { LogCheckpoint } from './log-checkpoint.ts'
 import type { ResolvedLogOptions } from './log-options.ts'
 
 const looksEveryMs = 1000
@@ -12,38 +13,34 @@ export interface RetentionWorld {
   readonly clock: { wallMs(): number }
 }
 
-/** Where a log begins, and what moves that: the app, and retention by size and by age. */
+/** Removes the oldest segments of a log by its size and by their age. */
 export class LogRetention {
-  startOffset: number
   private readonly writer: LogWriter
+  private readonly checkpoint: LogCheckpoint
   private readonly options: ResolvedLogOptions
   private readonly world: RetentionWorld
   private readonly removed: () => void
-  /** One move at a time. */
-  private moving: Promise<void> = Promise.resolve()
   private ended = false
 
-  /** `removed` is called after segments were, but for those that `advance` removes. */
-  constructor(writer: LogWriter, options: ResolvedLogOptions, world: RetentionWorld, removed: () => void) {
+  /** `removed` is called after segments were. */
+  constructor(
+    writer: LogWriter,
+    checkpoint: LogCheckpoint,
+    options: ResolvedLogOptions,
+    world: RetentionWorld,
+    removed: () => void,
+  ) {
     this.writer = writer
+    this.checkpoint = checkpoint
     this.options = options
     this.world = world
     this.removed = removed
-    this.startOffset = writer.startOffset
     if (Math.min(options.retentionBytes, options.retentionMs) < Number.POSITIVE_INFINITY) this.lookIn(options.sealAgeMs)
   }
 
-  /** Makes `offset` the log's start, unless it is beyond that. */
-  advance(offset: number): Promise<void> {
-    const moved = this.moving.then(() => this.move(offset))
-    this.moving = moved.catch(() => undefined)
-    return moved
-  }
-
-  /** Looks no more; fulfilled when nothing moves. */
-  end(): Promise<void> {
+  /** Looks no more. */
+  end(): void {
     this.ended = true
-    return this.moving
   }
 
   /** Records grow old also in a log that nobody appends to. The timer keeps no log that its app forgot. */
@@ -54,28 +51,22 @@ export class LogRetention {
 
   /** Removes what is due. After a disk was full, or failed, the next look tries again. */
   private async look(): Promise<void> {
-    if (this.ended) return
     try {
-      const offset = this.firstKept(this.world.clock.wallMs())
-      if (offset > this.startOffset) {
-        await this.advance(offset)
+      for (let more = true; more && !this.ended; ) {
+        const verdict = this.judge(this.world.clock.wallMs())
+        more = verdict.goesOn
+        if (verdict.firstKept <= this.checkpoint.startOffset) break
+        await this.checkpoint.advance(verdict.firstKept)
         this.removed()
       }
     } catch {
       // The app meets it, with what it says, at its next append.
     }
-    this.lookIn(looksEveryMs)
+    if (!this.ended) this.lookIn(looksEveryMs)
   }
 
-  private async move(offset: number): Promise<void> {
-    if (offset <= this.startOffset) return
-    this.writer.seal()
-    await this.writer.advanceStart(offset)
-    this.startOffset = offset
-  }
-
-  /** The base offset of the first segment that is to stay. The one that is written always does. */
-  private firstKept(nowMs: number): number {
+  /** Of some segments: the base offset of the first that is to stay, and whether all of them go. That which is written stays. */
+  private judge(nowMs: number): { firstKept: number; goesOn: boolean } {
     const { retentionBytes, retentionMs } = this.options
     const segments = this.writer.segments(segmentsAtOnce, retentionMs !== Number.POSITIVE_INFINITY)
     let bytes = this.writer.sizeBytes()
@@ -88,6 +79,6 @@ export class LogRetention {
       bytes -= sizeBytes
       kept++
     }
-    return segments[kept]?.baseOffset ?? 0
+    return { firstKept: segments[kept]?.baseOffset ?? 0, goesOn: kept + 1 === segmentsAtOnce }
   }
 }

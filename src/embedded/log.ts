@@ -1,8 +1,10 @@
 import { MillraceError } from '../base/error.ts'
 import type { Timers } from '../base/world.ts'
 import { type LogWriter, openLogWriter } from '../native/log-writer.ts'
+import { isNotFound, readWholeFile } from '../native/reads.ts'
 import type { LogCursor } from './cursor.ts'
 import { FlushWaiters } from './flush-waiters.ts'
+import { LogCheckpoint } from './log-checkpoint.ts'
 import { type LogOptions, type ResolvedLogOptions, resolveLogOptions } from './log-options.ts'
 import { LogRetention } from './log-retention.ts'
 import type { LogRecord, ReadOptions } from './read-stream.ts'
@@ -34,6 +36,7 @@ export class Log implements AsyncDisposable {
   private readonly options: ResolvedLogOptions
   private readonly writer: LogWriter | undefined
   private readonly waiters: FlushWaiters | undefined
+  private readonly checkpoint: LogCheckpoint | undefined
   private readonly retention: LogRetention | undefined
   private reader: LogReader | undefined
   private readonly packer = new RecordPacker()
@@ -52,13 +55,20 @@ export class Log implements AsyncDisposable {
       this.reader = new LogReader(directory, { timers: world.waits })
       return
     }
-    this.waiters = new FlushWaiters(writer, this)
-    this.retention = new LogRetention(writer, options, world, () => this.reader?.filesChanged())
+    const checkpoint = new LogCheckpoint(writer, world.timers)
+    this.checkpoint = checkpoint
+    this.waiters = new FlushWaiters(writer, this, () => checkpoint.durable())
+    this.retention = new LogRetention(writer, checkpoint, options, world, () => this.reader?.filesChanged())
+  }
+
+  /** For `openLog`: whether there is a log in the directory. */
+  get exists(): boolean {
+    return this.writer !== undefined || this.reading().exists
   }
 
   /** The first offset that can be read. */
   get startOffset(): number {
-    return this.retention?.startOffset ?? this.reading().startOffset
+    return this.checkpoint?.startOffset ?? this.reading().startOffset
   }
 
   /** The offset that the next record gets; every record below it can be read. */
@@ -168,7 +178,7 @@ export class Log implements AsyncDisposable {
         `The log in ${this.directory} ends at ${writer.endOffset}: nothing can be removed before ${offset}.`,
       )
     }
-    await this.retention!.advance(offset)
+    await this.checkpoint!.advance(offset)
     this.reader?.filesChanged()
   }
 
@@ -185,7 +195,8 @@ export class Log implements AsyncDisposable {
   private async end(): Promise<void> {
     this.reader?.close()
     if (this.writer === undefined) return
-    await this.retention!.end()
+    this.retention!.end()
+    await this.checkpoint!.end()
     try {
       await this.writer.close()
       this.waiters!.resolveAll()
@@ -266,10 +277,40 @@ export class Log implements AsyncDisposable {
  */
 export async function openLog(world: LogWorld, directory: string, options: LogOptions = {}): Promise<Log> {
   const resolved = resolveLogOptions(options)
-  if (resolved.readOnly) return new Log(world, directory, resolved, undefined)
+  refuseDataDirectory(directory)
+  if (resolved.readOnly) return openForReading(world, directory, resolved)
   const { segmentBytes, sealBytes, flushAgeMs } = resolved
   // A segment that is too young to hold anything that retention by age could remove is not closed by age.
   const segmentMs = resolved.retentionMs === Number.POSITIVE_INFINITY ? Number.MAX_VALUE : resolved.retentionMs
   const writer = await openLogWriter(directory, { segmentBytes, segmentMs, sealBytes, flushAgeMs })
   return new Log(world, directory, resolved, writer)
+}
+
+function openForReading(world: LogWorld, directory: string, options: ResolvedLogOptions): Log {
+  try {
+    const log = new Log(world, directory, options, undefined)
+    if (log.exists) return log
+    void log.close()
+  } catch (failure) {
+    if (!isNotFound(failure)) throw failure
+  }
+  throw new MillraceError(
+    'MILLRACE_NOT_FOUND',
+    `There is no log in ${directory}: check the path, or open it without { readOnly: true }, which makes one there.`,
+  )
+}
+
+/** Where a broker keeps its partitions a log would lie among them, behind the same lock. */
+function refuseDataDirectory(directory: string): void {
+  let properties: Uint8Array | undefined
+  try {
+    properties = readWholeFile(directory, 'meta.properties')
+  } catch {
+    return // Whoever opens the log meets it, and says it.
+  }
+  if (properties === undefined) return
+  throw invalid(
+    `${directory} is the data directory of a broker, and no log: open one of the directories in it (topic-partition), ` +
+      'or choose another directory.',
+  )
 }

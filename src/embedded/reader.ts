@@ -1,6 +1,7 @@
 import { MillraceError } from '../base/error.ts'
 import type { Timers } from '../base/world.ts'
 import {
+  brokerHas,
   closeAbandoned,
   type ListedSegment,
   listReadSegments,
@@ -81,9 +82,19 @@ export class LogReader implements TailedLog {
     this.options = options
     this.lost = lostPages()
     this.waiters = new TailWaiters(options.timers, options.writerCalls === true, () => this.grew())
-    this.list()
-    this.refresh(true)
     abandoned.register(this, this.held, this)
+    try {
+      this.list()
+      this.refresh(true)
+    } catch (failure) {
+      this.close() // What was opened by then is not left to the collector.
+      throw failure
+    }
+  }
+
+  /** Whether there is a log, or at least somebody who makes one. */
+  get exists(): boolean {
+    return this.segments.length > 0 || this.sidecar !== undefined || this.noted !== ''
   }
 
   /** The first offset that can be read. */
@@ -328,7 +339,10 @@ export class LogReader implements TailedLog {
     const noted = new TextDecoder().decode(readWholeFile(this.directory, checkpointName))
     // A writer may have come and gone since the last look, and have left the file as it was: its records did not fit.
     const same = noted === this.noted && this.looks % thoroughEvery !== 0
-    if (same && this.restingBytes >= 0 && known?.mapped.fileBytes() === this.restingBytes) return
+    if (same && this.restingBytes >= 0 && known?.mapped.fileBytes() === this.restingBytes) {
+      this.walkOn(known)
+      return
+    }
     this.noted = noted
     this.endActive(-1)
     this.list()
@@ -343,17 +357,22 @@ export class LogReader implements TailedLog {
     this.activeBase = last.baseOffset
     this.restingBytes = last.mapped.fileBytes()
     last.end = Math.min(this.restingBytes, last.bytes.length)
-    this.walkToEnd(last)
-    this.sealedEnd = last.end
-    this.openBase = this.end
+    this.walkToEnd(last, last.find(last.index.last < 0 ? -1 : last.index.lastOffsetOf(last.index.last)))
+  }
+
+  /** A broker that has the log as a partition has no sidecar, and its file has more room than batches. */
+  private walkOn(segment: ReadSegment): void {
+    segment.end = Math.min(this.restingBytes, segment.bytes.length)
+    this.walkToEnd(segment, this.sealedEnd)
   }
 
   private notedNumber(name: string): number {
     return Number(new RegExp(`^${name}=(\\d+)$`, 'm').exec(this.noted)?.[1] ?? 0)
   }
 
-  private walkToEnd(segment: ReadSegment): void {
-    let position = segment.find(segment.index.last < 0 ? -1 : segment.index.lastOffsetOf(segment.index.last))
+  private walkToEnd(segment: ReadSegment, from: number): void {
+    let position = from
+    this.broken = undefined
     try {
       for (let end = position; ; position = end) {
         end = segment.batchEnd(position, true)
@@ -361,9 +380,11 @@ export class LogReader implements TailedLog {
         this.end = Math.max(this.end, lastOffsetAt(segment.view, position) + 1)
       }
     } catch (failure) {
-      this.broken = failure as MillraceError
+      // Half a batch that a broker is writing is whole at a later look.
+      if (!brokerHas(this.directory)) this.broken = failure as MillraceError
     }
-    segment.end = position
+    segment.end = this.sealedEnd = position
+    this.openBase = this.end
   }
 
   /** For whoever waits: whether there is more than when they last looked. */

@@ -32,6 +32,14 @@ const explanations: Record<StatusName, string> = {
   batchLargerThanSegment: 'the record batch is larger than segment.bytes; send smaller batches or raise the limit',
 }
 
+/** Where the system says more than the status, by errno's name. */
+const systemExplanations: Record<string, string> = {
+  EACCES: 'this process has no permission to do that there; change the owner or the mode of the path, or the user',
+  EPERM: 'this process has no permission to do that there; change the owner or the mode of the path, or the user',
+  ENOTDIR: 'a part of the path is a file, and no directory; check the path',
+  EROFS: 'the file system is mounted for reading only; mount it for writing or choose another directory',
+}
+
 /** A failure that native code reported. */
 export class NativeError extends MillraceError {
   /** The status number, as in `status.ts`. */
@@ -53,8 +61,12 @@ export const errorCode = (name: StatusName): string =>
 /** The error for a status that is not ok; `action` says what was tried, on what ("open the log in /data/t-0"). */
 export function statusError(action: string, status: number, systemError = 0): NativeError {
   const name = statusName(status)
-  const explanation = name === undefined ? `the addon answered with the unknown status ${status}` : explanations[name]
-  const system = systemError === 0 ? '' : ` (${systemErrorName(systemError)})`
+  const systemName = systemError === 0 ? '' : systemErrorName(systemError)
+  const explanation =
+    name === undefined
+      ? `the addon answered with the unknown status ${status}`
+      : (systemExplanations[systemName] ?? explanations[name])
+  const system = systemName === '' ? '' : ` (${systemName})`
   return new NativeError(
     name === undefined ? 'MILLRACE_UNKNOWN_STATUS' : errorCode(name),
     `Cannot ${action}: ${explanation}${system}.`,

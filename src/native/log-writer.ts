@@ -196,17 +196,22 @@ export class LogWriter {
     this.listener?.durable(durableOffset)
   }
 
-  /** Makes `offset` the first of the log, durably; whole segments below it go. One call at a time. */
+  /** Makes `offset` the first of the log, durably; whole segments below it go. One call, or of `noteStart`, at a time. */
   async advanceStart(offset: number): Promise<void> {
-    try {
-      await this.raw.noteStart(this.number, offset)
-    } catch (failure) {
-      throw fromNative(`move the start of the log in ${this.directory}`, failure)
-    }
+    await this.noteStart(offset)
     this.block[Slot.log] = this.number
     this.block[argument] = offset
     this.check('move the start of', this.raw.advanceLogStart())
     this.tellReaders(true)
+  }
+
+  /** When it is fulfilled, whoever opens the log knows that it begins at `offset` and is durable as far as it is now. */
+  async noteStart(offset: number): Promise<void> {
+    try {
+      await this.raw.noteStart(this.number, offset)
+    } catch (failure) {
+      throw fromNative(`note the start of the log in ${this.directory}`, failure)
+    }
   }
 
   /** As `StoredLog.segments`. */

@@ -18,6 +18,7 @@ export interface RawReads {
   readBlock(): Float64Array
   replacedPages(): ArrayBuffer
   readWholeFile(directory: string, name: string): Uint8Array | undefined
+  brokerHas(directory: string): boolean
 }
 
 export interface ListedSegment {
@@ -41,6 +42,9 @@ export function listReadSegments(directory: string): ListedSegment[] {
 /** A copy of a small file; undefined where there is none. */
 export const readWholeFile = (directory: string, name: string): Uint8Array | undefined =>
   guarded(`read ${name} in ${directory}`, () => raw().readWholeFile(directory, name))
+
+/** Whether a broker that runs has this directory as a partition. */
+export const brokerHas = (directory: string): boolean => raw().brokerHas(directory)
 
 /**
  * A count of the mapped pages that this process lost, and reads as zeros since, in its only element. While it stands
