@@ -7,8 +7,9 @@ export class SegmentIndex {
   /** Every batch below is considered: a walk that begins at `start` of the last entry and gets here adds to the index. */
   seenTo = 0
   private readonly baseOffset: number
-  private offsets: Float64Array
-  private positions: Float64Array
+  /** Relative to the base offset. */
+  private offsets: Uint32Array
+  private positions: Uint32Array
   private count: number
 
   /** `file` is what a `.index` file holds: last offset relative to the base offset, position; both big-endian int32. */
@@ -16,8 +17,8 @@ export class SegmentIndex {
     const view = new DataView(file?.buffer ?? new ArrayBuffer(0), file?.byteOffset ?? 0, file?.byteLength ?? 0)
     const entries = view.byteLength >>> 3
     this.baseOffset = baseOffset
-    this.offsets = new Float64Array(entries + 16)
-    this.positions = new Float64Array(entries + 16)
+    this.offsets = new Uint32Array(entries + 16)
+    this.positions = new Uint32Array(entries + 16)
     this.count = 0
     for (let entry = 0; entry < entries; entry++) {
       const offset = view.getInt32(entry * 8)
@@ -32,18 +33,36 @@ export class SegmentIndex {
     this.seenTo = this.count === 0 ? 0 : this.position(this.count - 1)
   }
 
-  /** The last entry whose batch ends at or below `offset`: its number, or -1. */
+  /** The last entry whose batch ends below `offset`: its number, or -1. */
   floor(offset: number): number {
-    const { offsets } = this
+    const { offsets, count } = this
     const wanted = offset - this.baseOffset
-    let low = 0
-    let high = this.count
-    while (low < high) {
+    if (count === 0 || wanted <= offsets[0]!) return -1
+    const first = offsets[0]!
+    const span = offsets[count - 1]! - first
+    if (wanted > first + span) return count - 1
+    // Batches are mostly of a size: from where it ought to be, in steps that double, and then by halves.
+    let low = Math.floor(((wanted - first) * (count - 1)) / span)
+    let high = low
+    if (offsets[low]! < wanted) {
+      for (let step = 1; ; step *= 2) {
+        high = Math.min(low + step, count - 1)
+        if (offsets[high]! >= wanted) break
+        low = high
+      }
+    } else {
+      for (let step = 1; ; step *= 2) {
+        low = Math.max(high - step, 0)
+        if (offsets[low]! < wanted) break
+        high = low
+      }
+    }
+    while (high - low > 1) {
       const middle = (low + high) >>> 1
-      if (offsets[middle]! <= wanted) low = middle + 1
+      if (offsets[middle]! < wanted) low = middle
       else high = middle
     }
-    return low - 1
+    return low
   }
 
   positionOf(entry: number): number {
@@ -73,7 +92,8 @@ export class SegmentIndex {
     if (position !== this.seenTo) return
     this.seenTo = end
     const last = this.count === 0 ? 0 : this.position(this.count - 1)
-    if (position - last >= intervalBytes) this.push(lastOffset - this.baseOffset, position)
+    const offset = lastOffset - this.baseOffset
+    if (position - last >= intervalBytes && offset <= offsetMax) this.push(offset, position)
   }
 
   /** An entry was wrong: none is believed any more. */
@@ -103,9 +123,10 @@ export class SegmentIndex {
 
 /** Less than most batches: their entries then lead to them without a look at those before. */
 const intervalBytes = 1024
+const offsetMax = 2 ** 32 - 1
 
-function grown(numbers: Float64Array): Float64Array {
-  const larger = new Float64Array(numbers.length * 2)
+function grown(numbers: Uint32Array): Uint32Array {
+  const larger = new Uint32Array(numbers.length * 2)
   larger.set(numbers)
   return larger
 }

@@ -2,6 +2,7 @@ import { MillraceError } from '../base/error.ts'
 import { type ListedSegment, MappedSegment, readWholeFile } from '../native/reads.ts'
 import { batchHeaderBytes, batchSizeAt, currentMagic, magicAt } from '../records/batch-header.ts'
 import { SegmentIndex } from './read-index.ts'
+import type { MarksBudget, MarksHolder, RecordMarks } from './record-marks.ts'
 
 /** Of a file of the segment: `log`, `index`, `timeindex`. */
 export const segmentFileName = (baseOffset: number, kind: string): string =>
@@ -19,11 +20,19 @@ const cacheLineBytes = 64
 /** Beyond that the processor reads ahead by itself. */
 const fetchBytesMax = 4096
 
+/** What the segments of a log share. */
+export interface SegmentHome {
+  readonly directory: string
+  /** Moves when mapped pages were lost: see `lostPages`. */
+  readonly lost: Int32Array
+  readonly marksBudget: MarksBudget
+}
+
 /**
  * A mapped segment of a log, whose batches are checked once, when they are first read. Everything it tells may be wrong
  * once `lostPages` has moved.
  */
-export class ReadSegment {
+export class ReadSegment implements MarksHolder {
   readonly baseOffset: number
   readonly listed: ListedSegment
   readonly bytes: Uint8Array
@@ -35,7 +44,10 @@ export class ReadSegment {
   lent = false
   /** There is nothing to read here any more: it was closed, or is mapped anew elsewhere. */
   retired = false
-  private readonly directory: string
+  marks: RecordMarks | undefined
+  /** What `lost` was when all that had been lost here was there again. */
+  seenLost: number
+  private readonly home: SegmentHome
   /** Only so that no compiler leaves out the reads of `fetch`. */
   protected fetched = 0
   private loadedIndex: SegmentIndex | undefined
@@ -43,13 +55,15 @@ export class ReadSegment {
   private readonly checked: Uint8Array
 
   /** Undefined where the directory has to be listed anew. */
-  static open(directory: string, listed: ListedSegment, reserveBytes: number): ReadSegment | undefined {
-    const mapped = MappedSegment.open(directory, listed, reserveBytes)
-    return mapped === undefined ? undefined : new ReadSegment(directory, listed, mapped)
+  static open(home: SegmentHome, listed: ListedSegment, reserveBytes: number): ReadSegment | undefined {
+    const seenLost = home.lost[0]!
+    const mapped = MappedSegment.open(home.directory, listed, reserveBytes)
+    return mapped === undefined ? undefined : new ReadSegment(home, listed, mapped, seenLost)
   }
 
-  private constructor(directory: string, listed: ListedSegment, mapped: MappedSegment) {
-    this.directory = directory
+  private constructor(home: SegmentHome, listed: ListedSegment, mapped: MappedSegment, seenLost: number) {
+    this.home = home
+    this.seenLost = seenLost
     this.listed = listed
     this.baseOffset = listed.baseOffset
     this.mapped = mapped
@@ -62,7 +76,7 @@ export class ReadSegment {
   get index(): SegmentIndex {
     this.loadedIndex ??= new SegmentIndex(
       this.baseOffset,
-      readWholeFile(this.directory, segmentFileName(this.baseOffset, 'index')),
+      readWholeFile(this.home.directory, segmentFileName(this.baseOffset, 'index')),
       this.end,
     )
     return this.loadedIndex
@@ -89,21 +103,15 @@ export class ReadSegment {
     return end
   }
 
-  /**
-   * Where the batch with the first last offset at or above `offset` begins, or where the batches end. That batch is
-   * checked, those before it are not.
-   */
+  /** Where the batch with the first last offset at or above `offset` begins, or where the batches end: not checked yet. */
   find(offset: number): number {
     const { index, view } = this
     let entry = index.floor(offset)
     // Most often the next entry is that of the batch, and then no other header has to be looked at.
     if (entry < index.last) {
       const position = index.positionOf(entry + 1)
-      this.fetch(position, index.guess(entry + 1, offset))
-      if (this.confirms(entry + 1) && int64At(view, position) <= offset) {
-        this.batchEnd(position, false)
-        return position
-      }
+      this.fetch(entry, offset)
+      if (this.confirms(entry + 1) && int64At(view, position) <= offset) return position
     }
     if (entry >= 0 && !this.confirms(entry)) {
       index.forget()
@@ -114,36 +122,54 @@ export class ReadSegment {
         return position
       const end = this.plausibleEnd(position)
       const last = lastOffsetAt(view, position)
-      if (last >= offset) {
-        this.batchEnd(position, false)
-        return position
-      }
+      if (last >= offset) return position
       index.note(position, end, last)
       position = end
     }
   }
 
   /**
-   * Each record tells where the next one is, so that a walk over bytes that are in no cache waits for each line of them.
-   * These reads wait for none of the others: with them, reads at random are half as fast again.
+   * Looks where the record most probably is, in the batch behind an entry of the index. In a walk over bytes that are
+   * in no cache each step waits for those before it; these reads wait for none of the others, nor does the header of
+   * the batch wait for them.
    */
-  private fetch(from: number, to: number): void {
-    const { bytes } = this
-    const end = Math.min(to + cacheLineBytes, from + fetchBytesMax, this.end)
-    let lines = 0
+  private fetch(entry: number, offset: number): void {
+    const { bytes, index, marks } = this
+    const position = index.positionOf(entry + 1)
+    const near = index.guess(entry + 1, offset)
+    let from = position
+    if (marks !== undefined && entry >= 0) {
+      marks.find(position, near + 1, near, offset - index.lastOffsetOf(entry) - 1)
+      if (marks.record > 0) from = marks.position
+    }
+    const end = Math.min(near + cacheLineBytes, from + fetchBytesMax, this.end)
+    let lines = bytes[position]!
     for (let at = from; at < end; at += cacheLineBytes) lines |= bytes[at]!
     this.fetched = lines
   }
 
+  /** Marks of records, where there is memory for them. */
+  marksToUse(): RecordMarks | undefined {
+    return this.marks ?? this.home.marksBudget.marksFor(this, this.bytes.length)
+  }
+
+  /** After pages were lost: throws where [begin, end) cannot be had, or what was lost last is below `readable`. */
+  recheck(begin: number, end: number, readable: number): void {
+    this.seenLost = this.home.lost[0]!
+    this.marks?.forget()
+    this.mapped.check(begin, end, readable)
+  }
+
   close(): void {
     this.retired = true
+    this.home.marksBudget.giveBack(this)
     this.mapped.close()
   }
 
   damage(position: number): MillraceError {
     return new MillraceError(
       'MILLRACE_CORRUPT',
-      `The segment ${segmentFileName(this.baseOffset, 'log')} in ${this.directory} is damaged at position ${position}: ` +
+      `The segment ${segmentFileName(this.baseOffset, 'log')} in ${this.home.directory} is damaged at position ${position}: ` +
         'stop what writes to it and run `millrace log verify` on that directory.',
     )
   }

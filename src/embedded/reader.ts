@@ -11,10 +11,11 @@ import {
 } from '../native/reads.ts'
 import { LogCursor } from './cursor.ts'
 import { closedError } from './read-log.ts'
-import { lastOffsetAt, ReadSegment } from './read-segment.ts'
+import { lastOffsetAt, ReadSegment, type SegmentHome } from './read-segment.ts'
 import { type LogRecord, type ReadOptions, readRecords, type TailedLog } from './read-stream.ts'
 import { offsetForTimestamp } from './read-time.ts'
 import { TailWaiters } from './read-waiters.ts'
+import { MarksBudget } from './record-marks.ts'
 
 export interface ReaderOptions {
   /** Looks for what other processes and threads append; each `after` has to keep the process alive. */
@@ -44,10 +45,11 @@ const thoroughEvery = 64
  * until the log is closed or their segment is no longer the log's; from then on their length is 0. What was handed on
  * beyond the reach of that (to a thread pool, or by moving the buffer) reads as zeros, or later as other bytes of a log.
  */
-export class LogReader implements TailedLog {
+export class LogReader implements TailedLog, SegmentHome {
   readonly directory: string
   /** Moves when mapped pages were lost: see `lostPages`. */
   readonly lost: Int32Array
+  readonly marksBudget = new MarksBudget()
   closed = false
   /** The active segment, where batches end in it and the open batch begins. */
   activeBase = -1
@@ -243,7 +245,7 @@ export class LogReader implements TailedLog {
     if (known !== undefined) this.unmap(known)
     const active = listed.baseOffset === this.activeBase
     const reserve = active ? Math.max(this.options.segmentBytes ?? activeBytesMin, 2 * this.sealedEnd) : 0
-    const segment = ReadSegment.open(this.directory, listed, reserve)
+    const segment = ReadSegment.open(this, listed, reserve)
     if (segment === undefined) return undefined
     if (active) segment.end = this.sealedEnd
     this.mapped.set(listed.baseOffset, segment)

@@ -104,6 +104,35 @@ describe('a cursor', () => {
     assert.throws(() => cursor.seek(-1), code('MILLRACE_OFFSET_OUT_OF_RANGE'))
   })
 
+  test('comes to any record again by what it has seen of its batch', () => {
+    for (let from = 0; from < 2000; from += 200) files.append(records(from, 200))
+    const cursor = open().cursor()
+    for (let turn = 0; turn < 3; turn++) {
+      for (let read = 0; read < 2000; read++) {
+        const offset = (read * 7919) % 2000
+        cursor.seek(offset)
+        assert.deepEqual([cursor.offset, cursor.valueLength], [-1, -1])
+        assert.equal(cursor.next() && cursor.value!.toString(), value(offset))
+      }
+    }
+  })
+
+  test('does not believe that a record begins where none does', () => {
+    files.append(records(0, 200))
+    const reader = open()
+    const cursor = reader.cursor()
+    const segment = reader.segmentOf(0)!
+    const bytes = Buffer.from(segment.bytes.buffer)
+    const marks = segment.marksToUse()!
+    // Within a value, and at the begin of another record.
+    marks.note(0, bytes.indexOf('value-70') + 3, 70)
+    marks.note(0, bytes.indexOf('value-120') - 15, 119)
+    for (const offset of [75, 125, 75, 125]) {
+      cursor.seek(offset)
+      assert.equal(cursor.next() && cursor.value!.toString(), value(offset))
+    }
+  })
+
   test('does not believe a wrong index', () => {
     for (let from = 0; from < 600; from += 30) files.append(records(from, 30))
     const index = Buffer.alloc(16)
@@ -338,6 +367,24 @@ describe('damage', () => {
     assert.throws(() => far.next(), code('MILLRACE_CORRUPT'))
     assert.throws(() => rest(cursor), code('MILLRACE_CORRUPT'))
     assert.equal(cursor.offset >= 0 && cursor.offset < 9000, true)
+  })
+
+  test('that one has met is an error for whoever comes next, and nothing once the file is whole again', () => {
+    files.append([record(0), { key: null, value: Buffer.alloc(60_000, 1) }, record(2)]).roll()
+    const reader = open()
+    const first = reader.cursor()
+    while (first.next());
+    const lent = reader.cursor(1)
+    lent.next()
+    const view = lent.value!
+    const whole = Buffer.from(reader.segmentOf(0)!.bytes)
+    tamper(files.path(0), file => ftruncateSync(file, 8192))
+    assert.equal(view.indexOf(2), -1) // Each page was looked at, and is gone.
+    assert.throws(() => reader.cursor(1).next(), code('MILLRACE_CORRUPT'))
+    assert.throws(() => reader.cursor(1).next(), code('MILLRACE_CORRUPT'))
+    tamper(files.path(0), file => writeSync(file, whole))
+    const again = reader.cursor(1)
+    assert.equal(again.next() && again.value!.equals(Buffer.alloc(60_000, 1)), true)
   })
 
   test('behind the last record is told to whoever read that record', () => {
