@@ -191,19 +191,16 @@ napi_value OpenWriter(napi_env env, napi_callback_info info) {
       env, std::make_unique<OpenWriterCall>(engine, std::move(*directory), options, flush_ms));
 }
 
-// appendValue(value): timestamp or NaN.
+// appendValue(value). It has a result only where it failed: making one takes time.
 napi_value AppendValue(napi_env env, napi_callback_info info) {
   CallArgs<1> args(env, info);
   WriterCall call(env, args.Owner<Engine>());
   const auto value = args.Bytes(0);
   if (!value) return ThrowArgument(env, "appendValue takes a Uint8Array");
   if (call.writer == nullptr) return call.Answer(Status(Code::kClosed));
-  const RecordParts record{std::nullopt, *value, {}};
-  const Status status = call.writer->Append(record, call.Timestamp());
+  const Status status = call.writer->AppendValue(*value);
   call.NoteSealed();
-  if (!status.ok()) [[unlikely]]
-    return call.Answer(status);
-  return ToJs(env, 0);
+  return status.ok() ? nullptr : call.Answer(status);
 }
 
 // appendParts(bytes): timestamp or NaN, then the lengths of key and value (-1: null) and headers,

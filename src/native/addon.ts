@@ -41,7 +41,7 @@ export interface Addon {
 }
 
 /** Raised with every change to what the addon exports (native/binding/addon.cc). */
-export const addonAbi = 8
+export const addonAbi = 9
 
 /** Functions without a comment take all arguments from `block` and return a status. */
 export interface RawEngine {
@@ -99,8 +99,8 @@ export interface RawEngine {
 
   /** An embedded log for writing: segment bytes, segment ms, seal bytes, flush ms. Fulfilled with number, start, end, durable. */
   openWriter(directory: string): Promise<Float64Array>
-  /** Timestamp, or NaN: the clock's. */
-  appendValue(value: Uint8Array): number
+  /** At the clock's time. Undefined when it was appended. */
+  appendValue(value: Uint8Array): number | undefined
   /** Timestamp or NaN, then the lengths of key and value (-1: null) and headers, which lie in `bytes` in this order. */
   appendParts(bytes: Uint8Array): number
   /** Count; how many were appended replaces it. */

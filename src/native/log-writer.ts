@@ -130,9 +130,8 @@ export class LogWriter {
   /** Appends a record of this value, stamped with the time; returns its offset. */
   appendValue(value: Uint8Array): number {
     this.block[Slot.log] = this.number
-    this.block[argument] = Number.NaN
     const status = this.raw.appendValue(value)
-    if (status !== 0) this.refuse('append to', status)
+    if (status !== undefined) this.refuse('append to', status)
     return this.endOffset++
   }
 

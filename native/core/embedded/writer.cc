@@ -1,7 +1,5 @@
 #include "core/embedded/writer.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -128,13 +126,6 @@ Status EmbeddedWriter::MakeSidecar() {
   return Status::Ok();
 }
 
-int64_t EmbeddedWriter::Now() const {
-  if (options_.now_ms != nullptr) return options_.now_ms();
-  timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-}
-
 // The place is published before anything is written there, so that whoever recovers the log knows
 // where half a record may lie.
 Status EmbeddedWriter::Begin(size_t record_bytes, int64_t now_ms) {
@@ -169,7 +160,9 @@ Status EmbeddedWriter::Begin(size_t record_bytes, int64_t now_ms) {
   return Status::Ok();
 }
 
-Status EmbeddedWriter::Put(const RecordParts& record, int64_t timestamp) {
+// Inlined where a record is put together: of one without a key little is left of it.
+[[gnu::always_inline]] inline Status EmbeddedWriter::Put(const RecordParts& record,
+                                                         int64_t timestamp) {
   RecordShape shape(record, timestamp - base_timestamp_, count_);
   size_t size = shape.size();
   const bool fits = count_ > 0 && size <= static_cast<size_t>(end_ - next_);
@@ -187,7 +180,14 @@ Status EmbeddedWriter::Put(const RecordParts& record, int64_t timestamp) {
 
 Status EmbeddedWriter::Append(const RecordParts& record, std::optional<int64_t> timestamp) {
   if (failed_) return Status(Code::kFailed);
-  if (Status status = Put(record, timestamp.has_value() ? *timestamp : Now()); !status.ok())
+  if (Status status = Put(record, timestamp.has_value() ? *timestamp : NowMs()); !status.ok())
+    return status;
+  return Publish();
+}
+
+Status EmbeddedWriter::AppendValue(std::span<const std::byte> value) {
+  if (failed_) return Status(Code::kFailed);
+  if (Status status = Put(RecordParts{std::nullopt, value, {}}, NowMs()); !status.ok())
     return status;
   return Publish();
 }
@@ -222,7 +222,7 @@ Status EmbeddedWriter::AppendValues(std::span<const std::byte> bytes,
   *appended = 0;
   if (failed_) return Status(Code::kFailed);
   const Offset first = end_offset();
-  const int64_t now = Now();
+  const int64_t now = NowMs();
   Status status;
   for (const uint32_t length : lengths) {
     status = length <= bytes.size() ? Put(RecordParts{std::nullopt, bytes.first(length), {}}, now)

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/millisecond_clock.h"
 #include "core/base/unique_fd.h"
 #include "core/embedded/checkpoint.h"
 #include "core/embedded/open_batch.h"
@@ -52,6 +53,8 @@ class EmbeddedWriter {
   // Appends one record at end_offset(). `timestamp` in milliseconds; nothing: now. On an error it
   // is not in the log, and the log as it was.
   Status Append(const RecordParts& record, std::optional<int64_t> timestamp);
+  // The same of a record that is a value, at this time.
+  Status AppendValue(std::span<const std::byte> value);
   // Appends a record for each length, whose values follow each other in `bytes`, all of the same
   // time; `*appended` of them are in the log when it returns.
   Status AppendValues(std::span<const std::byte> bytes, std::span<const uint32_t> lengths,
@@ -93,7 +96,7 @@ class EmbeddedWriter {
   // was put since the last time is not in the log.
   Status Publish();
   void TakeBack();
-  int64_t Now() const;
+  int64_t NowMs() { return options_.now_ms != nullptr ? options_.now_ms() : clock_.Now(); }
 
   Disk& disk_;
   const std::string directory_;
@@ -104,6 +107,7 @@ class EmbeddedWriter {
   Log& log_;
   std::unique_ptr<Mapping> page_;
   std::optional<Sidecar> sidecar_;  // over page_
+  MillisecondClock clock_;
 
   // The open batch: [begin_, next_), while count_ > 0, in space_ or, where that is not in memory,
   // in staging_, of which the bytes before published_ are in the file.

@@ -28,7 +28,9 @@ LogServices::~LogServices() {
     stopping_ = true;
   }
   changed_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  for (Lane* lane : {&tasks_, &ahead_}) {
+    if (lane->thread.joinable()) lane->thread.join();
+  }
 }
 
 std::shared_ptr<FileSystem> LogServices::FileSystemOf(Disk& disk, const std::string& directory) {
@@ -42,25 +44,29 @@ std::shared_ptr<FileSystem> LogServices::FileSystemOf(Disk& disk, const std::str
   return held;
 }
 
-void LogServices::Run(std::function<void()> task) {
+void LogServices::Run(std::function<void()> task) { Queue(tasks_, std::move(task)); }
+
+void LogServices::RunAhead(std::function<void()> task) { Queue(ahead_, std::move(task)); }
+
+void LogServices::Queue(Lane& lane, std::function<void()> task) {
   if (background_ == Background::kInline) {
     task();
     return;
   }
   std::lock_guard lock(mutex_);
-  tasks_.push_back(std::move(task));
-  StartThread();
+  lane.tasks.push_back(std::move(task));
+  StartThread(lane);
 }
 
 void LogServices::Retire(std::shared_ptr<File> file) {
   if (background_ == Background::kInline) return;
   std::lock_guard lock(mutex_);
   retired_.push_back(std::move(file));
-  StartThread();
+  StartThread(tasks_);
 }
 
-void LogServices::StartThread() {
-  if (!thread_.joinable()) thread_ = std::thread([this] { Work(); });
+void LogServices::StartThread(Lane& lane) {
+  if (!lane.thread.joinable()) lane.thread = std::thread([this, &lane] { Work(lane); });
   changed_.notify_all();
 }
 
@@ -70,18 +76,18 @@ size_t LogServices::retiring() const {
 }
 
 void LogServices::Drain() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return tasks_.empty() && !running_; });
+  Lock lock(mutex_);
+  changed_.wait(lock, [this] { return tasks_.quiet() && ahead_.quiet(); });
 }
 
-void LogServices::Work() {
+void LogServices::Work(Lane& lane) {
   Lock lock(mutex_);
   for (;;) {
-    if (!tasks_.empty()) {
-      RunTask(lock);
+    if (!lane.tasks.empty()) {
+      RunTask(lane, lock);
     } else if (stopping_) {
       return;
-    } else if (!retired_.empty()) {
+    } else if (&lane == &tasks_ && !retired_.empty()) {
       ShrinkRetired(lock);
     } else {
       changed_.wait(lock);
@@ -89,15 +95,15 @@ void LogServices::Work() {
   }
 }
 
-void LogServices::RunTask(Lock& lock) {
-  std::function<void()> task = std::move(tasks_.front());
-  tasks_.pop_front();
-  running_ = true;
+void LogServices::RunTask(Lane& lane, Lock& lock) {
+  std::function<void()> task = std::move(lane.tasks.front());
+  lane.tasks.pop_front();
+  lane.running = true;
   lock.unlock();
   task();
   task = nullptr;  // what it holds is closed here, on this thread
   lock.lock();
-  running_ = false;
+  lane.running = false;
   changed_.notify_all();
 }
 
@@ -119,7 +125,7 @@ void LogServices::ShrinkRetired(Lock& lock) {
     if (more) retired_.push_front(std::move(file));
   }
   changed_.wait_for(lock, found ? kRetirePause : kRetireRetry,
-                    [this] { return stopping_ || !tasks_.empty(); });
+                    [this] { return stopping_ || !tasks_.tasks.empty(); });
 }
 
 }  // namespace millrace

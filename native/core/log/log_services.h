@@ -19,7 +19,8 @@ namespace millrace {
 class LogServices {
  public:
   enum class Background {
-    kThread,  // tasks run one after the other on a thread of their own, started with the first task
+    kThread,  // tasks of a kind run one after the other on a thread of their own, started with the
+              // first of them
     kInline,  // tasks run within the call, so that a simulated disk sees the same calls in the same
               // order every time
   };
@@ -44,6 +45,9 @@ class LogServices {
   // Work that nobody waits for and that may wait for the disk: preparing the next segment, closing
   // and removing files. Any thread.
   void Run(std::function<void()> task);
+  // Work that somebody will have to do himself if it comes too late, and that does not wait for the
+  // disk: making pages ready. Any thread.
+  void RunAhead(std::function<void()> task);
   // Returns once everything that was queued before has run. Any thread but the background's own.
   void Drain();
   // Takes a file whose name is gone, and gives its blocks back in steps once nobody else holds it:
@@ -56,10 +60,19 @@ class LogServices {
  private:
   using Lock = std::unique_lock<std::mutex>;
 
-  void Work();
-  void RunTask(Lock& lock);
+  // Tasks in their order, and the thread that runs them.
+  struct Lane {
+    std::deque<std::function<void()>> tasks;
+    bool running = false;  // one of them
+    std::thread thread;    // started under mutex_, joined by the destructor
+    bool quiet() const { return tasks.empty() && !running; }
+  };
+
+  void Queue(Lane& lane, std::function<void()> task);
+  void StartThread(Lane& lane);
+  void Work(Lane& lane);
+  void RunTask(Lane& lane, Lock& lock);
   void ShrinkRetired(Lock& lock);
-  void StartThread();
 
   OpenFiles files_;
   std::atomic<uint64_t> kept_free_{0};
@@ -67,12 +80,11 @@ class LogServices {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   // Guarded by mutex_.
-  std::deque<std::function<void()>> tasks_;
+  Lane tasks_;  // and retired files
+  Lane ahead_;
   std::deque<std::shared_ptr<File>> retired_;
   std::map<std::string, std::weak_ptr<FileSystem>> file_systems_;  // by directory
-  bool running_ = false;                                           // a task is being run
   bool stopping_ = false;
-  std::thread thread_;  // started under mutex_, joined by the destructor
 };
 
 }  // namespace millrace

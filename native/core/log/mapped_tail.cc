@@ -44,7 +44,7 @@ void MappedTail::Advance(const std::shared_ptr<MappedTail>& self, LogServices& s
   const uint64_t begin = std::max(tail.populated_, written / kPageBytes * kPageBytes);
   if (tail.populated_ < written + tail.ahead_bytes_ / 2 && begin < end) {
     tail.populated_ = end;
-    services.Run([self, begin, end] {
+    services.RunAhead([self, begin, end] {
       for (uint64_t at = begin; at < end; at += kPopulateStepBytes) {
         // A failure shows where the writer, or the flush, gets there.
         if (!self->mapping_->Populate(at, std::min(kPopulateStepBytes, end - at)).ok()) return;
