@@ -143,6 +143,25 @@ int fsync(int file) {
   FAIL(FSYNC, NULL, file);
   return REAL(fsync)(file);
 }
+// The name of the file that is mapped at an address.
+static int mapped_name(void* address, char* name) {
+  FILE* maps = fopen("/proc/self/maps", "re");
+  char line[4200];
+  int found = 0;
+  while (maps != NULL && !found && fgets(line, sizeof line, maps) != NULL) {
+    uintptr_t begin, end;
+    name[0] = '\0';
+    sscanf(line, "%lx-%lx %*s %*s %*s %*s %4095s", &begin, &end, name);
+    found = (uintptr_t)address >= begin && (uintptr_t)address < end;
+  }
+  if (maps != NULL) fclose(maps);
+  return found;
+}
+int msync(void* address, size_t length, int flags) {
+  char name[4096];
+  if (rules != NULL && mapped_name(address, name)) FAIL(FSYNC, name, -1);
+  return REAL(msync)(address, length, flags);
+}
 int fdatasync(int file) {
   FAIL(FSYNC, NULL, file);
   return REAL(fdatasync)(file);
