@@ -1,9 +1,10 @@
 // A writer of an embedded log is killed at random moments, also while a batch is open, some hundred times over one and the
-// same log: every record whose append had returned is there, with what was appended, and nothing else is.
+// same log: every record whose append had returned is there, with what was appended, and nothing else is; what was flushed is there
+// also without what only a killed process leaves behind.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -60,6 +61,24 @@ async function liveAndDie(seed: number): Promise<{ end: number; durable: number 
   return { end: Number(noted.readBigInt64LE(0)), durable: Number(noted.readBigInt64LE(8)) }
 }
 
+/**
+ * What `flushed` resolved for is in the segments by itself: a copy without the sidecar, as of a machine that went down
+ * since, still has it.
+ */
+async function checkDurable(durable: number, seed: number): Promise<void> {
+  const copy = join(parent, 'copy-0')
+  cpSync(directory, copy, { recursive: true })
+  rmSync(join(copy, 'open-batch'), { force: true })
+  const notes = readFileSync(join(copy, 'embedded-log'), 'utf8')
+  assert.match(notes, /^boot=[0-9a-f]{32}$/m)
+  writeFileSync(join(copy, 'embedded-log'), notes.replace(/^boot=.*$/m, `boot=${'0'.repeat(32)}`))
+  const log = await Log.open(copy)
+  assert.ok(log.endOffset >= durable, `seed ${seed}: ${log.endOffset} of ${durable} durable records are there`)
+  check(log, log.startOffset, seed)
+  await log.close()
+  rmSync(copy, { recursive: true })
+}
+
 function check(log: Log, from: number, seed: number): void {
   const cursor = log.cursor(Math.max(from, log.startOffset))
   let expected = Math.max(from, log.startOffset)
@@ -78,11 +97,13 @@ test(`a writer that is killed ${kills} times loses no record`, { timeout: 600_00
   let openBatches = 0
   for (let kill = 0; kill < kills; kill++) {
     const seed = firstSeed + kill
-    const { end } = await liveAndDie(seed)
+    const { end, durable } = await liveAndDie(seed)
     // Readers find the open batch, too, while nobody has recovered the log.
     const reading = await Log.open(directory, { readOnly: true })
     assert.ok(reading.endOffset >= end, `seed ${seed}: a reader has ${reading.endOffset} of ${end}`)
+    assert.ok(reading.durableOffset >= durable, `seed ${seed}: a reader is told of ${reading.durableOffset}`)
     await reading.close()
+    if (kill % 10 === 0) await checkDurable(durable, seed)
     if (kill % 3 === 0) continue // The next life recovers by itself.
     if (readdirSync(directory).includes('open-batch')) openBatches++
     const log = await Log.open(directory)
