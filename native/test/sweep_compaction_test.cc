@@ -75,9 +75,10 @@ class CompactedLog {
   void Checkpoint() { recovery_point_ = log_->durable_offset(); }
 
   // Everything that is sealed, `now_ms` in the life of the log.
-  bool Clean(int64_t now_ms) {
+  bool Clean(int64_t now_ms, int16_t codec = 0) {
     if (!log_->Roll().ok() || !Flush()) return false;
     CleanOptions options;
+    options.codec = codec;
     options.first_dirty = clean_end_;
     options.now_ms = now_ms;
     options.delete_retention_ms = kRetentionMs;
@@ -85,6 +86,15 @@ class CompactedLog {
     const CleanResult result = test::Clean(*disk_, *log_, kDirectory, Config(), options);
     if (result.status.ok()) clean_end_ = result.clean_end;
     return result.status.ok();
+  }
+
+  // The same without dropping anything.
+  bool Fold(int16_t codec) {
+    if (!log_->Roll().ok() || !Flush()) return false;
+    CleanOptions options;
+    options.compacts = false;
+    options.codec = codec;
+    return test::Clean(*disk_, *log_, kDirectory, Config(), options).status.ok();
   }
 
   bool CloseAndOpen() {
@@ -195,7 +205,10 @@ bool RunWorkload(CompactedLog& log) {
       if (!log.Append(random)) return false;
       if (i % 5 == 4 && !log.Flush()) return false;
     }
-    if (!log.Clean(1'000'000 + round * 10 * kRetentionMs)) return false;
+    // Both ways of compression, too: as it compacts, and alone.
+    if (round == 3 && !log.Fold(2)) return false;
+    const int16_t codec = round >= 2 ? 1 : 0;
+    if (!log.Clean(1'000'000 + round * 10 * kRetentionMs, codec)) return false;
     if (!log.Append(random)) return false;
     if (round == 0) log.Checkpoint();
     if (round == 1 && !log.Open(OpenTrust::kSameBoot)) return false;

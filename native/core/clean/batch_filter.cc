@@ -156,7 +156,10 @@ Result<BatchFilter::Left> BatchFilter::Write(const Work& work) {
       AppendWithDelta(record, Subtract(timestamp, base_timestamp), &output_);
     }
   }
-  if (const int16_t codec = header.attributes & kBatchCodecMask; codec != 0) {
+  const int16_t codec = header.attributes & kBatchCodecMask;
+  if (rules_.unfolds) {
+    attributes = static_cast<int16_t>(attributes & ~kBatchCodecMask);
+  } else if (codec != 0) {
     const auto records = std::span<const std::byte>(output_).subspan(kBatchHeaderBytes);
     if (Status status = codecs_.Fold(codec, records, &folded_); !status.ok()) return status;
     output_.resize(kBatchHeaderBytes);

@@ -40,6 +40,8 @@ class BatchFilter {
     Offset end_offset = 0;  // the map knows all keys of the cleaned log below it
     int64_t now_ms = 0;
     int64_t delete_retention_ms = 0;
+    // Batches that are changed lose their codec: somebody folds them afterwards.
+    bool unfolds = false;
   };
   struct Counts {
     uint64_t batches_read = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/clean/batch_folder.h"
 #include "core/clean/cleaned_segment.h"
 #include "core/log/segment.h"
 #include "core/log/segment_names.h"
@@ -57,6 +58,13 @@ Result<OffsetMapFacts> CleanPass::BuildMap() {
       ReadAborted(disk_, task_.directory, &transaction_indexes_, &fault_segment_);
   if (!aborted.ok()) return aborted.status();
   aborted_ = std::move(*aborted);
+  if (!task_.compacts) {
+    if (Status status = FindFolded(); !status.ok()) return status;
+    clean_end_ = task_.end_offset;
+    OffsetMapFacts facts;
+    facts.clean_end_offset = clean_end_;
+    return facts;
+  }
 
   map_ = std::make_unique<OffsetMap>(task_.map_bytes, task_.hash_seed);
   TransactionTracker transactions(aborted_, task_.first_dirty_offset);
@@ -84,10 +92,30 @@ Result<OffsetMapFacts> CleanPass::BuildMap() {
   facts.fill = static_cast<double>(map_->size()) / static_cast<double>(map_->max_size());
   if (!task_.segments.empty()) {
     transactions_.emplace(aborted_, task_.segments.front().base_offset);
-    filter_.emplace(*map_, *transactions_, task_.producers, codecs_,
-                    BatchFilter::Rules{clean_end_, task_.now_ms, task_.delete_retention_ms});
+    filter_.emplace(
+        *map_, *transactions_, task_.producers, codecs_,
+        BatchFilter::Rules{clean_end_, task_.now_ms, task_.delete_retention_ms, task_.codec != 0});
   }
   return facts;
+}
+
+Status CleanPass::FindFolded() {
+  folded_.assign(task_.segments.size(), false);
+  for (size_t i = 0; i < task_.segments.size(); ++i) {
+    const Source& source = task_.segments[i];
+    if (source.size_bytes < kBatchHeaderBytes) continue;
+    if (Status status = budget_.CheckStop(); !status.ok()) return status;
+    Result<std::shared_ptr<File>> file = OpenSource(source);
+    if (!file.ok()) return file.status();
+    std::byte bytes[kBatchHeaderBytes];
+    Result<size_t> got = (*file)->ReadAt(0, bytes);
+    if (!got.ok()) return got.status();
+    BatchHeader header;
+    // What is no batch the pass itself meets, and says where.
+    folded_[i] = *got == sizeof bytes && PeekBatchHeader(bytes, &header).ok() &&
+                 (header.attributes & kBatchCodecMask) == task_.codec;
+  }
+  return Status::Ok();
 }
 
 Result<CleanPass::Mapped> CleanPass::MapSegment(const Source& source, SourceReader& reader,
@@ -155,6 +183,7 @@ Result<size_t> CleanPass::GroupEnd(size_t begin) const {
   uint64_t bytes = task_.segments[begin].size_bytes;
   size_t end = begin + 1;
   for (; end < task_.segments.size() && end - begin < kMostSegmentsPerGroup; ++end) {
+    if (!folded_.empty() && folded_[end]) break;
     const Source& next = task_.segments[end];
     if (next.base_offset >= clean_end_) break;
     bytes += next.size_bytes;
@@ -171,7 +200,8 @@ Result<size_t> CleanPass::GroupEnd(size_t begin) const {
 }
 
 Result<std::optional<CleanedGroup>> CleanPass::NextGroup() {
-  if (!filter_.has_value()) return std::optional<CleanedGroup>();
+  if (task_.compacts && !filter_.has_value()) return std::optional<CleanedGroup>();
+  while (next_ < folded_.size() && folded_[next_]) ++next_;
   if (next_ >= task_.segments.size() || task_.segments[next_].base_offset >= clean_end_)
     return std::optional<CleanedGroup>();
   Result<size_t> end = GroupEnd(next_);
@@ -184,10 +214,12 @@ Result<std::optional<CleanedGroup>> CleanPass::NextGroup() {
 
 Result<CleanedGroup> CleanPass::CleanGroup(size_t begin, size_t end) {
   CleanedGroup group;
-  const BatchFilter::Counts before = filter_->counts();
+  const BatchFilter::Counts before = task_.compacts ? filter_->counts() : folding_counts_;
   CleanedSegment cleaned(disk_, task_.directory, task_.segments[begin].base_offset,
                          task_.index_interval_bytes, budget_);
   if (Status status = cleaned.Begin(); !status.ok()) return status;
+  std::optional<BatchFolder> folder;
+  if (task_.codec != 0) folder.emplace(task_.codec, codecs_, cleaned);
   std::vector<AbortedTransaction> named;
   bool has_transaction_index = false;
   uint64_t cached_bytes = 0;
@@ -209,23 +241,53 @@ Result<CleanedGroup> CleanPass::CleanGroup(size_t begin, size_t end) {
       if (!more.ok()) return Fault(source, reader, more.status());
       if (!*more) break;
       const bool keep = i + 1 == end && reader.at_last();
-      Result<BatchFilter::Left> left =
-          filter_->Filter(reader.batch(), reader.header(), keep, &named);
+      Result<BatchFilter::Left> left = LeaveOf(reader, keep, &named);
       if (!left.ok()) return Fault(source, reader, left.status());
       if (left->bytes.empty()) continue;
-      if (Status status = cleaned.Add(left->bytes, left->header); !status.ok()) return status;
+      Status added = folder.has_value() ? folder->Add(left->bytes, left->header)
+                                        : cleaned.Add(left->bytes, left->header);
+      if (added.code() == Code::kCorrupt) return Fault(source, reader, added);
+      if (!added.ok()) return added;
     }
     group.bytes_read += reader.bytes_read();
     cached_bytes += reader.cached_bytes();
   }
+  if (folder.has_value()) {
+    if (Status status = folder->Finish(); !status.ok()) return status;
+  }
+  if (!task_.compacts) named = AbortedWithin(begin, end);
   std::optional<std::vector<AbortedTransaction>> aborted;
   if (has_transaction_index || !named.empty()) aborted = std::move(named);
   group.bytes_written = cleaned.length();
   const bool keep_cached = cached_bytes > group.bytes_read / 2;
   if (Status status = cleaned.Finish(modified_ms, aborted, keep_cached); !status.ok())
     return status;
-  group.counts = filter_->counts() - before;
+  group.counts = (task_.compacts ? filter_->counts() : folding_counts_) - before;
   return group;
+}
+
+Result<BatchFilter::Left> CleanPass::LeaveOf(const SourceReader& reader, bool keep,
+                                             std::vector<AbortedTransaction>* named) {
+  if (task_.compacts) return filter_->Filter(reader.batch(), reader.header(), keep, named);
+  const auto records = static_cast<uint64_t>(reader.header().record_count);
+  ++folding_counts_.batches_read;
+  ++folding_counts_.batches_kept;
+  folding_counts_.records_read += records;
+  folding_counts_.records_kept += records;
+  return BatchFilter::Left{reader.batch(), reader.header()};
+}
+
+// Of a pass that only folds: what the transaction indexes of these segments say.
+std::vector<AbortedTransaction> CleanPass::AbortedWithin(size_t begin, size_t end) const {
+  const Offset first = task_.segments[begin].base_offset;
+  const Offset until =
+      end < task_.segments.size() ? task_.segments[end].base_offset : task_.end_offset;
+  std::vector<AbortedTransaction> within;
+  for (const AbortedTransaction& transaction : aborted_) {
+    if (transaction.last_offset >= first && transaction.last_offset < until)
+      within.push_back(transaction);
+  }
+  return within;
 }
 
 }  // namespace millrace

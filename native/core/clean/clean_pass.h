@@ -39,6 +39,10 @@ struct CleanTask {
   double bytes_per_second = std::numeric_limits<double>::infinity();  // read and written
   ProducersLast producers;                                            // all that the log knows
   HashSeed hash_seed;
+  // False: all records stay, and the pass only folds. Then it may begin with any segment, and those
+  // whose first batch has the codec already are left alone.
+  bool compacts = true;
+  int16_t codec = 0;  // what is written gets it (BatchFolder); 0: batches keep theirs
 };
 
 struct OffsetMapFacts {
@@ -85,6 +89,7 @@ class CleanPass {
   using Source = CleanTask::Source;
 
   Status CheckNames();
+  Status FindFolded();
   enum class Mapped { kAll, kUntilEnd, kUntilFull };
   Result<Mapped> MapSegment(const Source& source, SourceReader& reader,
                             TransactionTracker& transactions);
@@ -94,6 +99,9 @@ class CleanPass {
   Result<size_t> GroupEnd(size_t begin) const;
   Result<Offset> EndOf(size_t index) const;
   Result<CleanedGroup> CleanGroup(size_t begin, size_t end);
+  Result<BatchFilter::Left> LeaveOf(const SourceReader& reader, bool keep,
+                                    std::vector<AbortedTransaction>* named);
+  std::vector<AbortedTransaction> AbortedWithin(size_t begin, size_t end) const;
   Status Fault(const Source& source, const SourceReader& reader, Status status);
 
   Disk& disk_;
@@ -106,7 +114,9 @@ class CleanPass {
   std::optional<TransactionTracker> transactions_;  // of the groups
   std::optional<BatchFilter> filter_;
   Offset clean_end_ = 0;
-  size_t next_ = 0;  // segment
+  size_t next_ = 0;                     // segment
+  std::vector<bool> folded_;            // segments that are left alone; of a pass that only folds
+  BatchFilter::Counts folding_counts_;  // likewise
   std::vector<std::byte> buffer_;
   std::vector<std::byte> unfolded_;
   Offset fault_segment_ = -1;

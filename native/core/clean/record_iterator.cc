@@ -66,7 +66,9 @@ bool RecordIterator::Next(RecordView* record) {
   sound_ = TakeVarint(&body, 10, &record->timestamp_delta);
   record->after_time = body;
   sound_ = sound_ && TakeVarint(&body, 5, &offset_delta) && offset_delta >= 0 &&
-           offset_delta <= INT32_MAX && TakeField(&body, &record->key, &record->has_key) &&
+           offset_delta <= INT32_MAX;
+  record->after_offset = body;
+  sound_ = sound_ && TakeField(&body, &record->key, &record->has_key) &&
            TakeField(&body, &record->value, &record->has_value);
   record->offset_delta = static_cast<int32_t>(offset_delta);
   --left_;
@@ -80,6 +82,17 @@ void AppendWithDelta(const RecordView& record, int64_t timestamp_delta,
   to->push_back(record.attributes);
   AppendVarint(timestamp_delta, to);
   to->insert(to->end(), record.after_time.begin(), record.after_time.end());
+}
+
+void AppendMoved(const RecordView& record, int64_t timestamp_delta, int32_t offset_delta,
+                 std::vector<std::byte>* to) {
+  const size_t size =
+      1 + VarintSize(timestamp_delta) + VarintSize(offset_delta) + record.after_offset.size();
+  AppendVarint(static_cast<int64_t>(size), to);
+  to->push_back(record.attributes);
+  AppendVarint(timestamp_delta, to);
+  AppendVarint(offset_delta, to);
+  to->insert(to->end(), record.after_offset.begin(), record.after_offset.end());
 }
 
 }  // namespace millrace

@@ -14,10 +14,11 @@ namespace millrace {
 //
 // Borrowed from the bytes that were walked over.
 struct RecordView {
-  std::span<const std::byte> whole;       // with its length
-  std::span<const std::byte> after_time;  // from the offset delta on
-  std::span<const std::byte> key;         // empty without one
-  std::span<const std::byte> value;       // likewise
+  std::span<const std::byte> whole;         // with its length
+  std::span<const std::byte> after_time;    // from the offset delta on
+  std::span<const std::byte> after_offset;  // from the key's length on
+  std::span<const std::byte> key;           // empty without one
+  std::span<const std::byte> value;         // likewise
   std::byte attributes{0};
   int64_t timestamp_delta = 0;
   int32_t offset_delta = 0;
@@ -44,5 +45,8 @@ class RecordIterator {
 
 // Appends the record with another timestamp delta.
 void AppendWithDelta(const RecordView& record, int64_t timestamp_delta, std::vector<std::byte>* to);
+// The same with another offset delta, too.
+void AppendMoved(const RecordView& record, int64_t timestamp_delta, int32_t offset_delta,
+                 std::vector<std::byte>* to);
 
 }  // namespace millrace

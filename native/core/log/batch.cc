@@ -309,6 +309,10 @@ void RewriteBatchHeader(std::span<std::byte> batch, int16_t attributes, int64_t 
   StoreBigEndian<uint32_t>(bytes + kChecksumAt, ChecksumOf(batch));
 }
 
+void SetLastOffsetDelta(std::span<std::byte> batch, int32_t delta) {
+  StoreBigEndian<int32_t>(batch.data() + kLastOffsetDeltaAt, delta);
+}
+
 Status VisitRecords(std::span<const std::byte> batch, RecordVisitor visit, void* context) {
   BatchHeader header;
   if (Status status = ParseBatchHeader(batch, &header); !status.ok()) return status;

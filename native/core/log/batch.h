@@ -121,6 +121,8 @@ void StampBatch(std::span<std::byte> batch, Offset base_offset, const AppendOpti
 // those two follow from the bytes.
 void RewriteBatchHeader(std::span<std::byte> batch, int16_t attributes, int64_t base_timestamp,
                         int64_t max_timestamp, int32_t record_count);
+// Before that, where a batch has taken in others: it ends with the last of them.
+void SetLastOffsetDelta(std::span<std::byte> batch, int32_t delta);
 
 // Walks the records of an uncompressed batch (kInvalidArgument for a compressed one): calls
 // `visit(index, timestamp, offset_delta)` until it returns false. Offset deltas may have gaps, as

@@ -116,6 +116,8 @@ CleanTask TaskFor(Log& log, const std::string& directory, const LogConfig& confi
   task.delete_retention_ms = options.delete_retention_ms;
   task.now_ms = options.now_ms;
   task.producers = options.producers;
+  task.compacts = options.compacts;
+  task.codec = options.codec;
   task.hash_seed = {17, 42};
   return task;
 }

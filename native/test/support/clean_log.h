@@ -45,6 +45,8 @@ struct CleanOptions {
   int64_t delete_retention_ms = 1000;
   uint64_t map_bytes = 1 << 20;
   ProducersLast producers;
+  bool compacts = true;
+  int16_t codec = 0;
 };
 
 CleanTask TaskFor(Log& log, const std::string& directory, const LogConfig& config,
