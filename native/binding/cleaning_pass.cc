@@ -17,7 +17,7 @@
 namespace millrace {
 namespace {
 
-constexpr size_t kTaskNumbers = 9;
+constexpr size_t kTaskNumbers = 11;
 constexpr double kExact = 9007199254740992.0;
 
 // The elements of a typed array of this type. Borrowed until control returns to JavaScript.
@@ -54,13 +54,13 @@ bool Counts(std::span<const double> numbers) {
 }
 
 // numbers: end offset, first dirty offset, map bytes, segment bytes, index bytes, index interval
-// bytes, delete retention ms, now ms, bytes per second (or infinity).
+// bytes, delete retention ms, now ms, bytes per second (or infinity), whether it compacts, codec.
 bool ReadTask(std::span<const double> numbers, std::span<const double> segments,
               std::span<const int64_t> producers, CleanTask* task) {
   if (numbers.size() != kTaskNumbers || segments.size() % 2 != 0 || producers.size() % 3 != 0)
     return false;
-  if (!Counts(numbers.first(kTaskNumbers - 1)) || !Counts(segments) || !(numbers[8] > 0))
-    return false;
+  if (!Counts(numbers.first(8)) || !Counts(segments) || !(numbers[8] > 0)) return false;
+  if (!(numbers[10] >= 0 && numbers[10] <= kBatchCodecMask)) return false;
   if (numbers[3] > UINT32_MAX || numbers[4] > UINT32_MAX || numbers[5] > UINT32_MAX) return false;
   task->end_offset = static_cast<Offset>(numbers[0]);
   task->first_dirty_offset = static_cast<Offset>(numbers[1]);
@@ -71,6 +71,8 @@ bool ReadTask(std::span<const double> numbers, std::span<const double> segments,
   task->delete_retention_ms = static_cast<int64_t>(numbers[6]);
   task->now_ms = static_cast<int64_t>(numbers[7]);
   task->bytes_per_second = numbers[8];
+  task->compacts = numbers[9] != 0;
+  task->codec = static_cast<int16_t>(numbers[10]);
   for (size_t i = 0; i < segments.size(); i += 2) {
     task->segments.push_back(
         {static_cast<Offset>(segments[i]), static_cast<uint64_t>(segments[i + 1])});

@@ -81,6 +81,7 @@ class OpenWriterCall : public AsyncCall {
   Status Finish(napi_env env, Status status, napi_value* value) override {
     if (!status.ok()) return status;
     Log* log = opened_.log.get();
+    const Offset compacted = opened_.writer->compacted_offset();
     LogEntry entry{std::move(opened_.log), AppendOptions()};
     entry.writer = std::move(opened_.writer);
     const std::optional<uint64_t> id = engine_.logs().Add(std::move(entry));
@@ -94,7 +95,8 @@ class OpenWriterCall : public AsyncCall {
                               static_cast<double>(report_.log_end_offset),
                               static_cast<double>(log->durable_offset()),
                               static_cast<double>(report_.cut_bytes),
-                              static_cast<double>(report_.cut_from_offset)};
+                              static_cast<double>(report_.cut_from_offset),
+                              static_cast<double>(compacted)};
     void* data;
     napi_value buffer;
     if (napi_create_arraybuffer(env, sizeof numbers, &data, &buffer) == napi_ok) {
@@ -151,27 +153,30 @@ class CloseWriterCall : public AsyncCall {
   std::unique_ptr<EmbeddedWriter> writer_;
 };
 
-// Makes durable that the log will begin at `start`; the log is used meanwhile, but nobody else puts
-// a checkpoint, nor closes the log.
+// Makes durable that the log will begin at `start`, and below what offset it is compacted; the log
+// is used meanwhile, but nobody else puts a checkpoint, nor closes the log.
 class CheckpointCall : public AsyncCall {
  public:
-  CheckpointCall(Engine& engine, EmbeddedWriter& writer, Offset start, Offset recovery_point)
+  CheckpointCall(Engine& engine, EmbeddedWriter& writer, Offset start, Offset recovery_point,
+                 Offset compacted)
       : AsyncCall(engine, "note the start of the log"),
         writer_(writer),
         start_(start),
-        recovery_point_(recovery_point) {}
+        recovery_point_(recovery_point),
+        compacted_(compacted) {}
 
  private:
-  Status Execute() override { return writer_.PutCheckpoint(start_, recovery_point_); }
+  Status Execute() override { return writer_.PutCheckpoint(start_, recovery_point_, compacted_); }
   Status Finish(napi_env, Status status, napi_value*) override { return status; }
 
   EmbeddedWriter& writer_;
   const Offset start_;
   const Offset recovery_point_;
+  const Offset compacted_;
 };
 
 // openWriter(directory): segment bytes, segment ms, seal bytes, flush ms in the block. Fulfilled
-// with number, log start, log end, durable end, cut bytes, cut from.
+// with number, log start, log end, durable end, cut bytes, cut from, compacted below.
 napi_value OpenWriter(napi_env env, napi_callback_info info) {
   CallArgs<1> args(env, info);
   Engine& engine = args.Owner<Engine>();
@@ -277,21 +282,27 @@ napi_value TellReaders(napi_env env, napi_callback_info info) {
   return call.Answer(Status::Ok());
 }
 
-// noteStart(log, offset): a promise, fulfilled when it is durable that the log begins there.
+// noteStart(log, offset, compacted): a promise, fulfilled when it is durable that the log begins
+// there and is compacted below the other.
 napi_value NoteStart(napi_env env, napi_callback_info info) {
-  CallArgs<2> args(env, info);
+  CallArgs<3> args(env, info);
   Engine& engine = args.Owner<Engine>();
   const auto id = args.Number(0);
   const auto offset = args.Number(1);
+  const auto compacted = args.Number(2);
   LogEntry* entry = id && engine.open() ? engine.FindLog(*id) : nullptr;
   if (entry == nullptr || entry->writer == nullptr)
     return ThrowStatus(env, Status(Code::kClosed), "note the start of the log");
-  if (!offset || !(*offset >= 0 && *offset <= static_cast<double>(kMaxOffset)))
+  const auto sound = [](const std::optional<double>& number) {
+    return number && *number >= 0 && *number <= static_cast<double>(kMaxOffset);
+  };
+  if (!sound(offset) || !sound(compacted))
     return ThrowStatus(env, Status(Code::kOffsetOutOfRange), "note the start of the log");
   const auto start = static_cast<Offset>(*offset);
   const Offset recovery_point = std::max(entry->log->durable_offset(), start);
   return AsyncCall::Start(
-      env, std::make_unique<CheckpointCall>(engine, *entry->writer, start, recovery_point));
+      env, std::make_unique<CheckpointCall>(engine, *entry->writer, start, recovery_point,
+                                            static_cast<Offset>(*compacted)));
 }
 
 // closeWriter(log)

@@ -140,7 +140,7 @@ void Workload(SimDisk& disk, Life& life) {
   life.Append(150);  // over several segments
   life.Flush();
   life.Append(7);
-  if (life.opened.writer->PutCheckpoint(60, life.durable).ok())
+  if (life.opened.writer->PutCheckpoint(60, life.durable, 40).ok())
     (void)life.opened.log->AdvanceStart(60);
   life.Append(5);
   life.Close();

@@ -2,12 +2,19 @@ import { existsSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import type { ThreadListener, ThreadName, Threads, WorkerThread } from '../base/world.ts'
 
-/** Threads of Node's, each with a JavaScript heap of its own. */
+/**
+ * Threads of Node's, each with a JavaScript heap of its own. Unless they are to keep the process alive, whoever waits for
+ * one has to do that.
+ */
 export class RealThreads implements Threads {
+  private readonly keepAlive: boolean
+
+  constructor({ keepAlive = true } = {}) {
+    this.keepAlive = keepAlive
+  }
+
   start(name: ThreadName, listener: ThreadListener): WorkerThread {
     const worker = startWorker(name)
-    // A process is never kept alive by work that can be done again.
-    worker.unref()
     let error: Error | undefined
     let ended = false
     worker.on('message', (message: unknown) => listener.onMessage(message))
@@ -18,6 +25,8 @@ export class RealThreads implements Threads {
       const died = error ?? new Error(`the thread ended with code ${code}`)
       listener.onEnd(ended && error === undefined ? undefined : died)
     })
+    // Only here: listening to a worker refers to it anew.
+    if (!this.keepAlive) worker.unref()
     return {
       post: message => worker.postMessage(message),
       async end() {

@@ -38,6 +38,14 @@ export class LogCheckpoint {
     })
   }
 
+  /** Notes below what offset the log is compacted. */
+  compacted(offset: number): Promise<void> {
+    return this.next(async () => {
+      this.writer.compactedOffset = offset
+      await this.writer.noteStart(this.startOffset)
+    })
+  }
+
   /** More of the log has become durable. The timer keeps no log that its app forgot. */
   durable(): void {
     if (this.ended) return

@@ -1,23 +1,21 @@
 import { MillraceError } from '../base/error.ts'
-import type { Timers } from '../base/world.ts'
 import { type LogWriter, openLogWriter } from '../native/log-writer.ts'
 import { isNotFound, readWholeFile } from '../native/reads.ts'
 import type { LogCursor } from './cursor.ts'
 import { FlushWaiters } from './flush-waiters.ts'
 import { LogCheckpoint } from './log-checkpoint.ts'
+import { type CleaningWorld, LogCleaning } from './log-cleaning.ts'
 import { type LogOptions, type ResolvedLogOptions, resolveLogOptions } from './log-options.ts'
 import { LogRetention } from './log-retention.ts'
 import type { LogRecord, ReadOptions } from './read-stream.ts'
 import { LogReader } from './reader.ts'
 import { type AppendInput, checkPart, invalid, type RecordInput, RecordPacker } from './record-packer.ts'
 
-/** What a log needs of the world. */
-export interface LogWorld {
-  readonly timers: Timers
-  /** Keep the process alive: for those who wait for what another process or thread appends. */
-  readonly waits: Timers
-  readonly clock: { wallMs(): number }
-}
+/**
+ * What a log needs of the world. `waits` keep the process alive: for those who wait for what another process or thread
+ * appends.
+ */
+export type LogWorld = CleaningWorld
 
 /** Copied together before they are handed over. */
 const batchBytes = 1 << 20
@@ -38,6 +36,9 @@ export class Log implements AsyncDisposable {
   private readonly waiters: FlushWaiters | undefined
   private readonly checkpoint: LogCheckpoint | undefined
   private readonly retention: LogRetention | undefined
+  private readonly cleaning: LogCleaning | undefined
+  /** Every record has to have a key. */
+  private readonly keyed: boolean
   private reader: LogReader | undefined
   private readonly packer = new RecordPacker()
   private lengths: Uint32Array | undefined
@@ -51,6 +52,7 @@ export class Log implements AsyncDisposable {
     this.directory = directory
     this.options = options
     this.writer = writer
+    this.keyed = options.compaction
     if (writer === undefined) {
       this.reader = new LogReader(directory, { timers: world.waits })
       return
@@ -58,7 +60,10 @@ export class Log implements AsyncDisposable {
     const checkpoint = new LogCheckpoint(writer, world.timers)
     this.checkpoint = checkpoint
     this.waiters = new FlushWaiters(writer, this, () => checkpoint.durable())
-    this.retention = new LogRetention(writer, checkpoint, options, world, () => this.reader?.filesChanged())
+    const filesChanged = () => this.reader?.filesChanged()
+    this.retention = new LogRetention(writer, checkpoint, options, world, filesChanged)
+    if (options.compaction || options.compression !== 'none')
+      this.cleaning = new LogCleaning({ writer, checkpoint, options, world, waiters: this.waiters, filesChanged })
   }
 
   /** For `openLog`: whether there is a log in the directory. */
@@ -86,10 +91,12 @@ export class Log implements AsyncDisposable {
    * process, however it ends; `flushed` tells when it survives the end of the machine.
    *
    * Throws `MILLRACE_NO_SPACE` when the disk is full, `MILLRACE_IO_ERROR` and `MILLRACE_FAILED` when it failed, and
-   * `MILLRACE_CLOSED`: the record is then not in the log.
+   * `MILLRACE_CLOSED`, and `MILLRACE_INVALID_ARGUMENT` for a record without a key where the log is compacted: the record
+   * is then not in the log.
    */
   append(record: AppendInput): number {
     const writer = this.writing()
+    if (this.keyed) requireKey(record)
     let offset: number
     if (record instanceof Uint8Array) offset = writer.appendValue(record)
     else if (typeof record === 'string') offset = this.appendText(writer, record)
@@ -105,6 +112,7 @@ export class Log implements AsyncDisposable {
    */
   appendBatch(values: readonly (Uint8Array | string)[]): number {
     const writer = this.writing()
+    if (this.keyed) throw invalid(keyMissing)
     const first = writer.endOffset
     const { packer } = this
     this.lengths ??= new Uint32Array(batchRecords)
@@ -196,6 +204,7 @@ export class Log implements AsyncDisposable {
     this.reader?.close()
     if (this.writer === undefined) return
     this.retention!.end()
+    await this.cleaning?.end()
     await this.checkpoint!.end()
     try {
       await this.writer.close()
@@ -269,6 +278,13 @@ export class Log implements AsyncDisposable {
     }
     return this.reader
   }
+}
+
+const keyMissing = 'A log that is compacted needs records with keys: append each as { key, value }.'
+
+function requireKey(record: AppendInput): void {
+  const key = record instanceof Uint8Array || typeof record === 'string' ? undefined : record?.key
+  if (key === undefined || key === null) throw invalid(keyMissing)
 }
 
 /**

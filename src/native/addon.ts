@@ -97,7 +97,7 @@ export interface RawEngine {
   readRegion(region: number, from: number, into: Uint8Array): number
   releaseRegion(region: number): void
 
-  /** An embedded log for writing: segment bytes, segment ms, seal bytes, flush ms. Fulfilled with number, start, end, durable. */
+  /** An embedded log for writing: segment bytes, segment ms, seal bytes, flush ms. Fulfilled with `OpenedField`s. */
   openWriter(directory: string): Promise<Float64Array>
   /** At the clock's time. Undefined when it was appended. */
   appendValue(value: Uint8Array): number | undefined
@@ -109,7 +109,8 @@ export interface RawEngine {
   sealBatch(): number
   /** 1: segments came or went, or the start moved. */
   tellReaders(): number
-  noteStart(log: number, offset: number): Promise<void>
+  /** Makes durable where the log begins, and below what offset it is compacted. */
+  noteStart(log: number, offset: number, compactedOffset: number): Promise<void>
   closeWriter(log: number): Promise<void>
   /** Lets go of everything before it returns. */
   abandonWriter(log: number): void
@@ -219,8 +220,11 @@ export const TaskField = {
   deleteRetentionMs: 6,
   nowMs: 7,
   bytesPerSecond: 8,
-  count: 9,
+  compacts: 9,
+  codec: 10,
+  count: 11,
 } as const
+export const OpenedField = { number: 0, start: 1, end: 2, durable: 3, compacted: 6 } as const
 export const MapField = { cleanEndOffset: 0, keys: 1, bytesRead: 2, mapFill: 3, count: 4 } as const
 export const GroupField = {
   bytesRead: 0,

@@ -27,6 +27,13 @@ export interface CleanTask {
   readonly producers: readonly CleanProducer[]
   /** Read and written together; `Infinity` for no limit. */
   readonly bytesPerSecond: number
+  /**
+   * False: every record stays, and the pass only folds. Its segments may then begin anywhere in the log, and those whose
+   * first batch has the codec already are left as they are. True when absent.
+   */
+  readonly compacts?: boolean
+  /** Of what is written, with small batches made into larger ones; absent or 0: batches keep theirs. */
+  readonly codec?: number
 }
 
 export interface CleanProducer {
@@ -101,6 +108,8 @@ export class CleaningPass {
     this.#directory = task.directory
     const numbers = new Float64Array(TaskField.count)
     for (const name of taskNumbers) numbers[TaskField[name]] = task[name]
+    numbers[TaskField.compacts] = task.compacts === false ? 0 : 1
+    numbers[TaskField.codec] = task.codec ?? 0
     const segments = Float64Array.from(task.segments.flatMap(({ baseOffset, sizeBytes }) => [baseOffset, sizeBytes]))
     const producers = BigInt64Array.from(
       task.producers.flatMap(({ producerId, producerEpoch, lastDataOffset }) => [

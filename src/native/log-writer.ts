@@ -1,4 +1,4 @@
-import { CompletionField, Slot } from './addon.ts'
+import { CompletionField, OpenedField, Slot } from './addon.ts'
 import { type DeliverySink, Engine, guarded } from './engine.ts'
 import { fromNative, statusError } from './errors.ts'
 import { StatusCode } from './status.ts'
@@ -111,6 +111,8 @@ export class LogWriter {
   /** The offset that the next record gets. */
   endOffset: number
   durableOffset: number
+  /** Below it the log was compacted: as it is noted with the log's start. */
+  compactedOffset: number
   listener: WriterListener | undefined
   private readonly shared: WriterEngine
   private readonly raw: Engine['raw']
@@ -121,10 +123,11 @@ export class LogWriter {
     this.raw = shared.engine.raw
     this.block = this.raw.block
     this.directory = directory
-    this.number = opened[0]!
-    this.startOffset = opened[1]!
-    this.endOffset = opened[2]!
-    this.durableOffset = opened[3]!
+    this.number = opened[OpenedField.number]!
+    this.startOffset = opened[OpenedField.start]!
+    this.endOffset = opened[OpenedField.end]!
+    this.durableOffset = opened[OpenedField.durable]!
+    this.compactedOffset = opened[OpenedField.compacted]!
   }
 
   /** Appends a record of this value, stamped with the time; returns its offset. */
@@ -204,18 +207,40 @@ export class LogWriter {
     this.tellReaders(true)
   }
 
-  /** When it is fulfilled, whoever opens the log knows that it begins at `offset` and is durable as far as it is now. */
+  /**
+   * When it is fulfilled, whoever opens the log knows that it begins at `offset`, is durable as far as it is now, and
+   * compacted below `compactedOffset`.
+   */
   async noteStart(offset: number): Promise<void> {
     try {
-      await this.raw.noteStart(this.number, offset)
+      await this.raw.noteStart(this.number, offset, this.compactedOffset)
     } catch (failure) {
       throw fromNative(`note the start of the log in ${this.directory}`, failure)
     }
   }
 
+  /** As `StoredLog.replaceSegments`; never rejects. */
+  async replaceSegments(bases: readonly number[]): Promise<number> {
+    try {
+      const status = await this.raw.replaceSegments(this.number, Float64Array.from(bases))
+      if (status !== StatusCode.ok) return status
+      this.tellReaders(true)
+      const finished = await this.raw.finishRemovals(this.number)
+      // The names have changed once more.
+      this.tellReaders(true)
+      return finished
+    } catch (failure) {
+      return (failure as { nativeCode?: number }).nativeCode ?? StatusCode.invalidArgument
+    }
+  }
+
   /** As `StoredLog.segments`. */
-  segments(count: number, times: boolean): { baseOffset: number; sizeBytes: number; maxTimestampMs: number }[] {
-    this.check('list the segments of', this.raw.listSegments(this.number, count, times, 0))
+  segments(
+    count: number,
+    times: boolean,
+    skip = 0,
+  ): { baseOffset: number; sizeBytes: number; maxTimestampMs: number }[] {
+    this.check('list the segments of', this.raw.listSegments(this.number, count, times, skip))
     const numbers = this.raw.headers
     return Array.from({ length: this.block[Slot.headerCount]! }, (_, index) => ({
       baseOffset: numbers[index * 4]!,

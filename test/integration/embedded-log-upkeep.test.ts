@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import { silentLogger } from '../../src/base/logger.ts'
-import { openLog } from '../../src/embedded/log.ts'
+import { type LogWorld, openLog } from '../../src/embedded/log.ts'
 import { Broker, Log } from '../../src/index.ts'
 
 let parent: string
@@ -47,8 +47,15 @@ async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
+const worldOf = (timers: HeldTimers): LogWorld => ({
+  timers,
+  waits: timers,
+  clock: { wallMs: () => 1 },
+  segmentCleaner: () => assert.fail('nothing is to be cleaned'),
+  warn: (_code, message) => assert.fail(message),
+})
 const open = (timers: HeldTimers, options: Parameters<typeof openLog>[2]) =>
-  openLog({ timers, waits: timers, clock: { wallMs: () => 1 } }, directory, options)
+  openLog(worldOf(timers), directory, options)
 
 const noted = (): number => Number(/^recovery=(\d+)$/m.exec(readFileSync(join(directory, 'embedded-log'), 'utf8'))![1])
 
@@ -152,8 +159,7 @@ test('what a broker appends, over the ends of segments, is seen by the next look
     await broker.createTopic('t', { partitions: 1, configs: { 'segment.bytes': '1048576' } })
     await broker.append('t', { value: 'first' })
     const timers = new HeldTimers()
-    const world = { timers, waits: timers, clock: { wallMs: () => 1 } }
-    const log = await openLog(world, join(data, 't-0'), { readOnly: true })
+    const log = await openLog(worldOf(timers), join(data, 't-0'), { readOnly: true })
     const records = log.read({ live: true })
     assert.equal(String((await records.next()).value!.value), 'first')
     for (let i = 0; i < 40; i++) {

@@ -245,7 +245,14 @@ test('retention by age removes what grows old while nobody appends, also before 
     return { cancel: () => undefined }
   }
   const fake = { after, soon: (run: () => void) => void setImmediate(run) }
-  const open = () => openLog({ timers: fake, waits: fake, clock: { wallMs: () => nowMs } }, directory, options)
+  const world = {
+    timers: fake,
+    waits: fake,
+    clock: { wallMs: () => nowMs },
+    segmentCleaner: () => assert.fail('nothing is to be cleaned'),
+    warn: (_code: string, message: string) => assert.fail(message),
+  }
+  const open = () => openLog(world, directory, options)
   /** Has all timers run, and waits for a start of the log that they move. */
   const tick = async (log: Awaited<ReturnType<typeof open>>, moved: boolean) => {
     for (const run of waiting.splice(0)) run()

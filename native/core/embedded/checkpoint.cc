@@ -91,6 +91,7 @@ Result<std::optional<Checkpoint>> ReadCheckpoint(Disk& disk, const std::string& 
                      FromHex(boot->second, &checkpoint.boot_id);
   if (!sound) return Status(Code::kCorrupt);
   checkpoint.clean = clean != 0;
+  (void)Number(lines, "compacted", &checkpoint.compacted_offset);
   return std::optional<Checkpoint>(checkpoint);
 }
 
@@ -101,7 +102,8 @@ Status WriteCheckpoint(Disk& disk, const std::string& directory, const Checkpoin
                            "\nclean=" + (checkpoint.clean ? "1" : "0") +
                            "\nstart=" + std::to_string(checkpoint.log_start_offset) +
                            "\nrecovery=" + std::to_string(checkpoint.recovery_point) +
-                           "\nend=" + std::to_string(checkpoint.end_offset) + "\n";
+                           "\nend=" + std::to_string(checkpoint.end_offset) +
+                           "\ncompacted=" + std::to_string(checkpoint.compacted_offset) + "\n";
   if (Status status = PutFile(disk, temporary, text); !status.ok()) return status;
   if (Status status = disk.Rename(temporary, JoinPath(directory, kCheckpointName)); !status.ok())
     return status;

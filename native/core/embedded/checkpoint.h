@@ -13,6 +13,7 @@ namespace millrace {
 //
 //   version=1 | boot=<32 hex digits> | clean=0 or 1 | start=<log start offset>
 //   recovery=<recovery point> | end=<log end offset, of a clean close>
+//   compacted=<below it the log is compacted; missing: 0>
 //
 // It is replaced as a whole: written under another name, synced, renamed, and the name synced.
 struct Checkpoint {
@@ -21,6 +22,7 @@ struct Checkpoint {
   Offset log_start_offset = 0;
   Offset recovery_point = 0;
   Offset end_offset = 0;
+  Offset compacted_offset = 0;
 };
 
 inline constexpr std::string_view kCheckpointName = "embedded-log";

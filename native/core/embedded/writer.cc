@@ -55,6 +55,12 @@ Result<std::unique_ptr<Log>> OpenFilesOf(Disk& disk, const std::string& director
   return open(OpenTrust::kReboot, known.log_start_offset);
 }
 
+// Nothing, where a broker has gone on with the files: it may have cut them, and written anew.
+Offset CompactedBelow(const std::optional<Checkpoint>& checkpoint, Offset end) {
+  if (!checkpoint.has_value() || (checkpoint->clean && checkpoint->end_offset != end)) return 0;
+  return std::min(checkpoint->compacted_offset, end);
+}
+
 }  // namespace
 
 Result<OpenedLog> EmbeddedWriter::Open(Disk& disk, const std::string& directory,
@@ -93,8 +99,11 @@ Result<OpenedLog> EmbeddedWriter::Open(Disk& disk, const std::string& directory,
   writer.broker_lock_ = std::move(broker_lock);
   // Before the first byte is written: from here on a kill leaves what recovery has to look at.
   const Offset durable = opened.log->durable_offset();
-  if (Status status = writer.PutCheckpoint(report->log_start_offset, durable); !status.ok())
+  const Offset compacted = CompactedBelow(*checkpoint, opened.log->log_end_offset());
+  if (Status status = writer.PutCheckpoint(report->log_start_offset, durable, compacted);
+      !status.ok()) {
     return status;
+  }
   if (Status status = writer.MakeSidecar(); !status.ok()) return status;
   return opened;
 }
@@ -264,11 +273,14 @@ Status EmbeddedWriter::SealForFlush() {
   return Status::Ok();
 }
 
-Status EmbeddedWriter::PutCheckpoint(Offset log_start_offset, Offset recovery_point) {
+Status EmbeddedWriter::PutCheckpoint(Offset log_start_offset, Offset recovery_point,
+                                     Offset compacted_offset) {
   Checkpoint checkpoint;
   checkpoint.boot_id = boot_id_;
   checkpoint.log_start_offset = log_start_offset;
   checkpoint.recovery_point = recovery_point;
+  checkpoint.compacted_offset = compacted_offset;
+  compacted_offset_ = compacted_offset;
   return WriteCheckpoint(disk_, directory_, checkpoint);
 }
 
@@ -289,6 +301,7 @@ Status EmbeddedWriter::Finish(Offset log_start_offset, Offset end) {
   checkpoint.log_start_offset = log_start_offset;
   checkpoint.recovery_point = end;
   checkpoint.end_offset = end;
+  checkpoint.compacted_offset = compacted_offset_;
   SidecarFacts facts = sidecar_->facts();
   facts.durable_offset = facts.sealed_end_offset = end;
   facts.state = SidecarState::kClosed;

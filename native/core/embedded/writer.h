@@ -70,8 +70,10 @@ class EmbeddedWriter {
   // Bytes of batches sealed since the last call: for whoever schedules flushes.
   uint64_t TakeSealedBytes() { return std::exchange(sealed_bytes_, 0); }
 
-  // Before a start of the log is moved: it is durable when it returns success.
-  Status PutCheckpoint(Offset log_start_offset, Offset recovery_point);
+  // Before a start of the log is moved, and after it was compacted below an offset, which its user
+  // decides: it is durable when it returns success.
+  Status PutCheckpoint(Offset log_start_offset, Offset recovery_point, Offset compacted_offset);
+  Offset compacted_offset() const { return compacted_offset_; }
   // After the log's start moved, segments came or went, or something became durable.
   void TellReaders(bool files_changed);
 
@@ -127,6 +129,7 @@ class EmbeddedWriter {
   int64_t max_timestamp_ = -1;
   uint64_t sealed_bytes_ = 0;
   uint64_t file_changes_ = 0;
+  Offset compacted_offset_ = 0;  // as the checkpoint has it
 };
 
 }  // namespace millrace

@@ -20,14 +20,14 @@ const task = {
 }
 
 /** A real thread, what it said, and how it ended. */
-function start() {
+function start(options = {}) {
   const said: FromThread[] = []
   let tell = () => {}
   let onEnd: (error: Error | undefined) => void = () => {}
   const ended = new Promise<Error | undefined>(resolve => {
     onEnd = resolve
   })
-  const thread = new RealThreads().start('cleaner', {
+  const thread = new RealThreads(options).start('cleaner', {
     onMessage(message) {
       said.push(message as FromThread)
       tell()
@@ -74,4 +74,17 @@ test('a thread that dies says of what', async () => {
   } finally {
     clearInterval(keepAlive)
   }
+})
+
+test('a real thread keeps the process alive only where it is to', async () => {
+  const ports = () => process.getActiveResourcesInfo().filter(name => name === 'MessagePort').length
+  const before = ports()
+  const { thread, next, clean } = start({ keepAlive: false })
+  assert.equal(ports(), before)
+  const keepAlive = setInterval(() => {}, 1_000)
+  clean()
+  await next()
+  assert.equal(ports(), before)
+  clearInterval(keepAlive)
+  await thread.end()
 })
