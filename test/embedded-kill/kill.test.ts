@@ -103,7 +103,7 @@ test(`a writer that is killed ${kills} times loses no record`, { timeout: 600_00
     assert.ok(reading.endOffset >= end, `seed ${seed}: a reader has ${reading.endOffset} of ${end}`)
     assert.ok(reading.durableOffset >= durable, `seed ${seed}: a reader is told of ${reading.durableOffset}`)
     await reading.close()
-    if (kill % 10 === 0) await checkDurable(durable, seed)
+    if (kill % 5 === 0) await checkDurable(durable, seed)
     if (kill % 3 === 0) continue // The next life recovers by itself.
     if (readdirSync(directory).includes('open-batch')) openBatches++
     const log = await Log.open(directory)
