@@ -233,6 +233,7 @@ export class LogManager {
       diskFull: () => this.noteFull(),
       durableEnd: () => stored.durableOffset(),
       firstSegment: () => stored.segments(1, false)[0]?.baseOffset ?? 0,
+      pause: () => this.pause(),
     })
     const log = await this.readBeside(stored, report, files, beside, settings).catch(async (error: unknown) => {
       await stored.close(false)

@@ -8,7 +8,7 @@ import { ControlType } from './control-batch.ts'
 import { putFiles } from './directory-files.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
 import type { SideFiles } from './partition-log.ts'
-import { decodeProducerSnapshot, encodeProducerSnapshot, snapshotName, snapshotOffset } from './producer-snapshot.ts'
+import { decodeProducerSnapshot, ProducerSnapshot, snapshotName, snapshotOffset } from './producer-snapshot.ts'
 import { type ProducerBatch, ProducerStates } from './producer-state.ts'
 import { txnIndexOffset } from './txn-index.ts'
 
@@ -30,6 +30,8 @@ export interface LogOwner {
   durableEnd(): number
   /** Base offset of the first segment, likewise. */
   firstSegment(): number
+  /** Lets others have their turn. */
+  pause(): Promise<void>
 }
 
 /**
@@ -71,8 +73,9 @@ export class PartitionFiles implements SideFiles {
   }
 
   saveProducers(endOffset: number, producers: ProducerStates): void {
-    const content = encodeProducerSnapshot(producers)
-    this.write('producer snapshot', () => this.writeSnapshot(endOffset, content))
+    if (this.closed) return
+    const snapshot = new ProducerSnapshot(producers)
+    this.write('producer snapshot', () => this.writeSnapshot(endOffset, snapshot))
   }
 
   /**
@@ -81,10 +84,14 @@ export class PartitionFiles implements SideFiles {
    */
   async keepProducers(endOffset: number, producers: ProducerStates): Promise<void> {
     if (producers.size === 0) return
-    const content = encodeProducerSnapshot(producers)
-    await this.soon(async () => {
-      if (this.savedOffset !== endOffset) await this.writeSnapshot(endOffset, content)
-    })
+    const snapshot = new ProducerSnapshot(producers)
+    try {
+      await this.soon(async () => {
+        if (this.savedOffset !== endOffset) await this.writeSnapshot(endOffset, snapshot)
+      })
+    } finally {
+      snapshot.end()
+    }
   }
 
   saveAborted(): void {
@@ -126,7 +133,7 @@ export class PartitionFiles implements SideFiles {
     await this.aborted.write()
     const files = new Map<string, Uint8Array>()
     if (endOffset > 0 && this.savedOffset !== endOffset)
-      files.set(snapshotName(endOffset), encodeProducerSnapshot(producers))
+      files.set(snapshotName(endOffset), await this.encoded(new ProducerSnapshot(producers)))
     const epochLines = formatEpochs(epochs.entries)
     if (epochs.entries.length > 0 && this.savedEpochs !== epochLines) files.set(epochsFile, utf8.encode(epochLines))
     if (files.size === 0) return
@@ -250,7 +257,12 @@ export class PartitionFiles implements SideFiles {
     return snapshotOffsets(await this.disk.list(this.directory))
   }
 
-  private async writeSnapshot(endOffset: number, content: Uint8Array): Promise<void> {
+  private encoded(snapshot: ProducerSnapshot): Promise<Uint8Array> {
+    return snapshot.encoded(() => this.owner.pause())
+  }
+
+  private async writeSnapshot(endOffset: number, snapshot: ProducerSnapshot): Promise<void> {
+    const content = await this.encoded(snapshot)
     // The next start looks for nothing below it in the log.
     await this.aborted.write()
     await this.disk.replace(`${this.directory}/${snapshotName(endOffset)}`, content)

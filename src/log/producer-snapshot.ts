@@ -1,6 +1,7 @@
 import type { ProducerId } from '../base/ids.ts'
-import { crc32c } from '../records/crc32c.ts'
-import { lastSequenceIn, type ProducerEntry, ProducerStates } from './producer-state.ts'
+import { readInt64, writeInt64 } from '../base/int64.ts'
+import { crc32c, extendCrc32c } from '../records/crc32c.ts'
+import { lastSequenceIn, type ProducerEntry, ProducerStates, type ProducerWatcher } from './producer-state.ts'
 
 /**
  * `<offset>.snapshot`, Kafka's format, big-endian: the producers as they were when the log ended at `offset`.
@@ -23,26 +24,85 @@ export function snapshotOffset(name: string): number | undefined {
   return match === null ? undefined : Number(match[1])
 }
 
-export function encodeProducerSnapshot(producers: ProducerStates): Uint8Array {
-  const bytes = new Uint8Array(entriesAt + producers.size * entryBytes)
-  const view = new DataView(bytes.buffer)
-  view.setInt16(0, version)
-  view.setInt32(checkedFrom, producers.size)
-  let at = entriesAt
-  for (const [producerId, entry] of producers) {
+/** Producers encoded in one turn: some hundred microseconds. */
+const producersPerSlice = 1024
+
+/**
+ * A snapshot of the producers as they were when it was made. It is encoded in slices, and what changes between them is
+ * encoded before it does. `end` lets go of the producers.
+ */
+export class ProducerSnapshot implements ProducerWatcher {
+  private readonly producers: ProducerStates
+  private readonly bytes: Uint8Array
+  private readonly view: DataView
+  private readonly walk: Iterator<[ProducerId, ProducerEntry]>
+  /** Encoded before the walk came to them, or not there when it began. */
+  private readonly passed = new Set<ProducerId>()
+  private at = entriesAt
+  private checkedTo = checkedFrom
+  private crc = 0
+
+  constructor(producers: ProducerStates) {
+    this.producers = producers
+    this.bytes = new Uint8Array(entriesAt + producers.size * entryBytes)
+    this.view = new DataView(this.bytes.buffer)
+    this.view.setInt16(0, version)
+    this.view.setInt32(checkedFrom, producers.size)
+    this.walk = producers[Symbol.iterator]()
+    this.slice()
+    if (!this.complete) producers.watch(this)
+  }
+
+  /** The whole, `pause` awaited between slices. */
+  async encoded(pause: () => Promise<void>): Promise<Uint8Array> {
+    while (!this.complete) {
+      await pause()
+      this.slice()
+    }
+    this.end()
+    return this.bytes
+  }
+
+  end(): void {
+    this.producers.unwatch(this)
+  }
+
+  /** For the producers. */
+  changing(producerId: ProducerId, entry: ProducerEntry | undefined): void {
+    if (this.passed.has(producerId)) return
+    this.passed.add(producerId)
+    if (entry !== undefined) this.put(producerId, entry)
+  }
+
+  private get complete(): boolean {
+    return this.checkedTo === this.bytes.length
+  }
+
+  private slice(): void {
+    for (let left = producersPerSlice; left > 0 && this.at < this.bytes.length; left--) {
+      const [producerId, entry] = this.walk.next().value!
+      if (this.passed.has(producerId)) continue
+      this.passed.add(producerId)
+      this.put(producerId, entry)
+    }
+    this.crc = extendCrc32c(this.crc, this.bytes.subarray(this.checkedTo, this.at))
+    this.checkedTo = this.at
+    if (this.complete) this.view.setUint32(crcAt, this.crc)
+  }
+
+  private put(producerId: ProducerId, entry: ProducerEntry): void {
+    const { view, at } = this
     const last = entry.batches[entry.batches.length - 1]
     view.setBigInt64(at, producerId)
     view.setInt16(at + 8, entry.producerEpoch)
     view.setInt32(at + 10, lastSequenceIn(entry))
-    view.setBigInt64(at + 14, BigInt(last?.lastOffset ?? -1))
+    writeInt64(view, at + 14, last?.lastOffset ?? -1)
     view.setInt32(at + 22, last === undefined ? 0 : last.lastOffset - last.baseOffset)
-    view.setBigInt64(at + 26, BigInt(entry.lastTimestampMs))
+    writeInt64(view, at + 26, entry.lastTimestampMs)
     view.setInt32(at + 34, entry.coordinatorEpoch)
-    view.setBigInt64(at + 38, BigInt(entry.transactionStart))
-    at += entryBytes
+    writeInt64(view, at + 38, entry.transactionStart)
+    this.at = at + entryBytes
   }
-  view.setUint32(crcAt, crc32c(bytes.subarray(checkedFrom)))
-  return bytes
 }
 
 /** Undefined when the bytes are not a whole snapshot: it is then rebuilt from the log. */
@@ -62,9 +122,9 @@ export function decodeProducerSnapshot(bytes: Uint8Array): ProducerStates | unde
 
 function entryAt(view: DataView, at: number): ProducerEntry {
   const lastSequence = view.getInt32(at + 10)
-  const lastOffset = Number(view.getBigInt64(at + 14))
+  const lastOffset = readInt64(view, at + 14)
   const offsetDelta = view.getInt32(at + 22)
-  const timestampMs = Number(view.getBigInt64(at + 26))
+  const timestampMs = readInt64(view, at + 26)
   const baseSequence = baseSequenceOf(lastSequence, offsetDelta)
   const batch = { baseSequence, lastSequence, baseOffset: lastOffset - offsetDelta, lastOffset, timestampMs }
   return {
@@ -72,7 +132,7 @@ function entryAt(view: DataView, at: number): ProducerEntry {
     coordinatorEpoch: view.getInt32(at + 34),
     batches: lastOffset < 0 ? [] : [batch],
     lastTimestampMs: timestampMs,
-    transactionStart: Number(view.getBigInt64(at + 38)),
+    transactionStart: readInt64(view, at + 38),
   }
 }
 

@@ -66,11 +66,18 @@ export function lastSequenceOf(baseSequence: number, recordCount: number): numbe
 /** The last sequence that a producer wrote under its present epoch, -1 when none is known. */
 export const lastSequenceIn = ({ batches }: ProducerEntry): number => batches[batches.length - 1]?.lastSequence ?? -1
 
+/** Somebody who needs the producers as they are now, and gets to look at each before it changes. */
+export interface ProducerWatcher {
+  /** Undefined: there is no such producer yet. */
+  changing(producerId: ProducerId, entry: ProducerEntry | undefined): void
+}
+
 /** What one partition knows of the idempotent producers that write to it, and of their transactions. */
 export class ProducerStates {
   readonly transactions = new OpenTransactions()
   private readonly entries = new Map<ProducerId, ProducerEntry>()
   private readonly verifications = new Verifications()
+  private readonly watchers = new Set<ProducerWatcher>()
 
   get size(): number {
     return this.entries.size
@@ -211,6 +218,7 @@ export class ProducerStates {
   /** What is known of a producer, under this epoch from now on. */
   private entryAt(producerId: ProducerId, producerEpoch: number, nowMs: number): ProducerEntry {
     const entry = this.entries.get(producerId)
+    if (this.watchers.size > 0) this.changing(producerId, entry)
     if (entry === undefined) {
       const made = { producerEpoch, coordinatorEpoch: -1, batches: [], lastTimestampMs: nowMs, transactionStart: -1 }
       this.entries.set(producerId, made)
@@ -238,11 +246,27 @@ export class ProducerStates {
    */
   *expire(nowMs: number, expirationMs: number): Generator<number> {
     for (const [producerId, entry] of this.entries) {
-      if (!isOpen(entry) && nowMs - entry.lastTimestampMs >= expirationMs) this.entries.delete(producerId)
+      if (!isOpen(entry) && nowMs - entry.lastTimestampMs >= expirationMs) {
+        this.changing(producerId, entry)
+        this.entries.delete(producerId)
+      }
       yield 1
     }
     this.verifications.sweep()
     yield 1
+  }
+
+  /** Until `unwatch`. */
+  watch(watcher: ProducerWatcher): void {
+    this.watchers.add(watcher)
+  }
+
+  unwatch(watcher: ProducerWatcher): void {
+    this.watchers.delete(watcher)
+  }
+
+  private changing(producerId: ProducerId, entry: ProducerEntry | undefined): void {
+    for (const watcher of this.watchers) watcher.changing(producerId, entry)
   }
 
   [Symbol.iterator](): IterableIterator<[ProducerId, ProducerEntry]> {

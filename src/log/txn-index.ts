@@ -1,3 +1,4 @@
+import { readInt64 } from '../base/int64.ts'
 import type { AbortedTransaction } from './transaction-marker.ts'
 
 /**
@@ -53,11 +54,11 @@ export class TxnIndex {
     let previous = baseOffset - 1
     const { view } = this
     for (let at = 0; at < this.bytes.length; at += abortedEntryBytes) {
-      const firstOffset = offsetAt(view, at + firstOffsetAt)
-      const lastOffset = offsetAt(view, at + lastOffsetAt)
+      const firstOffset = readInt64(view, at + firstOffsetAt)
+      const lastOffset = readInt64(view, at + lastOffsetAt)
       if (view.getInt16(at) !== version || lastOffset <= previous) return false
       if (firstOffset < 0 || firstOffset > lastOffset) return false
-      if (offsetAt(view, at + lastStableAt) > lastOffset + 1) return false
+      if (readInt64(view, at + lastStableAt) > lastOffset + 1) return false
       previous = lastOffset
     }
     return true
@@ -68,9 +69,9 @@ export class TxnIndex {
     const at = index * abortedEntryBytes
     return {
       producerId: view.getBigInt64(at + 2),
-      firstOffset: offsetAt(view, at + firstOffsetAt),
+      firstOffset: readInt64(view, at + firstOffsetAt),
       lastOffset: this.lastOffset(index),
-      lastStableOffset: offsetAt(view, at + lastStableAt),
+      lastStableOffset: readInt64(view, at + lastStableAt),
     }
   }
 
@@ -85,12 +86,11 @@ export class TxnIndex {
   }
 
   private lastOffset(index: number): number {
-    return offsetAt(this.view, index * abortedEntryBytes + lastOffsetAt)
+    return readInt64(this.view, index * abortedEntryBytes + lastOffsetAt)
   }
 }
 
 /** In halves: a bigint for each would cost ten times as much, and a fetch far behind looks at all of a segment's entries. */
-const offsetAt = (view: DataView, at: number): number => view.getInt32(at) * 0x1_0000_0000 + view.getUint32(at + 4)
 
 /** By halves: the first of `count` ascending offsets that is not below `offset`, or their count. */
 export function firstFrom(offset: number, count: number, offsetOf: (index: number) => number): number {

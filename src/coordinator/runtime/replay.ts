@@ -1,5 +1,6 @@
 import { assert } from '../../base/assert.ts'
 import { MillraceError } from '../../base/error.ts'
+import { readInt64 } from '../../base/int64.ts'
 import type { Logger } from '../../base/logger.ts'
 import type { Clock, Storage, StoredLog, Timers } from '../../base/world.ts'
 import { StatusCode } from '../../native/status.ts'
@@ -85,7 +86,7 @@ function wholeBatches(piece: DataView, from: number, directory: string): { endOf
   while (piece.byteLength - at >= batchHeaderBytes) {
     const size = batchSizeAt(piece, at)
     if (size < batchHeaderBytes || at + size > piece.byteLength) break
-    endOffset = offsetAt(piece, at) + piece.getInt32(at + 23) + 1
+    endOffset = readInt64(piece, at) + piece.getInt32(at + 23) + 1
     at += size
   }
   if (endOffset <= from) throw unreadable(directory, from, 'no whole batch follows')
@@ -139,14 +140,14 @@ class Replay {
     this.bytes += end
     const bytes = new Uint8Array(view.buffer)
     for (let at = 0; at < end; at += batchSizeAt(view, at)) {
-      if (magicAt(view, at) !== currentMagic) throw this.unreadable(offsetAt(view, at), 'its format is unknown')
+      if (magicAt(view, at) !== currentMagic) throw this.unreadable(readInt64(view, at), 'its format is unknown')
       const attributes = attributesAt(view, at)
       const codec = (attributes & BatchAttributes.codecMask) as Codec
       const from = at + batchHeaderBytes
       const to = at + batchSizeAt(view, at)
       // After a clean stop nobody else has looked, and an offset that is wrong by a bit loses records or repeats them.
       if (crc32c(bytes.subarray(at + checkedFrom, to)) !== view.getUint32(at + checksumAt))
-        throw this.unreadable(offsetAt(view, at), 'the checksum of a batch does not match')
+        throw this.unreadable(readInt64(view, at), 'the checksum of a batch does not match')
       if (recordCountAt(view, at) === 0) continue // Compaction left it empty.
       if ((attributes & BatchAttributes.control) !== 0) {
         this.control(view, at)
@@ -168,7 +169,7 @@ class Replay {
     const transactional = (attributesAt(view, at) & BatchAttributes.transactional) !== 0
     const producerId = transactional ? producerIdAt(view, at) : -1n
     const producerEpoch = transactional ? producerEpochAt(view, at) : -1
-    const baseOffset = offsetAt(view, at)
+    const baseOffset = readInt64(view, at)
     const cursor: Cursor = { bytes, at: from, end }
     for (let left = recordCountAt(view, at); left > 0; left--) {
       const bodyBytes = varintAt(cursor)
@@ -219,7 +220,7 @@ class Replay {
     cursor.at++
     skipVarlong(cursor)
     varintAt(cursor)
-    if (varintAt(cursor) < 4) throw this.unreadable(offsetAt(view, at), 'a control record has no type')
+    if (varintAt(cursor) < 4) throw this.unreadable(readInt64(view, at), 'a control record has no type')
     const type = view.getInt16(cursor.at + 2)
     if (type !== controlAbort && type !== controlCommit) return
     this.shard.replayTransactionEnd(producerIdAt(view, at), producerEpochAt(view, at), type === controlCommit)
@@ -250,8 +251,6 @@ const checksumAt = 17
 const checkedFrom = 21
 const controlAbort = 0
 const controlCommit = 1
-
-const offsetAt = (view: DataView, at: number): number => view.getInt32(at) * 2 ** 32 + view.getUint32(at + 4)
 
 function unreadable(directory: string, offset: number, why: string, cause?: unknown): MillraceError {
   const advice = `If its files are damaged: stop the broker, then run: millrace log verify '${directory}'`

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decodeProducerSnapshot, encodeProducerSnapshot } from '../../../src/log/producer-snapshot.ts'
+import { decodeProducerSnapshot } from '../../../src/log/producer-snapshot.ts'
 import { ProducerStates } from '../../../src/log/producer-state.ts'
 import { statusError } from '../../../src/native/errors.ts'
 import { StatusCode } from '../../../src/native/status.ts'
+import { encodedSnapshot } from '../../support/encoded-snapshot.ts'
 import { Machine } from '../../support/machine.ts'
 import { batchOf } from '../../support/test-broker.ts'
 import { appendFrame as append, idA, idB, key, path, settings, startLogs as start, text } from './support.ts'
@@ -75,7 +76,7 @@ test('a snapshot of records that the log lost is removed and not believed', asyn
   const states = new ProducerStates()
   states.apply({ ...idempotent(0), recordCount: 1 }, 50, 0)
   const stale = `${path}/t-0/00000000000000000051.snapshot`
-  machine.files.set(stale, encodeProducerSnapshot(states))
+  machine.files.set(stale, await encodedSnapshot(states))
   machine.killProcess()
   const log = await (await start(machine)).openLog()
   assert.equal(log.producers.size, 0)

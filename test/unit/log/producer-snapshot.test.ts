@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decodeProducerSnapshot, encodeProducerSnapshot, snapshotOffset } from '../../../src/log/producer-snapshot.ts'
+import { decodeProducerSnapshot, ProducerSnapshot, snapshotOffset } from '../../../src/log/producer-snapshot.ts'
 import { ProducerStates } from '../../../src/log/producer-state.ts'
 import { crc32c } from '../../../src/records/crc32c.ts'
+import { encodedSnapshot } from '../../support/encoded-snapshot.ts'
 
 /** Written out by hand from the format: producer 7, epoch 1, sequences 10 to 12 at offsets 1000 to 1002. */
 const body = [
@@ -30,8 +31,8 @@ function producers(): ProducerStates {
   return states
 }
 
-test('a snapshot has the bytes that Kafka would write', () => {
-  assert.deepEqual(Buffer.from(encodeProducerSnapshot(producers())), Buffer.from(golden()))
+test('a snapshot has the bytes that Kafka would write', async () => {
+  assert.deepEqual(Buffer.from(await encodedSnapshot(producers())), Buffer.from(golden()))
 })
 
 test('a snapshot gives back the producers: the last batch is known again, the next is expected', () => {
@@ -39,15 +40,15 @@ test('a snapshot gives back the producers: the last batch is known again, the ne
   assert.deepEqual([...states], [...producers()])
 })
 
-test('a last batch that wrapped around comes back with its first sequence', () => {
+test('a last batch that wrapped around comes back with its first sequence', async () => {
   const states = new ProducerStates()
   const batch = { producerId: 1n, producerEpoch: 0, baseSequence: 0x7ffffffe, recordCount: 4 }
   states.apply(batch, 0, 5)
-  assert.equal(decodeProducerSnapshot(encodeProducerSnapshot(states))!.check(batch).kind, 'duplicate')
+  assert.equal(decodeProducerSnapshot(await encodedSnapshot(states))!.check(batch).kind, 'duplicate')
 })
 
-test('no producers are a snapshot too', () => {
-  assert.equal(decodeProducerSnapshot(encodeProducerSnapshot(new ProducerStates()))!.size, 0)
+test('no producers are a snapshot too', async () => {
+  assert.equal(decodeProducerSnapshot(await encodedSnapshot(new ProducerStates()))!.size, 0)
 })
 
 test('any damage is found: each byte changed, each length but the right one', () => {
@@ -65,4 +66,34 @@ test('names of snapshots hold 20 digits', () => {
   assert.equal(snapshotOffset('00000000000000001234.snapshot'), 1_234)
   for (const name of ['1234.snapshot', '00000000000000001234.log', '00000000000000001234.snapshot.tmp'])
     assert.equal(snapshotOffset(name), undefined)
+})
+
+test('many producers are encoded in slices, as they were when the snapshot was begun', async () => {
+  const states = new ProducerStates()
+  const batch = (id: number, baseSequence: number) => ({
+    producerId: BigInt(id),
+    producerEpoch: 0,
+    baseSequence,
+    recordCount: 1,
+  })
+  const count = 10_000
+  for (let id = 0; id < count; id++) states.apply(batch(id, 0), id, id === 7 || id === count - 3 ? 0 : 5)
+  const asBegun = decodeProducerSnapshot(await encodedSnapshot(states))!
+  const snapshot = new ProducerSnapshot(states)
+  let slices = 0
+  let made = count
+  const bytes = await snapshot.encoded(() => {
+    slices++
+    states.apply(batch(made++, 0), made, 6) // Nobody knew it then.
+    for (const id of [slices, count - slices]) states.apply(batch(id, 1), made, 6)
+    if (slices === 2) for (const _ of states.expire(10, 6));
+    return Promise.resolve()
+  })
+  assert.ok(slices >= 8, `${slices} slices`)
+  assert.equal(states.size, made, 'two were forgotten, and came again')
+  const known = decodeProducerSnapshot(bytes)!
+  assert.deepEqual(new Map(known), new Map(asBegun))
+  // It is looked at no more.
+  states.apply(batch(3, 2), made, 7)
+  assert.deepEqual(Buffer.from(await snapshot.encoded(() => assert.fail())), Buffer.from(bytes))
 })

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decodeProducerSnapshot, encodeProducerSnapshot } from '../../../src/log/producer-snapshot.ts'
+import { decodeProducerSnapshot } from '../../../src/log/producer-snapshot.ts'
 import { ProducerStates } from '../../../src/log/producer-state.ts'
 import { withoutVerification } from '../../../src/log/verification.ts'
 import { ErrorCode } from '../../../src/protocol/index.ts'
 import { BatchAttributes } from '../../../src/records/batch-header.ts'
 import type { BatchInput } from '../../../src/records/record-batch.ts'
+import { encodedSnapshot } from '../../support/encoded-snapshot.ts'
 import { Machine } from '../../support/machine.ts'
 import { batchOf } from '../../support/test-broker.ts'
 import { appendFrame, offerFrame, startLogs } from './support.ts'
@@ -183,12 +184,12 @@ test('the last stable offset: first of the open, and of the ended until their ma
   assert.equal(transactions.firstUnstable(43), undefined)
 })
 
-test('a snapshot keeps open transactions in their order, and who is known by a marker alone', () => {
+test('a snapshot keeps open transactions in their order, and who is known by a marker alone', async () => {
   const states = new ProducerStates()
   states.apply(batch(0, 0, true, 9n), 10, 5)
   states.apply(batch(0, 0, true, 3n), 20, 5)
   states.applyMarker(marker(4, { coordinatorEpoch: 2 }), 30, 6)
-  const again = decodeProducerSnapshot(encodeProducerSnapshot(states))!
+  const again = decodeProducerSnapshot(await encodedSnapshot(states))!
   assert.deepEqual([...again], [...states])
   assert.equal(again.transactions.firstUnstable(40), 10)
   again.applyMarker({ ...marker(0), producerId: 9n }, 40, 7)
