@@ -1,8 +1,8 @@
-import { performance } from 'node:perf_hooks'
 import type { Clock, Timers } from '../base/world.ts'
 
 // By itself: a log in an app needs no more of the world, and what else there is of it takes two megabytes.
 
+// The global `performance`: Node loads what is behind it when it is first used, which a log does not.
 export const realClock: Clock = { wallMs: () => Date.now(), monotonicMs: () => performance.now() }
 
 export const realTimers: Timers = {

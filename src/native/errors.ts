@@ -1,4 +1,4 @@
-import { getSystemErrorName } from 'node:util'
+import { constants } from 'node:os'
 import { MillraceError } from '../base/error.ts'
 import { type StatusName, statusName } from './status.ts'
 
@@ -89,9 +89,6 @@ export function fromNative(action: string, failure: unknown): unknown {
 }
 
 function systemErrorName(systemError: number): string {
-  try {
-    return getSystemErrorName(-systemError)
-  } catch {
-    return `errno ${systemError}`
-  }
+  const named = Object.entries(constants.errno).find(([, value]) => value === systemError)
+  return named?.[0] ?? `errno ${systemError}`
 }

@@ -1,5 +1,4 @@
 import { createRequire } from 'node:module'
-import { promisify } from 'node:util'
 import { MillraceError } from '../base/error.ts'
 import { Codec } from './batch-header.ts'
 import { gzipUnfoldedMax, lz4UnfoldedMax, snappyBlocks, snappyUnfoldedMax, zstdUnfoldedMax } from './unfolded-size.ts'
@@ -59,6 +58,7 @@ export async function decompress(codec: Codec, bytes: Uint8Array): Promise<Uint8
         return bytes
       case Codec.gzip: {
         loaded.gzip ??= await import('node:zlib')
+        const { promisify } = await import('node:util') // an app's log needs no more of this module
         return await promisify(loaded.gzip.gunzip)(bytes, { maxOutputLength: Math.max(room, 1) })
       }
       case Codec.snappy:
