@@ -57,6 +57,13 @@ async function liveAndDie(seed: number): Promise<number> {
   await Promise.race([once(child.stdout, 'data'), exited])
   assert.equal(child.exitCode, null, `seed ${seed}: the writer did not come to open the log`)
   setTimeout(() => child.kill('SIGKILL'), (seed * 7919) % liveMsMax)
+  // Meanwhile this process reads the segments that the other one rewrites.
+  const reading = await Log.open(directory, { readOnly: true })
+  while (child.exitCode === null && child.signalCode === null) {
+    walk(reading, seed)
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  await reading.close()
   const [code, signal] = (await exited) as [number | null, string | null]
   assert.equal(signal, 'SIGKILL', `seed ${seed}: the writer ended by itself, with ${code}`)
   const noted = readFileSync(progress)
@@ -65,7 +72,8 @@ async function liveAndDie(seed: number): Promise<number> {
 
 const rewriting = (): string[] => readdirSync(directory).filter(name => /cleaned|swap/.test(name))
 
-function check(log: Log, seed: number): number {
+/** Each record is what was appended, and in its order; the last offset of each key. */
+function walk(log: Log, seed: number): { found: Map<string, number>; records: number } {
   const found = new Map<string, number>()
   const cursor = log.cursor()
   let records = 0
@@ -75,6 +83,11 @@ function check(log: Log, seed: number): number {
     assert.ok(valueAt(cursor.offset).equals(cursor.value!), `seed ${seed}: the record ${cursor.offset} is another one`)
     found.set(String(cursor.key), cursor.offset)
   }
+  return { found, records }
+}
+
+function check(log: Log, seed: number): number {
+  const { found, records } = walk(log, seed)
   const latest = new Map<string, number>()
   for (let offset = Math.max(log.endOffset - keysRepeatAfter, 0); offset < log.endOffset; offset++)
     latest.set(keyAt(offset), offset)

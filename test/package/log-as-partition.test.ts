@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
@@ -7,6 +7,7 @@ import { silentLogger } from '../../src/base/logger.ts'
 import { Broker, Log } from '../../src/index.ts'
 import { dumpLogs } from '../compat/lib/dump-log.ts'
 import { partitionDirs } from '../compat/lib/logdir.ts'
+import { cleanOnce } from '../support/cleaned-log.ts'
 
 const records = 2_000
 const logger = silentLogger
@@ -47,6 +48,61 @@ describe('a directory that a Log wrote', { timeout: 300_000 }, () => {
       [...dump.records.values()].reduce((sum, count) => sum + count, 0),
       records,
     )
+  })
+
+  it('is the same to both when its segments were compressed, and compacted', async t => {
+    const directory = directoryOf(t)
+    for (const [codec, compression] of (['gzip', 'snappy', 'lz4', 'zstd'] as const).entries()) {
+      const partition = join(directory, `${compression}-0`)
+      await writeLog(partition)
+      await cleanOnce(partition, { segmentBytes: 64 << 10, compression })
+      const [sealed] = readdirSync(partition).filter(name => name.endsWith('.log'))
+      assert.equal(readFileSync(join(partition, sealed!)).readInt16BE(21), codec + 1)
+    }
+    const compacted = join(directory, 'compacted-0')
+    {
+      await using log = await Log.open(compacted, { segmentBytes: 64 << 10 })
+      for (let at = 0; at < records; at++) log.append({ key: `key ${at % 7}`, value: `value ${at} ${'x'.repeat(100)}` })
+    }
+    await cleanOnce(compacted, { segmentBytes: 64 << 10, compaction: true, compression: 'lz4' })
+    const partitions = await partitionDirs(directory)
+    assert.equal(partitions.length, 5)
+    const [whole, holed] = [false, true].map(holes =>
+      partitions.filter(({ dir }) => dir.endsWith('compacted-0') === holes),
+    )
+    const dump = await dumpLogs(whole!)
+    assert.deepEqual(dump.complaints, [])
+    assert.equal(
+      [...dump.records.values()].reduce((sum, count) => sum + count, 0),
+      4 * records,
+    )
+    assert.deepEqual((await dumpLogs(holed!, { compacted: true })).complaints, [])
+
+    const dataDir = join(directory, 'data')
+    const topics = ['gzip', 'snappy', 'lz4', 'zstd', 'compacted']
+    {
+      await using broker = await Broker.start({ dataDir, logger })
+      for (const topic of topics) await broker.createTopic(topic)
+    }
+    for (const topic of topics) {
+      const filter = (path: string) => basename(path) !== '.lock'
+      cpSync(join(directory, `${topic}-0`), join(dataDir, `${topic}-0`), { recursive: true, filter })
+    }
+    await using broker = await Broker.start({ dataDir, logger })
+    for (const topic of topics) {
+      assert.deepEqual(broker.offsets(topic), { start: 0, end: records, lastStable: records })
+      const seen = new Map<string, number>()
+      let read = 0
+      for await (const { offset, key, value } of broker.read(topic)) {
+        assert.ok(String(value).startsWith(`value ${offset}`))
+        seen.set(String(key), offset)
+        read++
+      }
+      if (topic !== 'compacted') assert.equal(read, records)
+      else assert.ok(read < records / 2)
+      if (topic === 'compacted') assert.equal(seen.get('key 0'), records - 1 - ((records - 1) % 7))
+      assert.equal(await broker.append(topic, 'of the broker'), records)
+    }
   })
 
   it('is a partition of a topic to a broker, which goes on with it', async t => {
