@@ -13,6 +13,7 @@
 namespace millrace {
 namespace {
 
+using test::BatchPlan;
 using test::MakeBatch;
 using test::TemporaryDirectory;
 
@@ -22,6 +23,8 @@ struct Syncs {
   int write_backs = 0;
   int file_systems = 0;
   bool file_system_fails = false;
+  bool flushes_shared = false;
+  std::string failing_sync;        // of the file with this path
   std::string failing_write_back;  // of the file with this path
 };
 
@@ -39,7 +42,7 @@ class CountedFile final : public File {
   Status Truncate(uint64_t size) override { return file_->Truncate(size); }
   Status Sync() override {
     ++syncs_.files;
-    return file_->Sync();
+    return path_ == syncs_.failing_sync ? Status::FromErrno(EIO) : file_->Sync();
   }
   Status WriteBack() override {
     ++syncs_.write_backs;
@@ -98,6 +101,7 @@ class CountedDisk final : public Disk {
         ++syncs_.file_systems;
         return syncs_.file_system_fails ? Status::FromErrno(EIO) : Status::Ok();
       }
+      bool shares_flushes() const override { return syncs_.flushes_shared; }
 
      private:
       Syncs& syncs_;
@@ -126,6 +130,7 @@ struct ManyLogs {
   ~ManyLogs() {
     for (size_t i = 0; i < logs.size(); ++i) pool->Remove(i);
   }
+  std::string FileOf(size_t i) const { return PathOf(i) + "/00000000000000000000.log"; }
   std::string PathOf(size_t i) const { return directory / ("t-" + std::to_string(i)); }
   std::unique_ptr<Log> Open(size_t i, OpenTrust trust, RecoverySync sync) {
     auto log = Log::Open(disk, PathOf(i), LogConfig(), trust, 0, 0, nullptr, &services, sync);
@@ -133,17 +138,22 @@ struct ManyLogs {
     return std::move(*log);
   }
   void AppendToAll() {
-    for (size_t i = 0; i < logs.size(); ++i) {
-      std::vector<std::byte> batch = MakeBatch({.content = i});
-      Appended appended;
-      REQUIRE(logs[i]->Append(batch, AppendOptions(), &appended).ok());
-      pool->Dirty(i, static_cast<uint32_t>(batch.size()));
-      pool->Wait(i);
-    }
+    for (size_t i = 0; i < logs.size(); ++i) AppendTo(i, 0);
+  }
+  void AppendTo(size_t i, size_t value_bytes) {
+    BatchPlan plan{.content = i};
+    if (value_bytes > 0) plan.value_bytes = value_bytes;
+    std::vector<std::byte> batch = MakeBatch(plan);
+    Appended appended;
+    REQUIRE(logs[i]->Append(batch, AppendOptions(), &appended).ok());
+    pool->Dirty(i, static_cast<uint32_t>(batch.size()));
+    pool->Wait(i);
   }
   // Codes by log.
   std::vector<Code> Flush() {
     disk.syncs = {.file_system_fails = disk.syncs.file_system_fails,
+                  .flushes_shared = disk.syncs.flushes_shared,
+                  .failing_sync = disk.syncs.failing_sync,
                   .failing_write_back = disk.syncs.failing_write_back};
     pool->RunOnce(1);
     std::vector<Code> codes(logs.size(), Code::kClosed);
@@ -189,13 +199,73 @@ TEST_CASE(
     "an error of one log's write-back fails it, though the file system was synced, and no other") {
   ManyLogs many(40);
   many.AppendToAll();
-  many.disk.syncs.failing_write_back = many.PathOf(7) + "/00000000000000000000.log";
+  many.disk.syncs.failing_write_back = many.FileOf(7);
   const std::vector<Code> codes = many.Flush();
   for (size_t i = 0; i < codes.size(); ++i) {
     CAPTURE(i);
     CHECK((codes[i] == Code::kOk) == (i != 7));
     CHECK(many.logs[i]->failed() == (i == 7));
     CHECK(many.logs[i]->durable_offset() == (i == 7 ? 0 : 1));
+  }
+}
+
+TEST_CASE("logs whose files have the blocks they are written to share a flush of the device") {
+  ManyLogs many(8);
+  many.disk.syncs.flushes_shared = true;
+  many.AppendToAll();
+  CHECK(many.Flush() == std::vector<Code>(8, Code::kOk));
+  CHECK(many.disk.syncs.files >= 8);  // blocks, sizes and names are new
+  for (Offset end = 2; end < 5; ++end) {
+    many.AppendToAll();
+    CHECK(many.Flush() == std::vector<Code>(8, Code::kOk));
+    CHECK(many.disk.syncs.write_backs == 8);
+    CHECK(many.disk.syncs.files == 1);
+    CHECK(many.disk.syncs.file_systems == 0);
+    for (const auto& log : many.logs) CHECK(log->durable_offset() == end);
+  }
+}
+
+TEST_CASE(
+    "a log that was written to new blocks is synced by itself, beside others that need not be") {
+  ManyLogs many(8);
+  many.disk.syncs.flushes_shared = true;
+  many.AppendToAll();
+  many.Flush();
+  many.AppendToAll();
+  many.AppendTo(3, 5000);
+  CHECK(many.Flush() == std::vector<Code>(8, Code::kOk));
+  CHECK(many.disk.syncs.files == 2);
+  many.AppendToAll();
+  CHECK(many.Flush() == std::vector<Code>(8, Code::kOk));
+  CHECK(many.disk.syncs.files == 1);
+}
+
+TEST_CASE("many logs that share a flush do without the sync of their file system") {
+  ManyLogs many(40);
+  many.disk.syncs.flushes_shared = true;
+  many.AppendToAll();
+  many.Flush();
+  CHECK(many.disk.syncs.file_systems == 1);
+  many.AppendToAll();
+  CHECK(many.Flush() == std::vector<Code>(40, Code::kOk));
+  CHECK(many.disk.syncs.file_systems == 0);
+  CHECK(many.disk.syncs.files == 1);
+}
+
+TEST_CASE(
+    "where the shared flush fails that log has failed, and the next one's sync is the flush") {
+  ManyLogs many(8);
+  many.disk.syncs.flushes_shared = true;
+  many.AppendToAll();
+  many.Flush();
+  many.AppendToAll();
+  many.disk.syncs.failing_sync = many.FileOf(0);
+  const std::vector<Code> codes = many.Flush();
+  CHECK(many.disk.syncs.files == 2);
+  for (size_t i = 0; i < codes.size(); ++i) {
+    CAPTURE(i);
+    CHECK((codes[i] == Code::kOk) == (i != 0));
+    CHECK(many.logs[i]->durable_offset() == (i == 0 ? 1 : 2));
   }
 }
 

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -23,6 +24,9 @@ namespace millrace {
 namespace {
 
 constexpr uint64_t kBlockBytes = 4096;
+// Of statfs(2).
+constexpr uint64_t kExt4 = 0xEF53;
+constexpr uint64_t kXfs = 0x58465342;
 
 template <typename Call>
 auto RetryInterrupted(Call call) {
@@ -274,11 +278,24 @@ class PosixFile final : public File {
 // The descriptor stays open, since syncfs(2) reports the errors since it was opened.
 class PosixFileSystem final : public FileSystem {
  public:
-  explicit PosixFileSystem(UniqueFd fd) : fd_(std::move(fd)) {}
+  explicit PosixFileSystem(UniqueFd fd)
+      : fd_(std::move(fd)), shares_flushes_(SharesFlushes(fd_.get())) {}
   Status Sync() override { return ::syncfs(fd_.get()) == 0 ? Status::Ok() : LastError(); }
+  bool shares_flushes() const override { return shares_flushes_; }
 
  private:
+  // Both write over a block where it lies, and end each fdatasync with a flush of the device's
+  // cache, by itself or by a commit of the journal. Of smaller blocks Segment would take some for
+  // written that are not.
+  static bool SharesFlushes(int fd) {
+    struct statfs facts;
+    if (::fstatfs(fd, &facts) != 0) return false;
+    const auto type = static_cast<uint64_t>(facts.f_type);
+    return (type == kExt4 || type == kXfs) && static_cast<uint64_t>(facts.f_bsize) >= kBlockBytes;
+  }
+
   const UniqueFd fd_;
+  const bool shares_flushes_;
 };
 
 class PosixDiskImplementation final : public Disk {

@@ -95,11 +95,12 @@ Result<DurablePoint> DirtyFiles::Flush() {
   return FlushStopped();
 }
 
-void DirtyFiles::BeginFlush() {
+bool DirtyFiles::BeginFlush() {
   pass_.lock();
   begun_ = failed() ? Work() : Collect();
-  if (failed() || Empty(begun_)) return;
+  if (failed() || Empty(begun_)) return false;
   if (Status status = WriteBack(begun_); !status.ok()) Fail(status);
+  return !failed() && Settled(begun_);
 }
 
 // With an error of the file system's each file is asked by itself: its descriptor knows of all
@@ -125,12 +126,24 @@ bool DirtyFiles::Empty(const Work& work) const {
   return work.end == durable() && work.segments.empty() && !work.names_dirty;
 }
 
+bool DirtyFiles::settled() { return Settled(Collect()); }
+
+// An end that counts lies in a layout that counts, so it is looked at after the end.
+bool DirtyFiles::Settled(const Work& work) {
+  return !work.segments.empty() && !work.names_dirty && !work.parent_dirty &&
+         std::all_of(work.segments.begin(), work.segments.end(), [](const DirtySegment& dirty) {
+           return !dirty.sealed && dirty.log != nullptr && dirty.tail == nullptr &&
+                  dirty.segment->settled();
+         });
+}
+
 Result<DurablePoint> DirtyFiles::Publish(const Work& work, Status status) {
   if (!status.ok()) {
     // Which pages the kernel has given up on is not known, and it will not say so twice.
     Fail(status);
     return status;
   }
+  for (const DirtySegment& dirty : work.segments) dirty.segment->Settle(dirty.layout);
   Done(work);
   syncs_.fetch_add(1, std::memory_order_relaxed);
   durable_.store(work.end, std::memory_order_release);
@@ -146,7 +159,9 @@ DirtyFiles::Work DirtyFiles::Collect() {
   work.parent_dirty = parent_dirty_;
   const bool nothing_new = work.end == durable() && !work.names_dirty;
   for (const DirtySegment& dirty : segments_) {
-    if (dirty.sealed || !nothing_new) work.segments.push_back(dirty);
+    if (!dirty.sealed && nothing_new) continue;
+    work.segments.push_back(dirty);
+    work.segments.back().layout = dirty.segment->layout();
   }
   return work;
 }

@@ -24,6 +24,7 @@ struct DirtySegment {
 
   Offset base_offset = 0;
   std::shared_ptr<SegmentFile> segment;
+  uint64_t layout = 0;  // in a flush: the segment's, when it began
   // Held from the first write until the bytes are durable, so that an error of the write-back is
   // reported to a descriptor of ours. Null after a restart: the flush opens the file.
   std::shared_ptr<File> log;
@@ -83,6 +84,7 @@ class DirtyFiles {
   // Any thread.
   Offset durable() const { return durable_.load(std::memory_order_acquire); }
   Offset end() const { return end_.load(std::memory_order_acquire); }
+  bool settled();  // no flush would have to sync more than bytes, as far as it looks now
   bool failed() const { return failure_.load(std::memory_order_acquire) != 0; }
   uint64_t syncs() const { return syncs_.load(std::memory_order_relaxed); }  // that moved durable()
   // Nothing is durable any more from now on; the first reason is kept.
@@ -93,8 +95,8 @@ class DirtyFiles {
   Result<DurablePoint> Flush();
   void StartWriteBack();
   // Flush in two halves, for whoever syncs the file system in between. No other flush begins until
-  // the second.
-  void BeginFlush();
+  // the second. True: what is left to do is to empty the device's cache.
+  bool BeginFlush();
   Result<DurablePoint> EndFlush(bool synced);
 
  private:
@@ -108,6 +110,7 @@ class DirtyFiles {
 
   Work Collect();
   bool Empty(const Work& work) const;
+  static bool Settled(const Work& work);
   Status WriteBack(const Work& work);
   Result<DurablePoint> Publish(const Work& work, Status status);
   Status Sync(const Work& work);

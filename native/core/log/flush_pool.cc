@@ -21,9 +21,9 @@
 namespace millrace {
 namespace {
 
-// From so many logs on they are written back one by one and their file system is synced once: a
-// sync of one file commits the journal and empties the device's cache, which takes 0.15 to 1 ms.
-// Below, what others have written to the file system must not be waited for.
+// From so many logs on that are not settled they are written back one by one and their file system
+// is synced once: a sync of one file commits the journal and empties the device's cache, which
+// takes 0.15 to 1 ms. Below, what others have written to the file system must not be waited for.
 constexpr size_t kTogether = 12;
 
 int64_t SteadyNowMs() {
@@ -204,21 +204,36 @@ class FlushPoolImplementation final : public FlushPool {
 
   bool BeginPass(Lock& lock, const std::vector<EntryPtr>& taken) {
     if (taken.empty()) return false;
-    if (taken.size() >= kTogether) {
-      SyncTogether(lock, taken);
+    if (taken.size() == 1) {  // the sync that follows at once does as much as its write-back
+      Queue(taken[0]);
       return true;
     }
-    if (taken.size() > 1) {  // for one alone, the sync that follows at once does as much
-      lock.unlock();
-      for (const EntryPtr& entry : taken) entry->log->StartWriteBack();
-      lock.lock();
-    }
+    lock.unlock();
+    std::vector<EntryPtr> settled;  // these share one flush of the device
+    std::vector<EntryPtr> others;
     for (const EntryPtr& entry : taken) {
-      schedule_.Queue(entry, NowMs());
-      if (entry->removed) released_.notify_all();
+      entry->log->StartWriteBack();
+      const FileSystem* file_system = entry->log->file_system();
+      const bool shares = file_system != nullptr && file_system->shares_flushes();
+      (shares && entry->log->settled() ? settled : others).push_back(entry);
     }
-    for (size_t i = 1; i < taken.size() && i < threads_.size(); ++i) CallAnotherThread();
+    lock.lock();
+    if (others.size() >= kTogether) {
+      SyncTogether(lock, taken, Means::kFileSystem);
+      return true;
+    }
+    if (settled.size() == 1) others.push_back(std::move(settled[0]));
+    // Commits of the journal are for other threads, if there are any.
+    for (const EntryPtr& entry : others) Queue(entry);
+    const size_t mine = settled.size() > 1 ? 0 : 1;
+    for (size_t i = mine; i < others.size() && i < threads_.size(); ++i) CallAnotherThread();
+    if (mine == 0) SyncTogether(lock, settled, Means::kFlush);
     return true;
+  }
+
+  void Queue(const EntryPtr& entry) {
+    schedule_.Queue(entry, NowMs());
+    if (entry->removed) released_.notify_all();
   }
 
   void SyncOne(Lock& lock, const EntryPtr& entry) {
@@ -229,7 +244,14 @@ class FlushPoolImplementation final : public FlushPool {
     Synced(entry, result);
   }
 
-  void SyncTogether(Lock& lock, const std::vector<EntryPtr>& taken) {
+  // How logs that were written back become durable together.
+  enum class Means {
+    kFileSystem,  // their file systems are synced
+    kFlush,       // the sync of one of them empties the device's cache, which does for all
+  };
+
+  // Write-back of all of them has been started.
+  void SyncTogether(Lock& lock, const std::vector<EntryPtr>& taken, Means means) {
     std::vector<EntryPtr> begun;
     for (const EntryPtr& entry : taken) {
       if (schedule_.Begin(entry, NowMs())) {
@@ -240,18 +262,29 @@ class FlushPoolImplementation final : public FlushPool {
     }
     KeepTime();
     lock.unlock();
-    for (const EntryPtr& entry : begun) entry->log->StartWriteBack();
-    for (const EntryPtr& entry : begun) entry->log->BeginFlush();
+    std::vector<bool> flush_does;
+    flush_does.reserve(begun.size());
+    for (const EntryPtr& entry : begun) flush_does.push_back(entry->log->BeginFlush());
     std::map<FileSystem*, bool> synced;
-    for (const EntryPtr& entry : begun) {
-      FileSystem* file_system = entry->log->file_system();
-      auto [known, first] = synced.try_emplace(file_system, false);
-      if (first && file_system != nullptr) known->second = file_system->Sync().ok();
+    if (means == Means::kFileSystem) {
+      for (const EntryPtr& entry : begun) {
+        FileSystem* file_system = entry->log->file_system();
+        auto [known, first] = synced.try_emplace(file_system, false);
+        if (first && file_system != nullptr) known->second = file_system->Sync().ok();
+      }
     }
     std::vector<Result<DurablePoint>> results;
     results.reserve(begun.size());
-    for (const EntryPtr& entry : begun)
-      results.push_back(entry->log->EndFlush(synced[entry->log->file_system()]));
+    for (size_t i = 0; i < begun.size(); ++i) {
+      bool& done = synced[begun[i]->log->file_system()];
+      if (means == Means::kFileSystem) {
+        results.push_back(begun[i]->log->EndFlush(done));
+        continue;
+      }
+      // The first that needs it syncs its own file, after all were written back.
+      results.push_back(begun[i]->log->EndFlush(done && flush_does[i]));
+      done |= flush_does[i] && results[i].ok();
+    }
     lock.lock();
     for (size_t i = 0; i < begun.size(); ++i) Synced(begun[i], results[i]);
   }

@@ -284,7 +284,11 @@ class Log {
   // syncs the logs' file system, then the second publishes; where the file system could not be
   // synced it syncs file by file. Flush threads, both on the same one.
   virtual FileSystem* file_system() const { return nullptr; }  // null: none can be synced at once
-  virtual void BeginFlush() {}
+  // True: all that is left is to empty the device's cache, which the sync of any file does where
+  // the file system says so.
+  virtual bool BeginFlush() { return false; }
+  // Whether it looks as if BeginFlush would say so.
+  virtual bool settled() { return false; }
   virtual Result<DurablePoint> EndFlush(bool /*synced*/) { return Flush(); }
 
   // Clean close: flushes, trims files to their length, syncs. Close without `clean` only lets go of

@@ -75,7 +75,8 @@ class LogImpl final : public Log {
   Result<DurablePoint> Flush() override { return dirty_.Flush(); }
   void StartWriteBack() override { dirty_.StartWriteBack(); }
   FileSystem* file_system() const override { return file_system_.get(); }
-  void BeginFlush() override { dirty_.BeginFlush(); }
+  bool BeginFlush() override { return dirty_.BeginFlush(); }
+  bool settled() override { return dirty_.settled(); }
   Result<DurablePoint> EndFlush(bool synced) override { return dirty_.EndFlush(synced); }
 
  private:

@@ -128,6 +128,7 @@ Status Segment::Reserve(uint64_t size, const LogConfig& config) {
     Result<std::shared_ptr<File>> log = file_->file().Acquire();
     if (!log.ok()) return log.status();
     SetAllocated(length_);
+    whole_until_ = RoundUpToBlocks(length_);
     if (Status status = CheckUncut(**log); !status.ok()) return status;
     open_ = std::move(*log);
     extent_ = kFirstExtentBytes;
@@ -163,7 +164,9 @@ Status Segment::ReserveMapped(uint64_t size, const LogConfig& config) {
 
 void Segment::SetAllocated(uint64_t end) {
   allocated_ = end;
+  whole_until_ = std::min(whole_until_, RoundUpToBlocks(end));
   file_->SetAllocated(end);
+  file_->NoteLayout();
 }
 
 // Growing a file that somebody else has cut would fill what is missing with zeros.
@@ -213,6 +216,8 @@ Status Segment::WriteAhead(uint64_t size, uint64_t syncs) {
         std::span(kZeros).first(std::min<uint64_t>(kZeros.size(), ahead_until_ - from));
     if (Status status = open_->WriteAt(from, zeros); !status.ok()) return status;
   }
+  whole_until_ = ahead_until_;
+  file_->NoteLayout();
   return Status::Ok();
 }
 
@@ -250,6 +255,10 @@ Status Segment::Append(std::span<const std::byte> batch, const BatchHeader& head
       {length_, batch.size(), header.base_offset, header.last_offset, header.max_timestamp});
   length_ += batch.size();
   end_offset_ = header.last_offset + 1;
+  if (length_ > whole_until_) {
+    whole_until_ = RoundUpToBlocks(length_);
+    file_->NoteLayout();
+  }
   file_->SetWritten(length_);
   // If it fails, Reserve will say so once there is no more room to gather.
   if (length_ - stored_upto_ >= kUnstoredBytes) (void)StoreIndexes();

@@ -215,6 +215,7 @@ class Segment {
   uint64_t allocated_ = 0;
   uint64_t extent_ = 0;         // what the next Grow adds
   uint64_t stored_upto_ = 0;    // the length when the indexes were last stored
+  uint64_t whole_until_ = 0;    // blocks below were written before
   uint64_t ahead_until_ = 0;    // whether to write ahead was decided up to here
   uint64_t syncs_by_then_ = 0;  // the log's, when it was
   RecentBatches recent_;

@@ -46,6 +46,16 @@ class SegmentFile {
   uint64_t allocated() const { return allocated_.load(std::memory_order_acquire); }
   void SetAllocated(uint64_t end) { allocated_.store(end, std::memory_order_release); }
 
+  // Counts the times that the file got other blocks or another size, or wrote blocks for the first
+  // time, all of which its file system has to note on the disk. Stored by the decision thread,
+  // after that was done and before bytes in it count towards the log's end.
+  uint64_t layout() const { return layout_.load(std::memory_order_acquire); }
+  void NoteLayout() { layout_.fetch_add(1, std::memory_order_release); }
+  // What it was when the file was last synced began: while it has not changed, writing bytes back
+  // and emptying the device's cache makes them durable. Stored by flush threads, one at a time.
+  bool settled() const { return layout() == settled_layout_.load(std::memory_order_acquire); }
+  void Settle(uint64_t layout) { settled_layout_.store(layout, std::memory_order_release); }
+
   // The file does not hold what was promised, since somebody else changed it: whoever sees that
   // first says so, and the log fails when it next looks. Any thread.
   bool damaged() const { return damaged_.load(std::memory_order_acquire); }
@@ -66,6 +76,8 @@ class SegmentFile {
       UINT64_MAX};  // stored by the decision thread before generation_
   std::atomic<uint64_t> written_{0};
   std::atomic<uint64_t> allocated_{0};
+  std::atomic<uint64_t> layout_{1};
+  std::atomic<uint64_t> settled_layout_{0};
   std::atomic<bool> damaged_{false};
   std::atomic<uint64_t> unreadable_{UINT64_MAX};
 };

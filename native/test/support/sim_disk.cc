@@ -69,8 +69,22 @@ class SimFile final : public File {
     Status status = state_->Begin(SimCallKind::kSync, path_);
     if (status.ok()) {
       data_->Sync();
+      for (const auto& file : std::exchange(state_->written_back, {})) {
+        if (const auto held = file.lock()) held->FlushDevice();
+      }
     } else if (!state_->crashed) {
       data_->FailSync();
+    }
+    return status;
+  }
+
+  Status WriteBack() override {
+    if (!state_->shares_flushes) return Sync();
+    std::lock_guard<std::mutex> lock(state_->mutex);
+    Status status = state_->Begin(SimCallKind::kStartWriteBack, path_);
+    if (status.ok()) {
+      data_->WriteBack();
+      state_->written_back.push_back(data_);
     }
     return status;
   }
@@ -122,6 +136,13 @@ class SimFile final : public File {
   const bool writable_;
 };
 
+// Files are all that it syncs.
+class SimFileSystem final : public FileSystem {
+ public:
+  Status Sync() override { return Status::FromErrno(EIO); }
+  bool shares_flushes() const override { return true; }
+};
+
 }  // namespace
 
 SimDisk::SimDisk(uint64_t seed) : SimDisk(std::make_shared<SimState>(seed)) {}
@@ -164,6 +185,17 @@ void SimDisk::SetCapacity(uint64_t bytes) {
 void SimDisk::EvictCache() {
   std::lock_guard<std::mutex> lock(state_->mutex);
   ++state_->space->evictions;
+}
+
+void SimDisk::ShareFlushes() {
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  state_->shares_flushes = true;
+}
+
+Result<std::shared_ptr<FileSystem>> SimDisk::OpenFileSystem(const std::string&) {
+  std::lock_guard<std::mutex> lock(state_->mutex);
+  if (!state_->shares_flushes) return std::shared_ptr<FileSystem>();
+  return std::shared_ptr<FileSystem>(std::make_shared<SimFileSystem>());
 }
 
 void SimDisk::SetTime(int64_t now_ms) {

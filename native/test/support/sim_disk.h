@@ -53,6 +53,9 @@ class SimDisk final : public Disk {
   void SetCapacity(uint64_t bytes);
   // Empties the page cache: ReadCached finds no page until somebody reads or writes it.
   void EvictCache();
+  // From now on the disk has a file system of which a sync of one file flushes what the others have
+  // written back.
+  void ShareFlushes();
   // The time that files get when they are written from now on; 0 before.
   void SetTime(int64_t now_ms);
 
@@ -79,6 +82,7 @@ class SimDisk final : public Disk {
   Result<std::vector<std::string>> List(const std::string& directory) override;
   Status SyncDirectory(const std::string& directory) override;
   Result<uint64_t> FreeBytes(const std::string& path) override;
+  Result<std::shared_ptr<FileSystem>> OpenFileSystem(const std::string& directory) override;
 
  private:
   explicit SimDisk(std::shared_ptr<SimState> state);

@@ -138,6 +138,8 @@ Status SimFileData::Truncate(uint64_t size) {
     touched_.insert(page);
   Require(::ftruncate(cache_.get(), static_cast<off_t>(size)) == 0);
   size_ = size;
+  placed_.erase(placed_.lower_bound(PagesOf(size)), placed_.end());
+  in_device_.erase(in_device_.lower_bound(size / kPage), in_device_.end());
   modified_ms_ = space_->now_ms;
   uint64_t kept = std::min(allocated_, PagesOf(size) * kPage);
   space_->used -= allocated_ - kept;
@@ -194,8 +196,10 @@ void SimFileData::Sync() {
     if (index >= PagesOf(size_)) {
       durable_.erase(index);
       given_up_.erase(index);
+      placed_.erase(index);
       continue;
     }
+    placed_.insert(index);
     Page page = CachePage(index);
     if (GivenUp(index, page)) continue;  // clean as far as the kernel knows
     given_up_.erase(index);
@@ -203,6 +207,22 @@ void SimFileData::Sync() {
   }
   durable_size_ = size_;
   touched_.clear();
+  in_device_.clear();
+}
+
+void SimFileData::WriteBack() {
+  for (uint64_t index : Candidates()) {
+    if (index < PagesOf(size_)) in_device_[index] = CachePage(index);
+  }
+}
+
+void SimFileData::FlushDevice() {
+  for (const auto& [index, page] : in_device_) {
+    if (!placed_.contains(index) || index >= PagesOf(durable_size_)) continue;
+    durable_[index] = page;
+    if (page == CachePage(index)) touched_.erase(index);
+  }
+  in_device_.clear();
 }
 
 void SimFileData::FailSync() {

@@ -74,6 +74,10 @@ class SimFileData {
   Result<std::unique_ptr<Mapping>> Map(uint64_t length, bool writable);
 
   void Sync();
+  // What was written goes into the device's cache, and from there, if the file's place on the disk
+  // is known there for it, to the disk when that is flushed.
+  void WriteBack();
+  void FlushDevice();
   // A sync that reported an error: what was dirty counts as clean from now on although it may not
   // be on the device.
   void FailSync();
@@ -113,9 +117,11 @@ class SimFileData {
   uint64_t allocated_ = 0;            // bytes backed by blocks: a prefix
   std::map<uint64_t, Page> durable_;  // absent: zeros
   uint64_t durable_size_ = 0;
-  std::set<uint64_t> touched_;                      // written since the last sync by calls
-  std::map<uint64_t, Page> given_up_;               // contents that a failed sync marked clean
-  bool mapped_writable_ = false;                    // once true, every page may differ
+  std::set<uint64_t> placed_;           // written before a sync: the disk knows their blocks
+  std::map<uint64_t, Page> in_device_;  // written back since the device was flushed
+  std::set<uint64_t> touched_;          // written since the last sync by calls
+  std::map<uint64_t, Page> given_up_;   // contents that a failed sync marked clean
+  bool mapped_writable_ = false;        // once true, every page may differ
   std::unique_ptr<std::vector<std::byte>> frozen_;  // the cache when the process died
 };
 

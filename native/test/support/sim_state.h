@@ -87,6 +87,8 @@ struct SimState {
   uint64_t shortened_read = 0;
   uint64_t faults = 0;
   bool crashed = false;
+  bool shares_flushes = false;
+  std::vector<std::weak_ptr<SimFileData>> written_back;  // since the device was flushed
   mutable std::mutex mutex;
 };
 
