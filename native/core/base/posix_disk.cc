@@ -24,9 +24,7 @@ namespace millrace {
 namespace {
 
 constexpr uint64_t kBlockBytes = 4096;
-// Of statfs(2).
-constexpr uint64_t kExt4 = 0xEF53;
-constexpr uint64_t kXfs = 0x58465342;
+constexpr uint64_t kExt4 = 0xEF53;  // of statfs(2)
 
 template <typename Call>
 auto RetryInterrupted(Call call) {
@@ -284,14 +282,15 @@ class PosixFileSystem final : public FileSystem {
   bool shares_flushes() const override { return shares_flushes_; }
 
  private:
-  // Both write over a block where it lies, and end each fdatasync with a flush of the device's
-  // cache, by itself or by a commit of the journal. Of smaller blocks Segment would take some for
-  // written that are not.
+  // ext4 writes over a block where it lies, and ends each fdatasync with a flush of the device's
+  // cache, by itself or by a commit of the journal. xfs does, but for a file that somebody has
+  // cloned meanwhile: a block that is shared is written elsewhere, and only the log says where. Of
+  // smaller blocks Segment would take some for written that are not.
   static bool SharesFlushes(int fd) {
     struct statfs facts;
     if (::fstatfs(fd, &facts) != 0) return false;
     const auto type = static_cast<uint64_t>(facts.f_type);
-    return (type == kExt4 || type == kXfs) && static_cast<uint64_t>(facts.f_bsize) >= kBlockBytes;
+    return type == kExt4 && static_cast<uint64_t>(facts.f_bsize) >= kBlockBytes;
   }
 
   const UniqueFd fd_;
