@@ -26,6 +26,8 @@ export function snapshotOffset(name: string): number | undefined {
 
 /** Producers encoded in one turn: some hundred microseconds. */
 const producersPerSlice = 1024
+/** Ids in one set: a larger one that grows takes milliseconds of a turn. */
+const idsPerSet = 8192
 
 /**
  * A snapshot of the producers as they were when it was made. It is encoded in slices, and what changes between them is
@@ -36,8 +38,10 @@ export class ProducerSnapshot implements ProducerWatcher {
   private readonly bytes: Uint8Array
   private readonly view: DataView
   private readonly walk: Iterator<[ProducerId, ProducerEntry]>
-  /** Encoded before the walk came to them, or not there when it began. */
-  private readonly passed = new Set<ProducerId>()
+  /** Whom the walk has come to. */
+  private readonly walked = new ProducerIds()
+  /** Who changed before that, or was not there when it began. */
+  private readonly early = new ProducerIds()
   private at = entriesAt
   private checkedTo = checkedFrom
   private crc = 0
@@ -69,8 +73,8 @@ export class ProducerSnapshot implements ProducerWatcher {
 
   /** For the producers. */
   changing(producerId: ProducerId, entry: ProducerEntry | undefined): void {
-    if (this.passed.has(producerId)) return
-    this.passed.add(producerId)
+    if (this.walked.has(producerId) || this.early.has(producerId)) return
+    this.early.add(producerId)
     if (entry !== undefined) this.put(producerId, entry)
   }
 
@@ -81,8 +85,8 @@ export class ProducerSnapshot implements ProducerWatcher {
   private slice(): void {
     for (let left = producersPerSlice; left > 0 && this.at < this.bytes.length; left--) {
       const [producerId, entry] = this.walk.next().value!
-      if (this.passed.has(producerId)) continue
-      this.passed.add(producerId)
+      if (this.early.has(producerId)) continue
+      this.walked.add(producerId)
       this.put(producerId, entry)
     }
     this.crc = extendCrc32c(this.crc, this.bytes.subarray(this.checkedTo, this.at))
@@ -102,6 +106,24 @@ export class ProducerSnapshot implements ProducerWatcher {
     view.setInt32(at + 34, entry.coordinatorEpoch)
     writeInt64(view, at + 38, entry.transactionStart)
     this.at = at + entryBytes
+  }
+}
+
+/** A set in parts that grow within a turn's time. */
+class ProducerIds {
+  private readonly sets: Set<ProducerId>[] = []
+  private last = new Set<ProducerId>()
+
+  has(producerId: ProducerId): boolean {
+    return this.last.has(producerId) || this.sets.some(ids => ids.has(producerId))
+  }
+
+  add(producerId: ProducerId): void {
+    if (this.last.size === idsPerSet) {
+      this.sets.push(this.last)
+      this.last = new Set()
+    }
+    this.last.add(producerId)
   }
 }
 
