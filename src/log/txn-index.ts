@@ -48,7 +48,10 @@ export class TxnIndex {
     this.count = Math.floor(bytes.length / abortedEntryBytes)
   }
 
-  /** Whether it can be what was written for the segment: whole entries, in order, none from before the segment. */
+  /**
+   * Whether it can be what was written for the segment: whole entries, in order, none from before the segment. A fetch far
+   * behind asks it of all that a segment has, which without bigints takes a tenth of the time.
+   */
   isSound(baseOffset: number): boolean {
     if (this.bytes.length % abortedEntryBytes !== 0) return false
     let previous = baseOffset - 1
@@ -89,8 +92,6 @@ export class TxnIndex {
     return readInt64(this.view, index * abortedEntryBytes + lastOffsetAt)
   }
 }
-
-/** In halves: a bigint for each would cost ten times as much, and a fetch far behind looks at all of a segment's entries. */
 
 /** By halves: the first of `count` ascending offsets that is not below `offset`, or their count. */
 export function firstFrom(offset: number, count: number, offsetOf: (index: number) => number): number {

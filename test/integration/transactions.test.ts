@@ -273,23 +273,27 @@ test('whether partitions are verified may be changed while the broker runs', asy
   assert.equal(errorName(await producer.write('t', 0, 'a')), 'NONE')
 })
 
+/** Of `transaction.version`; returns what clients are told of it. */
+async function setLevel(client: TestClient, maxVersionLevel: number): Promise<number> {
+  const safeDowngrade = 2
+  const upgradeType = maxVersionLevel < 2 ? safeDowngrade : 1
+  const featureUpdates = [{ feature: 'transaction.version', maxVersionLevel, upgradeType }]
+  const { errorCode } = await client.call(updateFeatures, 1, { featureUpdates, validateOnly: false })
+  assert.equal(errorName(errorCode), 'NONE')
+  const { finalizedFeatures } = await client.call(apiVersions, 3, {
+    clientSoftwareName: 'a',
+    clientSoftwareVersion: '1',
+  })
+  return finalizedFeatures.find(({ name }) => name === 'transaction.version')?.maxVersionLevel ?? 0
+}
+
 test('row 19: who adds partitions follows the cluster, live', async t => {
   const broker = await brokerWith(t, { t: 1 })
   const client = broker.connect()
-  const setLevel = async (maxVersionLevel: number, upgradeType: number) => {
-    const featureUpdates = [{ feature: 'transaction.version', maxVersionLevel, upgradeType }]
-    const { errorCode } = await client.call(updateFeatures, 1, { featureUpdates, validateOnly: false })
-    assert.equal(errorName(errorCode), 'NONE')
-    const { finalizedFeatures } = await client.call(apiVersions, 3, {
-      clientSoftwareName: 'a',
-      clientSoftwareVersion: '1',
-    })
-    return finalizedFeatures.find(({ name }) => name === 'transaction.version')?.maxVersionLevel ?? 0
-  }
   const producer = await new TransactionalClient(broker, 'tx').begin()
   assert.equal(errorName(await producer.write('t', 0, 'added by itself')), 'NONE')
   assert.equal(errorName(await producer.end(true)), 'NONE')
-  assert.equal(await setLevel(1, 2), 1)
+  assert.equal(await setLevel(client, 1), 1)
   const explicit = await new TransactionalClient(broker, 'tx', { ...v1, produce: 12 }).begin()
   assert.equal(errorName(await explicit.write('t', 0, 'not added')), 'TRANSACTION_ABORTABLE')
   assert.deepEqual(names(await explicit.add(['t', 0])), ['NONE'])
@@ -297,12 +301,54 @@ test('row 19: who adds partitions follows the cluster, live', async t => {
   const before = explicit.producerEpoch
   assert.equal(errorName(await explicit.end(true)), 'NONE')
   assert.equal(explicit.producerEpoch, before)
-  assert.equal(await setLevel(2, 1), 2)
+  assert.equal(await setLevel(client, 2), 2)
   const last = await new TransactionalClient(broker, 'tx').begin()
   assert.equal(errorName(await last.write('t', 0, 'by itself again')), 'NONE')
   assert.equal(errorName(await last.end(true)), 'NONE')
   await settled(broker)
   assert.deepEqual((await readValues(client, 't', 0)).values, ['added by itself', 'added', 'by itself again'])
+})
+
+test('row 19: what is open while the level changes, and changes back, ends as it was meant', async t => {
+  const broker = await brokerWith(t, { t: 2 })
+  const client = broker.connect()
+  const always1 = await new TransactionalClient(broker, 'of old', v1).begin()
+  const follows = await new TransactionalClient(broker, 'of now').begin()
+  const committed: string[][] = [[], []]
+  let level = 2
+  for (const [round, next] of [1, 2, 1, 2].entries()) {
+    follows.versions = level === 2 ? v2 : { ...v1, produce: 12 }
+    const write = async (producer: TransactionalClient, partition: number, word: string) => {
+      const value = `${producer.transactionalId} ${round} ${word}`
+      assert.equal(errorName(await producer.write('t', partition, value)), 'NONE', `${value} at level ${level}`)
+      if (round % 4 !== 3) committed[partition]!.push(value)
+    }
+    for (const producer of [always1, follows]) {
+      if (producer === always1 || level === 1)
+        assert.deepEqual(names(await producer.add(['t', 0], ['t', 1])), ['NONE', 'NONE'])
+      await write(producer, 0, 'before')
+    }
+    level = await setLevel(client, next)
+    assert.equal(level, next)
+    await write(always1, 0, 'after')
+    await write(follows, 0, 'after')
+    await write(always1, 1, 'elsewhere')
+    // Who did not add a partition while it need not has it refused now, and aborts.
+    const refused = next === 1
+    if (refused) assert.equal(errorName(await follows.write('t', 1, 'refused')), 'TRANSACTION_ABORTABLE')
+    else await write(follows, 1, 'elsewhere')
+    const commits = round !== 3
+    assert.equal(errorName(await always1.end(commits)), 'NONE')
+    assert.equal(errorName(await follows.end(commits && !refused)), 'NONE')
+    if (refused) committed[0] = committed[0]!.filter(value => !value.startsWith(`of now ${round} `))
+    await settled(broker)
+  }
+  for (const partition of [0, 1]) {
+    const { values, lastStableOffset } = await readValues(client, 't', partition)
+    assert.deepEqual(values, committed[partition])
+    const all = await readValues(client, 't', partition, false)
+    assert.ok(lastStableOffset > all.values.length, 'nothing is open, and markers lie behind what was written')
+  }
 })
 
 test('row 20: a transaction whose client stopped is aborted, and its client is fenced', async t => {

@@ -21,7 +21,8 @@ export const v2 = { init: 5, add: 3, addOffsets: 4, produce: 12, offsets: 5, end
 export class TransactionalClient {
   readonly client: TestClient
   readonly transactionalId: string
-  readonly versions: typeof v1
+  /** Clients take those of the cluster's level with each transaction. */
+  versions: typeof v1
   producerId = -1n
   producerEpoch = -1
   timeoutMs = 60_000
