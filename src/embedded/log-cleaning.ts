@@ -146,8 +146,13 @@ export class LogCleaning {
   private async place({ bases }: CleanedGroup): Promise<boolean> {
     if (this.ended) return false
     const status = await this.parts.writer.replaceSegments(bases)
-    if (status === StatusCode.ok) this.parts.filesChanged()
-    return status === StatusCode.ok
+    if (status !== StatusCode.ok) return false
+    try {
+      this.parts.filesChanged()
+    } catch {
+      // Whoever reads meets it.
+    }
+    return true
   }
 
   private async note(task: CleanTask, cleanEndOffset: number): Promise<void> {

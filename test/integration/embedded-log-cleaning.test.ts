@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -154,8 +154,11 @@ test('compaction keeps the last record of each key, also for who reads meanwhile
   const follower = reading.cursor()
   assert.ok(follower.next())
   const { bytes } = life.sealed()
+  const lent = cursor.value!
+  assert.ok(lent.length > 0)
   await life.looked()
   assert.deepEqual(life.warnings, [])
+  assert.equal(lent.length, 0, 'a view ends with its segment')
   assert.ok(life.sealed().bytes < bytes / 4, `${life.sealed().bytes} of ${bytes} bytes are left`)
   assert.deepEqual(await latestOf(log), before)
   checkLookups(log, await recordsOf(log))
@@ -313,6 +316,27 @@ test('a start that moves while segments are rewritten is what counts', async t =
     )
     await again.close()
   }
+})
+
+test('a pass whose next segments are gone is no failure', async t => {
+  const life = new Life(t)
+  const log = await life.open({ compression: 'gzip' })
+  fill(log, 0)
+  const { names } = life.sealed()
+  life.cleaner = {
+    run: (task, stop, signal) =>
+      segmentCleaner.run(task, stop, signal, async () => {
+        await log.truncateBefore(900)
+        while (existsSync(join(life.directory, names[1]!))) await new Promise(resolve => setImmediate(resolve))
+        return true
+      }),
+  }
+  await life.looked()
+  assert.deepEqual([life.passes.map(({ kind }) => kind), life.warnings], [['failed'], []])
+  life.cleaner = segmentCleaner
+  await life.looked()
+  assert.equal(life.passes.at(-1)!.kind, 'done')
+  assert.equal((await recordsOf(log)).length, 100)
 })
 
 test('closing a log ends its pass first, and does not wait for those of other logs', async t => {
