@@ -13,17 +13,18 @@ export interface LogOptions {
   readonly retentionMs?: number
   /**
    * Keep the last record of each key: those before it go from sealed segments, in the background, each time when half of
-   * what these hold is new. A record whose value is null is the end of its key, and goes itself when a day has passed. Every record
-   * needs a key (what was appended before without one goes, too), so that `append` takes objects only and `appendBatch`
-   * is not to be had. The segment that is written stays whole: with few records, make `segmentBytes` smaller. False.
+   * what these hold is new. Offsets stay what they are, with holes between them. A record whose value is null is the end
+   * of its key, and goes itself with a pass that comes a day after. Every record needs a key: `append` takes objects only,
+   * `appendBatch` throws, and what was appended before without a key goes, too. The segment that is written stays whole:
+   * with few records, make `segmentBytes` smaller. Default: false.
    */
   readonly compaction?: boolean
   /**
-   * Compress sealed segments, in the background: what was appended is stored as it is, in the segment that is written, and
-   * some seconds after that was full its records are brought together in batches of 64 KiB, which are compressed. So
-   * `append` costs and promises the same. Reading needs no option; to read one record, a batch is decompressed. Views of
-   * a segment end when it is replaced. Segments that were compressed otherwise are so anew, and with 'none' they stay as
-   * they are. 'zstd' is slow to compress before Node 22.15, at some 50 MB/s. 'none'.
+   * Compress sealed segments, in the background: records are stored as they are in the segment that is written, and some
+   * seconds after that was full they are brought together in batches of 64 KiB, which are compressed. So `append` costs and
+   * promises the same. Reading needs no option; to read one record, its batch is decompressed. Views of a segment end when
+   * it is replaced. Segments that another codec has compressed are compressed anew; with 'none' they stay as they are.
+   * Before Node 22.15 'zstd' compresses some 50 MB/s. Default: 'none'.
    */
   readonly compression?: LogCompression
   /** A batch is sealed before it grows beyond this; readers of single records read whole batches. 4,096. */
