@@ -9,9 +9,9 @@
 
 #include "core/base/disk.h"
 #include "core/base/fault_guard.h"
+#include "core/base/read_lock.h"
 #include "core/base/unique_fd.h"
 #include "core/embedded/lent_range.h"
-#include "core/embedded/read_lock.h"
 #include "core/embedded/read_segment.h"
 #include "core/embedded/read_sidecar.h"
 #include "core/log/segment_names.h"

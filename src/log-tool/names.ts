@@ -19,7 +19,7 @@ const offsetDigits = 20
 export function classify(name: string): PartitionFile {
   if (name === epochsName) return { kind: 'epochs' }
   if (name === metadataName) return { kind: 'metadata' }
-  if (name === 'next.prepared') return { kind: 'prepared' }
+  if (name === 'next.prepared' || /^spare-\d+\.prepared$/.test(name)) return { kind: 'prepared' }
   if (name.endsWith('.deleted')) return { kind: 'leftover', of: 'removal' }
   if (name.endsWith('.cleaned')) return { kind: 'leftover', of: 'compaction' }
   if (name.endsWith('.swap') || /\.log\.swap-\d{20}$/.test(name)) return { kind: 'swap' }

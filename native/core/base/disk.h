@@ -62,6 +62,13 @@ class File {
   // cannot be had, and then only a new file may take this one's place. Nobody else may change the
   // file meanwhile. Files without a descriptor() have nothing to detach.
   virtual Result<bool> DetachPage(uint64_t /*position*/) { return true; }
+  // Makes the file `size` long and all of its bytes zeros, keeping its blocks; for certain once it
+  // is synced. What sockets' queues refer to stays what it was. False, and nothing has changed:
+  // somebody else has the file, in this process or another, or it would cost as much as writing
+  // them. An error: any of its bytes may be gone. No name may lead others to the file meanwhile.
+  virtual Result<bool> Erase(uint64_t /*size*/) { return false; }
+  // Nobody else has the file, in this process or another; false where that cannot be told.
+  virtual bool OnlyOpenHere() { return true; }
   // fdatasync: on success all bytes written before the call, and the size, are on the disk. A
   // failure is final: the kernel may have marked the pages clean, so the caller must never sync
   // again and believe it.

@@ -18,6 +18,7 @@
 
 #include "core/base/disk.h"
 #include "core/base/fault_guard.h"
+#include "core/base/sole_file.h"
 #include "core/base/unique_fd.h"
 
 namespace millrace {
@@ -183,6 +184,13 @@ class PosixFile final : public File {
     return ::preadv2(fd_.get(), &part, 1, static_cast<off_t>(begin), RWF_NOWAIT) < 0 &&
            errno == EAGAIN;
   }
+
+  Result<bool> Erase(uint64_t size) override {
+    if (!writable_) return false;
+    return EraseFile(fd_.get(), size);
+  }
+
+  bool OnlyOpenHere() override { return millrace::OnlyOpenHere(fd_.get()); }
 
   // Not repeated after EINTR: nothing says that what failed in the interrupted call would be
   // reported by the next.

@@ -7,7 +7,7 @@
 #include <cerrno>
 
 #include "core/base/disk.h"
-#include "core/embedded/read_lock.h"
+#include "core/base/read_lock.h"
 #include "core/log/segment_names.h"
 
 namespace millrace {

@@ -14,6 +14,8 @@ namespace {
 constexpr size_t kInlineOpenFiles = 64;
 // Less than most batches, so that each has an entry and whoever reads one record looks at no other.
 constexpr uint32_t kIndexIntervalBytes = 1024;
+// One on its way to be the next segment, and one that was removed meanwhile.
+constexpr uint32_t kSpareSegments = 2;
 // A flush of less than this is one of many; so much without one, and storing pays again.
 constexpr uint64_t kSmallFlushBytes = 256 << 10;
 
@@ -88,6 +90,7 @@ Result<OpenedLog> EmbeddedWriter::Open(Disk& disk, const std::string& directory,
   LogConfig config = options.log;
   config.mapped = true;
   config.index_interval_bytes = kIndexIntervalBytes;
+  config.spare_segments = kSpareSegments;
   auto log = OpenFilesOf(disk, directory, config, *checkpoint, boot_id, report, services);
   if (!log.ok()) return log.status();
 

@@ -7,8 +7,8 @@
 #include <charconv>
 #include <utility>
 
+#include "core/base/read_lock.h"
 #include "core/embedded/open_batch.h"
-#include "core/embedded/read_lock.h"
 #include "core/log/segment_names.h"
 
 namespace millrace {

@@ -27,6 +27,8 @@ struct LogConfig {
   // Segments that are written from now on are mapped, and appended to by copying into memory
   // (mapped_tail.h) instead of by pwrite.
   bool mapped = false;
+  // So many files of removed segments are kept to be used again (spare_segments.h).
+  uint32_t spare_segments = 0;
 };
 
 // Where the next batch of a mapped log goes: to be filled in place and then taken in by

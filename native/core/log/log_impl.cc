@@ -11,6 +11,11 @@ namespace {
 
 constexpr uint64_t kPreparedBytes = 64 << 10;
 constexpr size_t kPrivateOpenFiles = 64;
+constexpr uint64_t kBlockBytes = 4096;
+
+uint64_t RoundUpToBlocks(uint64_t bytes) {
+  return (bytes + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
+}
 
 bool NeedsOwnServices(const Disk& disk, const LogServices* services) {
   return services == nullptr && &disk != &PosixDisk();
@@ -45,8 +50,11 @@ LogImpl::LogImpl(Disk& disk, LogServices* services, std::string directory, const
       file_system_(services_.FileSystemOf(disk, ParentDirectory(directory_))),
       config_(config),
       dirty_(disk, services_.files(), directory_),
-      prepared_(disk, services_, directory_),
-      removals_(disk, services_) {}
+      spares_(std::make_shared<SpareSegments>(disk, services_, directory_)),
+      prepared_(disk, services_, spares_, directory_),
+      removals_(disk, services_, spares_) {
+  Configure(config);
+}
 
 LogImpl::~LogImpl() { LetGo(); }
 
@@ -65,6 +73,11 @@ Status LogImpl::Recover(OpenTrust trust, Offset recovery_point, Offset log_start
   return Status::Ok();
 }
 
+void LogImpl::Configure(const LogConfig& config) {
+  config_ = config;
+  spares_->Configure(config.spare_segments, RoundUpToBlocks(config.segment_bytes));
+}
+
 Status LogImpl::CheckUsable() const {
   if (segments_.empty()) return Status(Code::kClosed);
   return dirty_.failed() ? Status(Code::kFailed) : Status::Ok();
@@ -77,11 +90,20 @@ Status LogImpl::Judge(Status status) {
   return status;
 }
 
-Status LogImpl::CheckRoom(uint64_t size) const {
+Status LogImpl::CheckRoom(uint64_t size) {
   const uint64_t kept = services_.kept_free();
   if (kept == 0 || config_.uses_reserve) return Status::Ok();
-  Result<uint64_t> free = disk_.FreeBytes(directory_);
-  return free.ok() && *free < kept + size ? Status(Code::kNoSpace) : Status::Ok();
+  const auto enough = [&] {
+    Result<uint64_t> free = disk_.FreeBytes(directory_);
+    return !free.ok() || *free >= kept + size;
+  };
+  return enough() || (GiveBackSpares() && enough()) ? Status::Ok() : Status(Code::kNoSpace);
+}
+
+bool LogImpl::GiveBackSpares() {
+  if (config_.spare_segments == 0) return false;
+  const bool spares = spares_->Discard();
+  return prepared_.Discard() || spares;
 }
 
 Status LogImpl::Validate(std::span<const std::byte> batch, const AppendOptions& options,
@@ -135,6 +157,8 @@ Status LogImpl::MakeRoom(uint64_t size, Offset last_offset, int64_t max_timestam
     *rolled = true;
   }
   Status reserved = active().Reserve(size, config_);
+  if (reserved.code() == Code::kNoSpace && GiveBackSpares())
+    reserved = active().Reserve(size, config_);
   ListActive();
   if (reserved.ok() && !config_.mapped) reserved = active().WriteAhead(size, dirty_.syncs());
   return reserved.ok() ? reserved : Judge(reserved);
@@ -238,17 +262,15 @@ Status LogImpl::RollTo(Offset base_offset) {
 }
 
 Result<std::shared_ptr<File>> LogImpl::NextFile(const std::string& path, uint64_t* allocated) {
-  if (std::shared_ptr<File> prepared = prepared_.Take(); prepared != nullptr) {
+  if (std::shared_ptr<File> prepared = prepared_.Take(allocated); prepared != nullptr) {
     Status status = disk_.Rename(prepared_.path(), path);
-    if (status.ok()) {
-      *allocated = kPreparedBytes;
-      return prepared;
-    }
+    if (status.ok()) return prepared;
     if (status.code() != Code::kNotFound) {
       (void)disk_.Unlink(prepared_.path());
       return status;
     }
   }
+  *allocated = 0;
   Result<std::shared_ptr<File>> file = disk_.Open(path, OpenMode::kCreateNew);
   if (!file.ok() && file.status().code() == Code::kTooManyFiles) {
     services_.files().CloseIdle();
@@ -292,6 +314,7 @@ bool LogImpl::Rest() {
   const auto stopped = dirty_.TryStopFlush();
   if (!stopped.owns_lock() || !dirty_.clean()) return false;
   prepared_.Discard();
+  spares_->Discard();
   if (Status status = active().Pause(); !status.ok()) return false;
   dirty_.Forget(active().base_offset(), INT64_MAX);
   active_listed_ = false;
@@ -314,7 +337,7 @@ Status LogImpl::CloseUnsynced() {
 
 // After the flush has trimmed and synced the rolled segments, the active one is left.
 Status LogImpl::CloseClean(bool sync) {
-  prepared_.Discard();
+  EndSpares();
   SettleReplacement();
   (void)removals_.Finish();  // what cannot be removed now the next start removes
   const auto stopped = dirty_.StopFlush();
@@ -332,10 +355,18 @@ Status LogImpl::CloseClean(bool sync) {
   return flushed.status();
 }
 
-void LogImpl::LetGo() {
+// What is removed from here on is not kept.
+void LogImpl::EndSpares() {
+  spares_->Configure(0, 0);
   prepared_.Discard();
+  spares_->Discard();
+}
+
+void LogImpl::LetGo() {
+  EndSpares();
   if (replacement_ != nullptr) replacement_->Abandon();
   removals_.Abandon();
+  spares_->Discard();  // one may have been on its way
   segments_.clear();
   dirty_.Forget(0, INT64_MAX);
 }

@@ -12,6 +12,7 @@
 #include "core/log/removal_queue.h"
 #include "core/log/replacement.h"
 #include "core/log/segment.h"
+#include "core/log/spare_segments.h"
 
 namespace millrace {
 
@@ -28,7 +29,7 @@ class LogImpl final : public Log {
   Status Recover(OpenTrust trust, Offset recovery_point, Offset log_start_offset, RecoverySync sync,
                  OpenReport* report);
 
-  void Configure(const LogConfig& config) override { config_ = config; }
+  void Configure(const LogConfig& config) override;
   Status Append(std::span<std::byte> batch, const AppendOptions& options,
                 Appended* appended) override;
   Status Validate(std::span<const std::byte> batch, const AppendOptions& options,
@@ -86,7 +87,10 @@ class LogImpl final : public Log {
   // Passes `status` on; if it means that bytes we rely on are lost, the log has failed.
   Status Judge(Status status);
   // kNoSpace while the disk's reserve is given up and an append of `size` might use it.
-  Status CheckRoom(uint64_t size) const;
+  Status CheckRoom(uint64_t size);
+  // Gives blocks back that lie ready for segments to come, before an append is refused for want of
+  // them. False: there were none.
+  bool GiveBackSpares();
   Status RollTo(Offset base_offset);
   // Room for a batch of these facts at the log's end, in a new segment where one is due.
   Status MakeRoom(uint64_t size, Offset last_offset, int64_t max_timestamp, int64_t now_ms,
@@ -98,6 +102,7 @@ class LogImpl final : public Log {
   void PrepareNext();
   Status CloseClean(bool sync);
   void LetGo();
+  void EndSpares();
   // After segments came or went.
   void CountRolledBytes();
 
@@ -127,6 +132,7 @@ class LogImpl final : public Log {
   Offset log_start_ = 0;
   bool active_listed_ = false;  // dirty_ has the active segment's open file
   DirtyFiles dirty_;
+  const std::shared_ptr<SpareSegments> spares_;
   PreparedSegment prepared_;
   RemovalQueue removals_;
   std::shared_ptr<Replacement> replacement_;  // the last that began; null before the first

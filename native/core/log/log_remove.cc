@@ -48,6 +48,7 @@ Status LogImpl::TruncateTo(Offset offset) {
   const auto stopped = dirty_.StopFlush();
   if (dirty_.failed()) return Status(Code::kFailed);
   prepared_.Discard();
+  spares_->Discard();
   // Whatever fails from here on leaves a log that is neither the old one nor the new one, and must
   // not be taken for durable up to the old end.
   dirty_.Rewind(first->has_value() ? std::min(offset, (*first)->base_offset) : kept.end_offset());
@@ -87,6 +88,7 @@ Status LogImpl::ResetTo(Offset offset) {
   const auto stopped = dirty_.StopFlush();
   if (dirty_.failed()) return Status(Code::kFailed);
   prepared_.Discard();
+  spares_->Discard();
   Status status = StartOver(offset);
   CountRolledBytes();
   if (!status.ok()) dirty_.Fail(status);
@@ -127,11 +129,12 @@ Status LogImpl::AdvanceStart(Offset offset) {
   while (gone + 1 < segments_.size() && segments_[gone + 1]->base_offset() <= offset) ++gone;
   // Before their names go: a flush that misses one asks whether it is known.
   std::vector<DirtySegment> forgotten = dirty_.Forget(0, segments_[gone]->base_offset());
+  // Somebody has to close what was not flushed yet, and that can be a large file. First, since who
+  // has a file open keeps it from being used again.
+  if (!forgotten.empty()) services_.Run([forgotten = std::move(forgotten)] {});
   for (size_t i = 0; i < gone; ++i) removals_.Add(segments_[i]->files());
   segments_.erase(segments_.begin(), segments_.begin() + static_cast<ptrdiff_t>(gone));
   CountRolledBytes();
-  // Somebody has to close what was not flushed yet, and that can be a large file.
-  if (!forgotten.empty()) services_.Run([forgotten = std::move(forgotten)] {});
   return Status::Ok();
 }
 

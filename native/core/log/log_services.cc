@@ -118,7 +118,9 @@ void LogServices::ShrinkRetired(Lock& lock) {
     lock.unlock();
     const Result<uint64_t> size = file->Size();
     // A cut within a page would write zeros into it, and a socket's queue may still refer to it.
-    const bool more = size.ok() && *size > kRetireStepBytes &&
+    // Who has the file by another way than this process's cache, such as a reader of an app's log,
+    // keeps all of it until he lets go.
+    const bool more = size.ok() && *size > kRetireStepBytes && file->OnlyOpenHere() &&
                       file->Truncate((*size - 1) / kRetireStepBytes * kRetireStepBytes).ok();
     if (!more) file.reset();
     lock.lock();

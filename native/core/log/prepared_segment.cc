@@ -6,9 +6,11 @@
 
 namespace millrace {
 
-PreparedSegment::PreparedSegment(Disk& disk, LogServices& services, std::string directory)
+PreparedSegment::PreparedSegment(Disk& disk, LogServices& services,
+                                 std::shared_ptr<SpareSegments> spares, std::string directory)
     : disk_(disk),
       services_(services),
+      spares_(std::move(spares)),
       directory_(std::move(directory)),
       path_(JoinPath(directory_, kPreparedName)),
       state_(std::make_shared<State>()) {}
@@ -19,50 +21,58 @@ void PreparedSegment::Start(uint64_t allocate_bytes) {
     if (state_->stage != Stage::kNone) return;
     state_->stage = Stage::kQueued;
   }
-  services_.Run(
-      [state = state_, &disk = disk_, directory = directory_, path = path_, allocate_bytes] {
-        {
-          std::lock_guard lock(state->mutex);
-          if (state->stage != Stage::kQueued)
-            return;  // discarded meanwhile, and the disk may be gone
-          state->stage = Stage::kRunning;
-        }
-        const Status made = Make(disk, directory, path, allocate_bytes);
-        std::lock_guard lock(state->mutex);
-        state->stage = made.ok() ? Stage::kReady : Stage::kFailed;
-        state->left_running.notify_all();
-      });
+  services_.Run([state = state_, &disk = disk_, spares = spares_, directory = directory_,
+                 path = path_, allocated = allocate_bytes]() mutable {
+    {
+      std::lock_guard lock(state->mutex);
+      if (state->stage != Stage::kQueued) return;  // discarded meanwhile, and the disk may be gone
+      state->stage = Stage::kRunning;
+    }
+    const Status made = Make(disk, *spares, directory, path, &allocated);
+    std::lock_guard lock(state->mutex);
+    state->allocated = allocated;
+    state->stage = made.ok() ? Stage::kReady : Stage::kFailed;
+    state->left_running.notify_all();
+  });
 }
 
-Status PreparedSegment::Make(Disk& disk, const std::string& directory, const std::string& path,
-                             uint64_t allocate_bytes) {
-  Result<std::shared_ptr<File>> file = disk.Open(path, OpenMode::kCreateNew);
-  if (!file.ok()) return file.status();
-  Status status = (*file)->Allocate(0, allocate_bytes);
-  if (status.ok()) status = (*file)->Sync();
+Status PreparedSegment::Make(Disk& disk, SpareSegments& spares, const std::string& directory,
+                             const std::string& path, uint64_t* allocated) {
+  Status status;
+  if (!spares.TakeAs(path, allocated)) {
+    Result<std::shared_ptr<File>> file = disk.Open(path, OpenMode::kCreateNew);
+    if (!file.ok()) return file.status();
+    status = (*file)->Allocate(0, *allocated);
+    if (status.ok()) status = (*file)->Sync();
+  }
   if (status.ok()) status = disk.SyncDirectory(directory);
   if (!status.ok()) (void)disk.Unlink(path);  // else the next start removes it
   return status;
 }
 
-std::shared_ptr<File> PreparedSegment::Take() {
+std::shared_ptr<File> PreparedSegment::Take(uint64_t* allocated) {
   std::lock_guard lock(state_->mutex);
   if (state_->stage == Stage::kQueued || state_->stage == Stage::kRunning) return nullptr;
   if (std::exchange(state_->stage, Stage::kNone) != Stage::kReady) return nullptr;
   Result<std::shared_ptr<File>> file = disk_.Open(path_, OpenMode::kReadWrite);
-  if (file.ok()) return std::move(*file);
+  if (file.ok()) {
+    *allocated = state_->allocated;
+    return std::move(*file);
+  }
   (void)disk_.Unlink(path_);
   return nullptr;
 }
 
-void PreparedSegment::Discard() {
+bool PreparedSegment::Discard() {
   Stage left;
   {
     std::unique_lock lock(state_->mutex);
     state_->left_running.wait(lock, [this] { return state_->stage != Stage::kRunning; });
     left = std::exchange(state_->stage, Stage::kNone);
   }
-  if (left == Stage::kReady) (void)disk_.Unlink(path_);
+  if (left != Stage::kReady) return false;
+  (void)disk_.Unlink(path_);
+  return true;
 }
 
 }  // namespace millrace

@@ -6,8 +6,8 @@
 
 namespace millrace {
 
-RemovalQueue::RemovalQueue(Disk& disk, LogServices& services)
-    : disk_(disk), services_(services), state_(std::make_shared<State>()) {}
+RemovalQueue::RemovalQueue(Disk& disk, LogServices& services, std::shared_ptr<SpareSegments> spares)
+    : disk_(disk), services_(services), state_(std::make_shared<State>(std::move(spares))) {}
 
 void RemovalQueue::Add(Removal removal) {
   {
@@ -44,8 +44,9 @@ Status RemovalQueue::RemoveAll(Disk& disk, LogServices& services, State& state) 
       if (state.removals.empty()) return Status::Ok();
       oldest = &state.removals.front();  // stays where it is while others are added behind it
     }
-    Status status = oldest->swap.has_value() ? Finish(disk, services, *oldest->swap)
-                                             : RemoveOldest(disk, services, oldest->segment);
+    Status status = oldest->swap.has_value()
+                        ? Finish(disk, services, *oldest->swap)
+                        : RemoveOldest(disk, services, *state.spares, oldest->segment);
     if (!status.ok()) return status;
     std::lock_guard lock(state.mutex);
     removed = std::move(state.removals.front());
@@ -75,9 +76,11 @@ Status RemovalQueue::Finish(Disk& disk, LogServices& services, Swap& swap) {
 
 // The name of the segment behind it may be as new as the log's last roll: without it, a power loss
 // after this removal would leave a log that begins later than it should.
-Status RemovalQueue::RemoveOldest(Disk& disk, LogServices& services, const Segment& segment) {
+Status RemovalQueue::RemoveOldest(Disk& disk, LogServices& services, SpareSegments& spares,
+                                  const Segment& segment) {
   const std::string directory = ParentDirectory(segment.log->file().path());
   if (Status status = SyncNames(disk, services.files(), directory); !status.ok()) return status;
+  spares.Keep(*segment.log);
   return Remove(disk, services, segment);
 }
 

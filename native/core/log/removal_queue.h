@@ -6,10 +6,12 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/log/log_services.h"
 #include "core/log/segment_file.h"
+#include "core/log/spare_segments.h"
 #include "core/log/swap.h"
 
 namespace millrace {
@@ -19,7 +21,8 @@ namespace millrace {
 // the order in which they came, so that a crash leaves no hole above the oldest that is left. One
 // that cannot be removed stops those behind it; the next Add or Finish tries again, and so does the
 // next start of the process. The names of a swap come in the same order: they belong to what was
-// removed before, or will be. Called by the decision thread, or by whoever closes the log.
+// removed before, or will be. A segment's file may become a spare. Called by the decision thread,
+// or by whoever closes the log.
 class RemovalQueue {
  public:
   struct Segment {
@@ -43,7 +46,7 @@ class RemovalQueue {
     bool tried = false;
   };
 
-  RemovalQueue(Disk& disk, LogServices& services);
+  RemovalQueue(Disk& disk, LogServices& services, std::shared_ptr<SpareSegments> spares);
   ~RemovalQueue() { Abandon(); }
 
   void Add(Segment segment) { Add(Removal{std::move(segment), std::nullopt}); }
@@ -55,7 +58,7 @@ class RemovalQueue {
   // Removes nothing more: the directory goes, or the process ends.
   void Abandon();
 
-  // The removal itself, on the calling thread.
+  // The removal itself, on the calling thread, and without a spare.
   static Status Remove(Disk& disk, LogServices& services, const Segment& segment);
 
  private:
@@ -64,13 +67,16 @@ class RemovalQueue {
     std::optional<Swap> swap;  // instead
   };
   struct State {
+    explicit State(std::shared_ptr<SpareSegments> kept) : spares(std::move(kept)) {}
+    const std::shared_ptr<SpareSegments> spares;
     std::mutex removing;  // held while names are removed; before `mutex`
     std::mutex mutex;
     std::deque<Removal> removals;  // guarded by mutex; popped by the holder of `removing`
   };
 
   void Add(Removal removal);
-  static Status RemoveOldest(Disk& disk, LogServices& services, const Segment& segment);
+  static Status RemoveOldest(Disk& disk, LogServices& services, SpareSegments& spares,
+                             const Segment& segment);
   static Status RemoveAll(Disk& disk, LogServices& services, State& state);
   static Status Finish(Disk& disk, LogServices& services, Swap& swap);
 

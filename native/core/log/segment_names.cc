@@ -14,6 +14,8 @@ constexpr std::string_view kOffsetIndexSuffix = ".index";
 constexpr std::string_view kTimeIndexSuffix = ".timeindex";
 constexpr std::string_view kTransactionIndexSuffix = ".txnindex";
 constexpr std::string_view kCleanedSuffix = ".cleaned";
+constexpr std::string_view kSparePrefix = "spare-";
+constexpr std::string_view kSpareSuffix = ".prepared";
 constexpr std::string_view kSwapInfix = ".log.swap-";
 
 // The offset that 20 digits stand for, or -1.
@@ -50,7 +52,8 @@ std::string_view SuffixOf(FileKind kind) {
 }  // namespace
 
 FileName ParseFileName(std::string_view name) {
-  if (name == kPreparedName) return {FileKind::kPrepared, -1};
+  const bool spare = name.starts_with(kSparePrefix) && name.ends_with(kSpareSuffix);
+  if (name == kPreparedName || spare) return {FileKind::kPrepared, -1};
   if (name.ends_with(".deleted")) return {FileKind::kDeleted, -1};
   const Offset base_offset = ParseDigits(name);
   if (base_offset < 0) return {};
@@ -77,6 +80,10 @@ std::string CleanedFileName(Offset base_offset, FileKind kind) {
 
 std::string SwapFileName(Offset base_offset, Offset last_base_offset) {
   return Digits(base_offset).append(kSwapInfix).append(Digits(last_base_offset));
+}
+
+std::string SpareFileName(uint64_t number) {
+  return std::string(kSparePrefix).append(std::to_string(number)).append(kSpareSuffix);
 }
 
 std::string ParentDirectory(const std::string& directory) {

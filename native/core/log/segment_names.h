@@ -16,6 +16,7 @@ namespace millrace {
 //   00000000000000000042.log.swap-00000000000000000099   a cleaned segment that has taken the place
 //                     of all segments with base offsets from 42 to 99, whatever else is there
 //   next.prepared     the file that becomes the next segment, allocated and synced ahead
+//   spare-7.prepared  a removed segment's file that is kept to be that one day, without its bytes
 //   00000000000000000042.log.cut-512   bytes that recovery found behind the valid prefix, from
 //                     position 512 on
 //   *.deleted         what another broker was about to remove
@@ -46,6 +47,7 @@ FileName ParseFileName(std::string_view name);
 std::string SegmentFileName(Offset base_offset, FileKind kind);  // one of the first four kinds
 std::string CleanedFileName(Offset base_offset, FileKind kind);  // likewise
 std::string SwapFileName(Offset base_offset, Offset last_base_offset);
+std::string SpareFileName(uint64_t number);
 std::string ParentDirectory(const std::string& directory);
 std::string JoinPath(const std::string& directory, std::string_view name);
 

@@ -36,6 +36,8 @@ const char* NameOf(SimCallKind kind) {
       return "allocate";
     case SimCallKind::kTruncate:
       return "truncate";
+    case SimCallKind::kErase:
+      return "erase";
     case SimCallKind::kSync:
       return "fsync";
     case SimCallKind::kStartWriteBack:

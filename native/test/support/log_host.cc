@@ -31,6 +31,7 @@ LogConfig LogHost::ConfigOf(int log) {
   config.index_interval_bytes = 1000;
   config.segment_ms = 60'000;
   if (log == 1) config.segment_index_bytes = 5 * 12;
+  if (log == 0) config.spare_segments = 1;
   return config;
 }
 

@@ -20,6 +20,7 @@ enum class SimCallKind {
   kRead,
   kAllocate,
   kTruncate,
+  kErase,
   kSync,
   kStartWriteBack,
   kSize,
@@ -33,7 +34,7 @@ inline constexpr uint32_t kCallsThatTakeSpace =
     MaskOf(SimCallKind::kOpen) | MaskOf(SimCallKind::kRename) |
     MaskOf(SimCallKind::kMakeDirectory) | MaskOf(SimCallKind::kSyncDirectory) |
     MaskOf(SimCallKind::kWrite) | MaskOf(SimCallKind::kAllocate) | MaskOf(SimCallKind::kTruncate) |
-    MaskOf(SimCallKind::kSync);
+    MaskOf(SimCallKind::kErase) | MaskOf(SimCallKind::kSync);
 inline constexpr uint32_t kCallsThatTakeDescriptors =
     MaskOf(SimCallKind::kOpen) | MaskOf(SimCallKind::kList) | MaskOf(SimCallKind::kSyncDirectory);
 

@@ -64,6 +64,18 @@ class SimFile final : public File {
     return state_->Finish(writable_ ? data_->Truncate(size) : Status::FromErrno(EINVAL));
   }
 
+  // Nobody else has the file when the directory and this are all that refers to its data; a name
+  // that is about to change refers to the directory's entry.
+  Result<bool> Erase(uint64_t size) override {
+    std::lock_guard<std::mutex> lock(state_->mutex);
+    if (Status status = state_->Begin(SimCallKind::kErase, path_, 0, size); !status.ok())
+      return status;
+    constexpr long kNodeAndThis = 2;
+    if (!writable_ || data_.use_count() > kNodeAndThis) return false;
+    if (Status status = data_->Erase(size); !status.ok()) return state_->Finish(status);
+    return true;
+  }
+
   Status Sync() override {
     std::lock_guard<std::mutex> lock(state_->mutex);
     Status status = state_->Begin(SimCallKind::kSync, path_);

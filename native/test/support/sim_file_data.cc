@@ -147,6 +147,12 @@ Status SimFileData::Truncate(uint64_t size) {
   return Status::Ok();
 }
 
+Status SimFileData::Erase(uint64_t size) {
+  if (Status status = Reserve(size); !status.ok()) return status;
+  if (Status status = Truncate(0); !status.ok()) return status;
+  return Allocate(size);
+}
+
 Result<std::unique_ptr<Mapping>> SimFileData::Map(uint64_t length, bool writable) {
   if (length == 0) return Status::FromErrno(EINVAL);
   int protection = PROT_READ | (writable ? PROT_WRITE : 0);

@@ -71,6 +71,8 @@ class SimFileData {
   Status Write(uint64_t position, std::span<const std::byte> bytes);
   Status Allocate(uint64_t end);
   Status Truncate(uint64_t size);
+  // Zeros in the cache; until a sync any page may still have its old content on the device.
+  Status Erase(uint64_t size);
   Result<std::unique_ptr<Mapping>> Map(uint64_t length, bool writable);
 
   void Sync();

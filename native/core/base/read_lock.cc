@@ -1,4 +1,4 @@
-#include "core/embedded/read_lock.h"
+#include "core/base/read_lock.h"
 
 #include <sys/file.h>
 
