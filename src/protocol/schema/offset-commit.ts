@@ -1,4 +1,4 @@
-import { array, defineApi, errorCode, int32, int64, int64clamped, nullable, string, struct, uuid } from '../notation.ts'
+import { array, defineApi, errorCode, int32, int64clamped, nullable, string, struct, uuid } from '../notation.ts'
 
 // Stores the offsets that a group has consumed.
 export const offsetCommit = defineApi({
@@ -21,7 +21,7 @@ export const offsetCommit = defineApi({
             type: array(
               struct({
                 partitionIndex: { type: int32, since: 0 },
-                committedOffset: { type: int64, since: 0 },
+                committedOffset: { type: int64clamped, since: 0 },
                 committedLeaderEpoch: { type: int32, since: 6, ifAbsent: -1, ignorable: true },
                 committedMetadata: { type: nullable(string), since: 0 },
               }),

@@ -4,7 +4,7 @@ import {
   errorCode,
   int16,
   int32,
-  int64,
+  int64clamped,
   int64exact,
   nullable,
   string,
@@ -35,7 +35,7 @@ export const txnOffsetCommit = defineApi({
             type: array(
               struct({
                 partitionIndex: { type: int32, since: 0 },
-                committedOffset: { type: int64, since: 0 },
+                committedOffset: { type: int64clamped, since: 0 },
                 committedLeaderEpoch: { type: int32, since: 2, ifAbsent: -1, ignorable: true },
                 committedMetadata: { type: nullable(string), since: 0 },
               }),

@@ -7,6 +7,7 @@ import {
   type ProtocolErrorReason,
   Reader,
   requestCodec,
+  responseCodec,
   Writer,
 } from '../../../src/protocol/index.ts'
 import type { MessageSchema } from '../../../src/protocol/notation.ts'
@@ -14,7 +15,7 @@ import { createTopics } from '../../../src/protocol/schema/create-topics.ts'
 import { fetch } from '../../../src/protocol/schema/fetch.ts'
 import { listOffsets } from '../../../src/protocol/schema/list-offsets.ts'
 import { metadata } from '../../../src/protocol/schema/metadata.ts'
-import { offsetCommit } from '../../../src/protocol/schema/offset-commit.ts'
+import { offsetFetch } from '../../../src/protocol/schema/offset-fetch.ts'
 import { produce } from '../../../src/protocol/schema/produce.ts'
 import { arbitraryMessage } from './arbitrary.ts'
 import { allSchemas } from './schemas.ts'
@@ -132,11 +133,10 @@ test('each kind of malformed field is refused by its reason and name', () => {
 })
 
 test('an offset that no number holds exactly is refused, never rounded', () => {
-  const commit = (offset: string) =>
-    `0001 67 00000001 0001 6d ffffffffffffffff 00000001 0001 74 00000001 00000000 ${offset} ffff`
+  const committed = (offset: string) => `00000001 0001 74 00000001 00000000 ${offset} ffff 0000`
   const path = 'topics.partitions.committedOffset'
   for (const hex of ['0020000000000000', '0020000000000001', '7fffffffffffffff', 'ffe0000000000000']) {
-    refuses(offsetCommit.request, 2, commit(hex), 'int64-range', path)
+    refuses(offsetFetch.response, 1, committed(hex), 'int64-range', path)
   }
   for (const [hex, value] of [
     ['001fffffffffffff', Number.MAX_SAFE_INTEGER],
@@ -144,8 +144,8 @@ test('an offset that no number holds exactly is refused, never rounded', () => {
     ['fffffffffffffffe', -2],
     ['00000000ffffffff', 0xffff_ffff],
   ] as const) {
-    const reader = new Reader(Buffer.from(commit(hex).replaceAll(' ', ''), 'hex'))
-    assert.equal(requestCodec(offsetCommit, 2).decode(reader).topics[0]?.partitions[0]?.committedOffset, value)
+    const reader = new Reader(Buffer.from(committed(hex).replaceAll(' ', ''), 'hex'))
+    assert.equal(responseCodec(offsetFetch, 1).decode(reader).topics[0]?.partitions[0]?.committedOffset, value)
   }
 })
 

@@ -26,7 +26,10 @@ export interface CommitTerms {
   refuse(partitions: Iterable<KnownPartition>): ErrorCode
 }
 
-/** Takes what may be taken of a commit, partition by partition; a bad one has no effect on the others. */
+/**
+ * Takes what may be taken of a commit, partition by partition; a bad one has no effect on the others. No log has an offset
+ * of 2^53 or more, and what is decoded as the number before it may be one: it is refused, and never kept rounded.
+ */
 export function takeCommit(
   groupId: string,
   topics: readonly TopicOfCommit[],
@@ -42,6 +45,7 @@ export function takeCommit(
     if (!exists(topic, partition.partitionIndex)) return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     refusal ??= terms.refuse(knownPartitions(topics, terms))
     if (refusal !== ErrorCode.NONE) return refusal
+    if (Math.abs(partition.committedOffset) >= Number.MAX_SAFE_INTEGER) return ErrorCode.INVALID_COMMIT_OFFSET_SIZE
     const metadata = partition.committedMetadata ?? ''
     if (metadata.length > terms.metadataMaxLength) return ErrorCode.OFFSET_METADATA_TOO_LARGE
     const record = offsetRecord(groupId, topic.name, partition.partitionIndex, {

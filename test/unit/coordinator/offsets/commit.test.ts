@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { CoordinatorRecord } from '../../../../src/coordinator/runtime/record.ts'
-import { ErrorCode, zeroUuid } from '../../../../src/protocol/index.ts'
+import { ErrorCode, Reader, requestCodec, Writer, zeroUuid } from '../../../../src/protocol/index.ts'
+import { offsetCommit } from '../../../../src/protocol/schema/offset-commit.ts'
 import { OffsetCalls } from '../../../support/offset-calls.ts'
 import { fromLog } from '../../../support/record-bytes.ts'
 
@@ -31,6 +32,27 @@ test('a negative offset is stored, as in Kafka', () => {
   const calls = callsWith('orders')
   assert.deepEqual(calls.commit('g', 'orders', [{ partition: 0, offset: -1, metadata: 'x' }]), ['orders-0 NONE'])
   assert.deepEqual(calls.fetch('g', 'orders', [0]), ['orders-0 -1 x'])
+})
+
+test('an offset that a number cannot tell is refused for its partition alone, and never rounded', () => {
+  const request = {
+    groupId: 'g',
+    topics: [{ name: 'orders', partitions: [{ partitionIndex: 0, committedOffset: 0x0a0b0c, committedMetadata: '' }] }],
+  }
+  const writer = new Writer()
+  const codec = requestCodec(offsetCommit, 7)
+  codec.encode(writer, request)
+  const bytes = Buffer.from(writer.written())
+  bytes.writeBigInt64BE(2n ** 53n + 1n, bytes.indexOf('00000000000a0b0c', 'hex'))
+  const decoded = codec.decode(new Reader(bytes, 0, bytes.length))
+  const offset = decoded.topics[0]!.partitions[0]!.committedOffset
+  const calls = callsWith('orders')
+  const codes = calls.commit('g', 'orders', [
+    { partition: 0, offset },
+    { partition: 1, offset: Number.MAX_SAFE_INTEGER - 1 },
+  ])
+  assert.deepEqual(codes, ['orders-0 INVALID_COMMIT_OFFSET_SIZE', 'orders-1 NONE'])
+  assert.deepEqual(calls.fetch('g', 'orders', [0, 1]), ['orders-0 -1', `orders-1 ${Number.MAX_SAFE_INTEGER - 1}`])
 })
 
 test('the last of several commits for one partition in a request counts', () => {
