@@ -32,7 +32,7 @@ const worldModules = new Set(
 )
 const worldHomes = new Map([
   ['app', worldModules],
-  ['native', new Set(['fs'])], // To find the addon.
+  ['native', new Set(['fs', 'os'])], // To find the addon; what the system calls its errors.
   ['records', new Set(['worker_threads'])], // To decompress: a function of bytes, like what zlib does on Node's pool.
 ])
 
