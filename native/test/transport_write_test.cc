@@ -271,6 +271,32 @@ TEST_CASE("replies: a connection may go while a sender has it") {
   CHECK(OpenDescriptors() == before);
 }
 
+TEST_CASE("replies: the loop begins one large region in a turn, and a sender goes on with it") {
+  const std::string content = Pattern(6'000'000);
+  RegionFile file(content);
+  Server server;
+  Peer first(server.port);
+  const uint64_t first_id = server.Accepted();
+  Peer second(server.port);
+  const uint64_t second_id = server.Accepted();
+
+  const uint64_t before = server->stats().sendfile_bytes;
+  server.ReplyRegion(first_id, file.Region(0, content.size()));
+  const uint64_t begun = server->stats().sendfile_bytes;  // a sender's is counted in Poll
+  CHECK(begun > before);
+  CHECK(begun - before < content.size());
+  server.ReplyRegion(second_id, file.Region(0, content.size()));
+  CHECK(server->stats().sendfile_bytes == begun);
+
+  server.Until([&] {
+    first.Read();
+    second.Read();
+    return first.received.size() == content.size() && second.received.size() == content.size();
+  });
+  CHECK(first.received == content);
+  CHECK(second.received == content);
+}
+
 TEST_CASE("replies: large regions of several readers progress side by side") {
   const std::string content = Pattern(6'000'000);
   RegionFile file(content);

@@ -40,6 +40,8 @@ class SenderPool {
   ~SenderPool();  // waits for running slices; jobs in line are dropped
 
   void Lend(std::unique_ptr<SendJob> job, bool cold);
+  // A job for what is in the page cache is about to be lent.
+  void Rouse() { hot_.filled.notify_one(); }
   // A turn of the loop had something to tell; see ColdPace.
   void NoteTraffic() { traffic_.fetch_add(1, std::memory_order_relaxed); }
   // The jobs that have come back since the last call.

@@ -40,7 +40,7 @@ struct TransportOptions {
   int64_t body_progress_timeout_ms = 30'000;
   uint32_t sender_threads = 1;               // send regions that are in the page cache
   uint32_t cold_sender_threads = 1;          // read regions from the disk, then send them
-  uint32_t inline_region_bytes = 64u << 10;  // larger regions are sent by sender threads
+  uint32_t inline_region_bytes = 64u << 10;  // larger ones senders send, but for a start
   // How long what came in from patient connections waits for more of them; see SetPatient.
   int64_t patience_ms = 10;
   // Milliseconds of a clock that never goes back; empty: the steady clock. Called by the loop only.

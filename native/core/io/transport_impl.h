@@ -120,6 +120,7 @@ class TransportImpl final : public Transport {
 
   // transport_write.cc
   void Flush(Connection& c);
+  void BeginLarge(Connection& c, WriteResult* result);
   void AfterWrite(Connection& c, const WriteResult& result);
   void Lend(Connection& c, bool cold);
   void CollectJobs();
@@ -149,6 +150,7 @@ class TransportImpl final : public Transport {
   int64_t now_ms_;              // as of the current turn
   int64_t armed_ms_ = -1;       // when timer_ fires
   uint64_t turn_ = 0;           // counts calls of Poll
+  uint64_t begun_turn_ = 0;     // the last one in which a large region was begun here
   uint64_t turn_bytes_ = 0;     // read in the current turn
   bool large_bodies_ = false;   // some are being received, as of the reads since the last turn
   uint64_t carried_bytes_ = 0;  // in all connections' carries

@@ -19,6 +19,7 @@ constexpr uint64_t kTurnBytes = 2u << 20;  // all reads of a turn, about
 constexpr size_t kLargeBodyBytes = 64u << 10;
 constexpr uint64_t kLargeTurnBytes = 1u << 20;
 constexpr uint64_t kWriteTurnBytes = 256u << 10;  // per connection and flush, on the loop
+constexpr uint64_t kFirstPartBytes = 256u << 10;  // of a large region, while a sender wakes up
 constexpr size_t kEpollBatch = 16;
 constexpr size_t kPatientBatch = 64;
 constexpr int kAcceptsPerTurn = 64;

@@ -58,13 +58,28 @@ void TransportImpl::Submit(std::span<ReplyPart> parts) {
 
 void TransportImpl::Flush(Connection& c) {
   if (c.lent || c.socket_full || c.closed) return UpdateInterest(c);
-  const WriteResult result =
+  WriteResult result =
       c.output.Write(c.fd.get(), {.bytes = kWriteTurnBytes,
                                   .inline_region_bytes = options_.inline_region_bytes,
                                   .wait_for_disk = false});
+  if (result.stop == WriteStop::kLargeRegion && begun_turn_ != turn_) BeginLarge(c, &result);
   stats_.bytes_out += result.sent;
   stats_.sendfile_bytes += result.sent_from_files;
   AfterWrite(c, result);
+}
+
+// A sender takes about as long to wake up as a first part takes to be sent, so the loop sends that
+// meanwhile: one in a turn. What is not in the page cache it leaves as it is.
+void TransportImpl::BeginLarge(Connection& c, WriteResult* result) {
+  begun_turn_ = turn_;
+  senders_->Rouse();
+  const WriteResult begun = c.output.Write(
+      c.fd.get(),
+      {.bytes = kFirstPartBytes, .inline_region_bytes = UINT64_MAX, .wait_for_disk = false});
+  result->sent += begun.sent;
+  result->sent_from_files += begun.sent_from_files;
+  result->error = begun.error;
+  result->stop = begun.stop == WriteStop::kTurnOver ? WriteStop::kLargeRegion : begun.stop;
 }
 
 // Of a connection that is closed nothing is counted any more.
