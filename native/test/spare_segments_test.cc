@@ -340,6 +340,7 @@ TEST_CASE("the file of a removed segment that somebody has stays what it is") {
   std::optional<FileRegion> region;
   UniqueFd stranger;
   void* mapping = nullptr;
+  std::string linked;
   SUBCASE("nobody") { again = true; }
   SUBCASE("a reader of the log, in a thread or another process") {
     auto opened = ReadSegment::Open(app.directory, 0, -1, 0);
@@ -357,6 +358,11 @@ TEST_CASE("the file of a removed segment that somebody has stays what it is") {
   }
   SUBCASE("somebody who knows of no lock") {
     stranger = UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  }
+  SUBCASE("somebody who has given it another name, to keep it") {
+    const std::string kept = directory / "kept";
+    REQUIRE(::link(path.c_str(), kept.c_str()) == 0);
+    linked = kept;
   }
   SUBCASE("somebody who has mapped and closed it") {
     UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -381,6 +387,8 @@ TEST_CASE("the file of a removed segment that somebody has stays what it is") {
   } else if (stranger.valid()) {
     REQUIRE(::pread(stranger.get(), seen.data(), seen.size(), 0) ==
             static_cast<ssize_t>(seen.size()));
+  } else if (!linked.empty()) {
+    seen = ReadFile(PosixDisk(), linked);
   } else if (mapping != nullptr) {
     std::memcpy(seen.data(), mapping, seen.size());
     ::munmap(mapping, content.size());
@@ -394,21 +402,51 @@ TEST_CASE(
   TemporaryDirectory directory;
   constexpr uint64_t kBytes = 40 << 20;
   const std::string path = directory / "segment";
-  for (const bool read : {false, true}) {
-    CAPTURE(read);
+  const std::string kept = directory / "kept";
+  enum class By { kNobody, kReader, kName };
+  for (const By by : {By::kNobody, By::kReader, By::kName}) {
+    CAPTURE(static_cast<int>(by));
     auto services = std::make_unique<LogServices>(8, LogServices::Background::kThread);
     auto file = PosixDisk().Open(path, OpenMode::kCreateNew);
     REQUIRE(file.ok());
     REQUIRE((*file)->Allocate(0, kBytes).ok());
-    UniqueFd reader(read ? ::open(path.c_str(), O_RDONLY | O_CLOEXEC) : -1);
+    UniqueFd reader(by == By::kReader ? ::open(path.c_str(), O_RDONLY | O_CLOEXEC) : -1);
+    if (by == By::kName) REQUIRE(::link(path.c_str(), kept.c_str()) == 0);
     REQUIRE(PosixDisk().Unlink(path).ok());
     services->Retire(std::move(*file));
     while (services->retiring() > 0) std::this_thread::yield();
     services.reset();  // what was begun has ended
     struct stat facts{};
-    if (read) REQUIRE(::fstat(reader.get(), &facts) == 0);
-    CHECK(static_cast<uint64_t>(facts.st_size) == (read ? kBytes : 0));
+    if (by == By::kReader) REQUIRE(::fstat(reader.get(), &facts) == 0);
+    if (by == By::kName) REQUIRE(::stat(kept.c_str(), &facts) == 0);
+    CHECK(static_cast<uint64_t>(facts.st_size) == (by == By::kNobody ? 0 : kBytes));
   }
+}
+
+TEST_CASE("a file that is retired is found by nobody from then on, whoever still holds it") {
+  TemporaryDirectory directory;
+  OpenFiles cache(4);
+  CachedFile cached(cache, PosixDisk(), directory / "segment");
+  const auto held = cached.AcquireOrCreate();
+  REQUIRE(held.ok());
+  CHECK(cached.Retire() == *held);
+  CHECK(cached.Acquire().status().code() == Code::kNotFound);
+  CHECK(cached.AcquireOpen().status().code() == Code::kWouldBlock);
+  CHECK(held->use_count() == 1);
+}
+
+TEST_CASE("the file of a removed segment is closed once, whoever kept it from being used again") {
+  TemporaryDirectory directory;
+  LogServices services(64, LogServices::Background::kThread);
+  App app(PosixDisk(), directory / "log", 1, &services);
+  REQUIRE(app.opened.log != nullptr);
+  REQUIRE(app.Append(kPerSegment + 3));
+  REQUIRE(app.Flush());
+  UniqueFd stranger(::open(app.PathOf(0).c_str(), O_RDONLY | O_CLOEXEC));
+  REQUIRE(stranger.valid());
+  REQUIRE(app.Expire(1));
+  services.Drain();
+  CHECK(services.retiring() <= 1);
 }
 
 TEST_CASE("what a socket has of a removed segment's file is what was handed over") {

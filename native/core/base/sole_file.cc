@@ -58,6 +58,7 @@ Result<bool> EraseFile(int descriptor, uint64_t size) {
   if (!lock.held() || !OnlyOpenHere(descriptor)) return false;
   struct stat facts;
   if (::fstat(descriptor, &facts) != 0) return Status::FromErrno(errno);
+  if (facts.st_nlink > 1) return false;
   int failed;
   do {
     failed = ::fallocate(descriptor, FALLOC_FL_ZERO_RANGE, 0, static_cast<off_t>(size));

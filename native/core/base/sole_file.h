@@ -18,8 +18,9 @@ bool OnlyOpenHere(int descriptor);
 // False, and nothing has changed: it cannot be done on its file system, or somebody else has the
 // file. That is asked twice: readers of a log hold the shared lock (read_lock.h), and that it is
 // asked for is what they were promised; OnlyOpenHere covers those who never heard of it, such as
-// somebody who copies the directory. No name may lead others to the file while this runs. An error:
-// any of its bytes may be gone.
+// somebody who copies the directory. A file with a second name is somebody's who keeps segments by
+// linking them. No name may lead others to the file while this runs. An error: any of its bytes may
+// be gone.
 Result<bool> EraseFile(int descriptor, uint64_t size);
 
 }  // namespace millrace

@@ -116,12 +116,13 @@ void LogServices::ShrinkRetired(Lock& lock) {
     std::shared_ptr<File> file = std::move(*free);
     retired_.erase(free);
     lock.unlock();
-    const Result<uint64_t> size = file->Size();
+    const Result<FileFacts> facts = file->Look();
     // A cut within a page would write zeros into it, and a socket's queue may still refer to it.
     // Who has the file by another way than this process's cache, such as a reader of an app's log,
-    // keeps all of it until he lets go.
-    const bool more = size.ok() && *size > kRetireStepBytes && file->OnlyOpenHere() &&
-                      file->Truncate((*size - 1) / kRetireStepBytes * kRetireStepBytes).ok();
+    // keeps all of it until he lets go; and so does who has given it a name of his own.
+    const bool more = facts.ok() && !facts->named && facts->size > kRetireStepBytes &&
+                      file->OnlyOpenHere() &&
+                      file->Truncate((facts->size - 1) / kRetireStepBytes * kRetireStepBytes).ok();
     if (!more) file.reset();
     lock.lock();
     if (more) retired_.push_front(std::move(file));

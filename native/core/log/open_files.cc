@@ -44,6 +44,7 @@ Result<std::shared_ptr<File>> CachedFile::AcquireOpen() {
 
 std::shared_ptr<File> CachedFile::FindOpen() {
   std::lock_guard lock(cache_.mutex_);
+  if (retired_) return nullptr;
   if (held_ == nullptr) return open_.lock();
   cache_.used_.splice(cache_.used_.begin(), cache_.used_, place_);
   return held_;

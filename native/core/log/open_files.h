@@ -56,9 +56,9 @@ class CachedFile {
   void Adopt(const std::shared_ptr<File>& file);
   // The cache lets go of the file; holders keep it.
   void Forget();
-  // The same for good, since the path is about to stand for another file: it is not opened again
-  // (kNotFound), by nobody who comes when this has returned or was about to open it before.
-  // Returns the file if it was open.
+  // The same for good, since the path is about to stand for another file: nobody who comes when
+  // this has returned, or was about to open it before, gets the one or the other (kNotFound). From
+  // then on holders are only those who hold it already. Returns the file if it was open.
   std::shared_ptr<File> Retire();
   const std::string& path() const { return path_; }
 
