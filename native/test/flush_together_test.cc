@@ -1,4 +1,6 @@
 #include <doctest/doctest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
 #include <memory>
@@ -266,6 +268,25 @@ TEST_CASE(
     CAPTURE(i);
     CHECK((codes[i] == Code::kOk) == (i != 0));
     CHECK(many.logs[i]->durable_offset() == (i == 0 ? 1 : 2));
+  }
+}
+
+TEST_CASE("a log on another file system than the directory above it is synced by itself") {
+  if (::access("/dev/shm", W_OK) != 0) return;
+  TemporaryDirectory here;
+  const TemporaryDirectory there("/dev/shm");
+  struct stat one, other;
+  REQUIRE(::stat(here.path().c_str(), &one) == 0);
+  REQUIRE(::stat(there.path().c_str(), &other) == 0);
+  if (one.st_dev == other.st_dev) return;
+  REQUIRE(::symlink(there.path().c_str(), (here / "t-0").c_str()) == 0);
+  LogServices services(16, LogServices::Background::kInline);
+  for (const bool linked : {true, false}) {
+    CAPTURE(linked);
+    const auto log = Log::Open(PosixDisk(), here / (linked ? "t-0" : "t-1"), LogConfig(),
+                               OpenTrust::kReboot, 0, 0, nullptr, &services, RecoverySync::kNow);
+    REQUIRE(log.ok());
+    CHECK(((*log)->file_system() == nullptr) == linked);
   }
 }
 

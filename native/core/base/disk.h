@@ -115,6 +115,8 @@ class FileSystem {
   // on the disk. An error says that something on it may not be, whose ever it is: success is to be
   // believed, an error only makes the caller ask file by file.
   virtual Status Sync() = 0;
+  // Whether `directory` lies on it: another may be mounted there, or a link lead to another.
+  virtual bool Holds(const std::string& /*directory*/) const { return true; }
   // Whether a file's Sync empties the device's cache of what its other files have written back,
   // too. What a file's WriteBack wrote into blocks that a Sync of it has found there is then made
   // durable by a later Sync of any other.

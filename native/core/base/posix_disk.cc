@@ -292,6 +292,11 @@ class PosixFileSystem final : public FileSystem {
   explicit PosixFileSystem(UniqueFd fd)
       : fd_(std::move(fd)), shares_flushes_(SharesFlushes(fd_.get())) {}
   Status Sync() override { return ::syncfs(fd_.get()) == 0 ? Status::Ok() : LastError(); }
+  bool Holds(const std::string& directory) const override {
+    struct stat mine, its;
+    return ::fstat(fd_.get(), &mine) == 0 && ::stat(directory.c_str(), &its) == 0 &&
+           mine.st_dev == its.st_dev;
+  }
   bool shares_flushes() const override { return shares_flushes_; }
 
  private:

@@ -100,6 +100,7 @@ class LogImpl final : public Log {
   Result<std::shared_ptr<File>> NextFile(const std::string& path, uint64_t* allocated);
   void ListActive();
   void PrepareNext();
+  bool FillsFast() const;
   Status CloseClean(bool sync);
   void LetGo();
   void EndSpares();
@@ -125,7 +126,9 @@ class LogImpl final : public Log {
       own_services_;  // when none were given and the disk is not the real one
   LogServices& services_;
   std::string directory_;
-  const std::shared_ptr<FileSystem> file_system_;  // null: there is none to sync at once
+  // That of the directory above, since logs beside each other share it. Null: there is none to sync
+  // at once. Constant once the log is open.
+  std::shared_ptr<FileSystem> file_system_;
   LogConfig config_;
   std::vector<std::unique_ptr<Segment>> segments_;  // by base offset; empty only when closed
   uint64_t rolled_bytes_ = 0;                       // of all segments but the active one
@@ -134,6 +137,13 @@ class LogImpl final : public Log {
   DirtyFiles dirty_;
   const std::shared_ptr<SpareSegments> spares_;
   PreparedSegment prepared_;
+  // When this process began to fill the active segment, and how long that was then.
+  struct Pace {
+    int64_t begin_ms;
+    uint64_t begin_bytes;
+  };
+  std::optional<Pace> pace_;
+  int64_t now_ms_ = 0;  // of the last append
   RemovalQueue removals_;
   std::shared_ptr<Replacement> replacement_;  // the last that began; null before the first
 };
