@@ -323,6 +323,23 @@ TEST_CASE("spares are given back before an append is refused, and kept only wher
   CHECK(Renames(disk, ".log -> ", "spare-") == renames);
 }
 
+TEST_CASE("spares are given back where a disk is too full to roll the log") {
+  SimDisk disk;
+  LogServices services(64, LogServices::Background::kInline);
+  App app(disk, kDirectory, 1, &services);
+  REQUIRE(app.Live(3));
+  REQUIRE(!SparesIn(disk).empty());
+  while (app.opened.writer->end_offset() % kPerSegment != 0) REQUIRE(app.Append(1));
+  REQUIRE(!SparesIn(disk).empty());
+  const Offset end = app.opened.writer->end_offset();
+  disk.SetCapacity(UINT64_MAX / 4 - *disk.FreeBytes(kDirectory));
+  (void)app.Append(1);
+  CHECK(SparesIn(disk).empty());
+  REQUIRE(disk.SyncDirectory(kDirectory).ok());  // then a simulated disk has the blocks again
+  if (app.opened.writer->end_offset() == end) REQUIRE(app.Append(1));
+  app.Check(end + 1);
+}
+
 TEST_CASE("the file of a removed segment that somebody has stays what it is") {
   TemporaryDirectory directory;
   LogServices services(64, LogServices::Background::kInline);

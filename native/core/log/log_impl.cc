@@ -154,7 +154,9 @@ Status LogImpl::MakeRoom(uint64_t size, Offset last_offset, int64_t max_timestam
   Result<bool> roll = active().MustRoll(size, last_offset, max_timestamp, now_ms, config_);
   if (!roll.ok()) return Judge(roll.status());
   if (*roll) {
-    if (Status status = RollTo(dirty_.end()); !status.ok()) return Judge(status);
+    Status status = RollTo(dirty_.end());
+    if (status.code() == Code::kNoSpace && GiveBackSpares()) status = RollTo(dirty_.end());
+    if (!status.ok()) return Judge(status);
     *rolled = true;
   }
   Status reserved = active().Reserve(size, config_);
