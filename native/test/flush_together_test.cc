@@ -3,8 +3,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/log/flush_pool.h"
@@ -26,8 +28,9 @@ struct Syncs {
   int file_systems = 0;
   bool file_system_fails = false;
   bool flushes_shared = false;
-  std::string failing_sync;        // of the file with this path
-  std::string failing_write_back;  // of the file with this path
+  std::string failing_sync;             // of the file with this path
+  std::string failing_write_back;       // of the file with this path
+  std::function<void()> at_write_back;  // called once, before the first
 };
 
 class CountedFile final : public File {
@@ -48,6 +51,7 @@ class CountedFile final : public File {
   }
   Status WriteBack() override {
     ++syncs_.write_backs;
+    if (const auto call = std::exchange(syncs_.at_write_back, nullptr)) call();
     return path_ == syncs_.failing_write_back ? Status::FromErrno(EIO) : file_->WriteBack();
   }
   void StartWriteBack(uint64_t position, uint64_t length) override {
@@ -156,7 +160,8 @@ struct ManyLogs {
     disk.syncs = {.file_system_fails = disk.syncs.file_system_fails,
                   .flushes_shared = disk.syncs.flushes_shared,
                   .failing_sync = disk.syncs.failing_sync,
-                  .failing_write_back = disk.syncs.failing_write_back};
+                  .failing_write_back = disk.syncs.failing_write_back,
+                  .at_write_back = disk.syncs.at_write_back};
     pool->RunOnce(1);
     std::vector<Code> codes(logs.size(), Code::kClosed);
     std::array<FlushCompletion, 16> some;
@@ -240,6 +245,18 @@ TEST_CASE(
   many.AppendToAll();
   CHECK(many.Flush() == std::vector<Code>(8, Code::kOk));
   CHECK(many.disk.syncs.files == 1);
+}
+
+TEST_CASE("a log that gets new blocks while the others are written back is synced by itself") {
+  ManyLogs many(8);
+  many.disk.syncs.flushes_shared = true;
+  many.AppendToAll();
+  many.Flush();
+  many.AppendToAll();
+  many.disk.syncs.at_write_back = [&] { many.AppendTo(3, 5000); };
+  many.Flush();
+  CHECK(many.logs[3]->durable_offset() == 3);
+  CHECK(many.disk.syncs.files == 2);
 }
 
 TEST_CASE("many logs that share a flush do without the sync of their file system") {
