@@ -3,7 +3,9 @@ import type { LogWriter } from '../native/log-writer.ts'
 import type { LogCheckpoint } from './log-checkpoint.ts'
 import type { ResolvedLogOptions } from './log-options.ts'
 
+/** While nothing is removed. While segments go, looks come closer: one that goes late is not there to become the next. */
 const looksEveryMs = 1000
+const looksAtLeastMs = 50
 /** Looked at at a time. */
 const segmentsAtOnce = 64
 
@@ -21,6 +23,7 @@ export class LogRetention {
   private readonly world: RetentionWorld
   private readonly removed: () => void
   private ended = false
+  private delayMs = looksEveryMs
 
   /** `removed` is called after segments were. */
   constructor(
@@ -51,18 +54,21 @@ export class LogRetention {
 
   /** Removes what is due. After a disk was full, or failed, the next look tries again. */
   private async look(): Promise<void> {
+    let removed = false
     try {
       for (let more = true; more && !this.ended; ) {
         const verdict = this.judge(this.world.clock.wallMs())
         more = verdict.goesOn
         if (verdict.firstKept <= this.checkpoint.startOffset) break
         await this.checkpoint.advance(verdict.firstKept)
+        removed = true
         this.removed()
       }
     } catch {
       // The app meets it, with what it says, at its next append.
     }
-    if (!this.ended) this.lookIn(looksEveryMs)
+    this.delayMs = removed ? Math.max(this.delayMs / 2, looksAtLeastMs) : Math.min(this.delayMs * 2, looksEveryMs)
+    if (!this.ended) this.lookIn(this.delayMs)
   }
 
   /** Of some segments: the base offset of the first that is to stay, and whether all of them go. That which is written stays. */
