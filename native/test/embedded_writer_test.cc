@@ -436,6 +436,31 @@ TEST_CASE("records that could not be written are not in the log, and its end say
   CheckValues(*again.opened.log, end);
 }
 
+TEST_CASE("records whose batch cannot be sealed for want of space stay, and it is sealed later") {
+  SimDisk disk;
+  Life life;
+  REQUIRE(life.Open(disk, Options()).ok());
+  life.Append(2);
+  life.Flush();  // from here on it writes
+  life.Append(3);
+  const Offset end = life.end();
+  REQUIRE(life.promised == end);
+  disk.FailFrom(disk.call_count() + 1, ENOSPC, MaskOf(SimCallKind::kWrite));
+  CHECK(life.opened.writer->Seal().code() == Code::kNoSpace);
+  disk.Heal();
+  SUBCASE("the process is killed") {
+    const std::unique_ptr<SimDisk> next = disk.KillProcess();
+    Life again;
+    REQUIRE(again.Open(*next, Options()).ok());
+    CheckValues(*again.opened.log, end);
+  }
+  SUBCASE("there is room again") {
+    life.Append(2);
+    REQUIRE(life.opened.writer->Seal().ok());
+    CheckValues(*life.opened.log, end + 2);
+  }
+}
+
 TEST_CASE("a full disk refuses an append, and the log goes on when there is room again") {
   SimDisk disk;
   disk.SetCapacity(96 << 10);

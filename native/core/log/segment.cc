@@ -234,6 +234,9 @@ Status Segment::Append(std::span<const std::byte> batch, const BatchHeader& head
       return Status(Code::kCorrupt);
     }
   } else if (Status status = open_->WriteAt(length_, batch); !status.ok()) {
+    // In a mapped segment the records are there since WriteBehind, and promised; the next batch to
+    // be written here is this one, or what it has grown to.
+    if (tail_ != nullptr) return status;
     // What was written of it must not stay behind a later, shorter batch.
     SetAllocated(length_);
     damaged_ = !open_->Truncate(length_).ok();
