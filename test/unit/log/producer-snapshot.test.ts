@@ -85,7 +85,7 @@ test('many producers are encoded in slices, as they were when the snapshot was b
   const bytes = await snapshot.encoded(() => {
     slices++
     states.apply(batch(made++, 0), made, 6) // Nobody knew it then.
-    for (const id of [slices, count - slices]) states.apply(batch(id, 1), made, 6)
+    for (const id of [slices, count / 2 + slices, count - slices]) states.apply(batch(id, 1), made, 6)
     if (slices === 2) for (const _ of states.expire(10, 6));
     return Promise.resolve()
   })
