@@ -1,3 +1,4 @@
+import { MillraceError } from '../base/error.ts'
 import type { LogWriter, WriterListener } from '../native/log-writer.ts'
 
 interface Waiter {
@@ -51,6 +52,10 @@ export class FlushWaiters implements WriterListener {
 
   failed(error: Error): void {
     this.failure = error
+    this.rejectAll(error)
+  }
+
+  private rejectAll(error: Error): void {
     this.flushing = false
     const { waiters } = this
     this.waiters = []
@@ -86,7 +91,9 @@ export class FlushWaiters implements WriterListener {
       this.flushing = this.writer.requestFlush()
       if (!this.flushing) this.settle(this.writer.durableOffset)
     } catch (error) {
-      this.failed(error as Error)
+      // A disk that is full takes the batch once it has room.
+      if (error instanceof MillraceError && error.code === 'MILLRACE_NO_SPACE') this.rejectAll(error)
+      else this.failed(error as Error)
     }
   }
 }
