@@ -26,7 +26,8 @@ namespace millrace {
 // removes them all, and so does whatever cuts or ends the log. Spares are not part of a log's size.
 // They are kept where the disk has room for many more, and given back before an append is refused.
 //
-// Keep and TakeAs are the background thread's, or run inline; the rest is the decision thread's.
+// Keep and TakeAs wait for the disk: the background thread calls them, and whoever removes segments
+// by himself; the rest is the decision thread's. What they share is under the mutex.
 class SpareSegments {
  public:
   SpareSegments(Disk& disk, LogServices& services, std::string directory)
