@@ -126,6 +126,7 @@ void LogServices::ShrinkRetired(Lock& lock) {
     if (!more) file.reset();
     lock.lock();
     if (more) retired_.push_front(std::move(file));
+    if (facts.ok() && facts->size <= kRetireStepBytes) return;  // that gave back little
   }
   changed_.wait_for(lock, found ? kRetirePause : kRetireRetry,
                     [this] { return stopping_ || !tasks_.tasks.empty(); });

@@ -1,11 +1,23 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statfsSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { atEnd } from './clean-up.ts'
 
 const commandLimitMs = 20_000
+/** Between two looks whether what was removed is closed. */
+const closingMs = 10
 
 const command = (name: string, ...args: string[]): string =>
   execFileSync(name, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: commandLimitMs, encoding: 'utf8' })
@@ -111,12 +123,28 @@ export class FileSystem {
     this.mounted = true
   }
 
-  private unmount(): void {
+  private async unmount(): Promise<void> {
+    // What a log has removed it closes in the background.
+    const late = Date.now() + commandLimitMs
+    while (this.mounted && isHeldHere(this.path) && Date.now() < late) await setTimeout(closingMs)
     if (this.mounted) command('umount', this.path)
     this.mounted = false
     rmSync(this.home, { recursive: true, force: true })
     if (this.image !== undefined) rmSync(this.image, { force: true })
   }
+}
+
+/** Whether this process has a file below it open, or mapped. */
+function isHeldHere(path: string): boolean {
+  const below = `${path}/`
+  const opened = readdirSync('/proc/self/fd').some(fd => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(below)
+    } catch {
+      return false // closed since
+    }
+  })
+  return opened || readFileSync('/proc/self/maps', 'utf8').includes(below)
 }
 
 /** Why file systems cannot be mounted here; undefined where they can. */
