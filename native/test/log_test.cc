@@ -166,6 +166,35 @@ TEST_CASE("a small log costs one segment's file, and a larger one has its next s
   CHECK(!FileExists(disk, log.Path("next.prepared")));
 }
 
+TEST_CASE("a log that fills a segment within seconds has all of the next one allocated") {
+  SimDisk disk;
+  LogConfig config;
+  config.segment_bytes = 1 << 20;
+  const uint64_t whole = config.segment_bytes;
+  const auto prepared_after = [&](int64_t step_ms) -> uint64_t {
+    Subject log(disk, "/topic-" + std::to_string(step_ms), config);
+    int64_t now = 1'000'000;
+    for (uint64_t i = 0; i < 9; ++i) {
+      REQUIRE(log.Append({.value_bytes = 64'000, .content = i}, {.now_ms = now += step_ms}).ok());
+    }
+    return ReadFile(disk, log.Path("next.prepared")).size();
+  };
+  CHECK(prepared_after(100) == whole);
+  CHECK(prepared_after(2'000) < whole);
+  disk.SetCapacity(10 * whole);
+  CHECK(prepared_after(101) < whole);
+  SUBCASE("which is known of what this process has written only") {
+    disk.SetCapacity(UINT64_MAX);
+    Subject log(disk, "/topic-again", config);
+    for (uint64_t i = 0; i < 8; ++i)
+      REQUIRE(log.Append({.value_bytes = 65'000, .content = i}, {.now_ms = 1}).ok());
+    REQUIRE(!FileExists(disk, log.Path("next.prepared")));
+    log.CloseAndOpen();
+    REQUIRE(log.Append({.value_bytes = 64'000, .content = 8}, {.now_ms = 1}).ok());
+    CHECK(ReadFile(disk, log.Path("next.prepared")).size() < whole);
+  }
+}
+
 TEST_CASE("after a clean close the files hold their entries and nothing else") {
   TemporaryDirectory directory;
   Subject log(PosixDisk(), directory.path() + "/topic-0");

@@ -10,6 +10,11 @@ namespace millrace {
 namespace {
 
 constexpr uint64_t kPreparedBytes = 64 << 10;
+// A log that fills a segment in less gets the next one's blocks all at once: while much is on its
+// way to the disk, an extent takes the file system 10 ms, for which the decision thread would wait.
+constexpr int64_t kFastSegmentMs = 20'000;
+// So much of a segment tells how fast it is filled.
+constexpr uint64_t kTellingShare = 8;
 constexpr size_t kPrivateOpenFiles = 64;
 constexpr uint64_t kBlockBytes = 4096;
 
@@ -159,6 +164,8 @@ Status LogImpl::MakeRoom(uint64_t size, Offset last_offset, int64_t max_timestam
     if (!status.ok()) return Judge(status);
     *rolled = true;
   }
+  now_ms_ = now_ms;
+  if (!pace_.has_value()) pace_ = Pace{now_ms, active().length()};
   Status reserved = active().Reserve(size, config_);
   if (reserved.code() == Code::kNoSpace && GiveBackSpares())
     reserved = active().Reserve(size, config_);
@@ -229,7 +236,18 @@ void LogImpl::ListActive() {
 
 // Small logs never get there, so that they cost one segment.
 void LogImpl::PrepareNext() {
-  if (active().length() > config_.segment_bytes / 2) prepared_.Start(kPreparedBytes);
+  if (active().length() <= config_.segment_bytes / 2) return;
+  prepared_.Start(FillsFast() ? RoundUpToBlocks(config_.segment_bytes) : kPreparedBytes,
+                  kPreparedBytes);
+}
+
+bool LogImpl::FillsFast() const {
+  if (!pace_.has_value()) return false;
+  const uint64_t written = active().length() - std::min(pace_->begin_bytes, active().length());
+  if (written < config_.segment_bytes / kTellingShare) return false;
+  const auto passed = static_cast<double>(std::max<int64_t>(now_ms_ - pace_->begin_ms, 0));
+  return passed / static_cast<double>(written) * static_cast<double>(config_.segment_bytes) <
+         static_cast<double>(kFastSegmentMs);
 }
 
 Status LogImpl::Roll() {
@@ -261,6 +279,7 @@ Status LogImpl::RollTo(Offset base_offset) {
   rolled_bytes_ += active().length();
   segments_.push_back(std::move(next));
   active_listed_ = true;
+  pace_.reset();
   return Status::Ok();
 }
 

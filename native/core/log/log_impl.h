@@ -100,6 +100,7 @@ class LogImpl final : public Log {
   Result<std::shared_ptr<File>> NextFile(const std::string& path, uint64_t* allocated);
   void ListActive();
   void PrepareNext();
+  bool FillsFast() const;
   Status CloseClean(bool sync);
   void LetGo();
   void EndSpares();
@@ -136,6 +137,13 @@ class LogImpl final : public Log {
   DirtyFiles dirty_;
   const std::shared_ptr<SpareSegments> spares_;
   PreparedSegment prepared_;
+  // When this process began to fill the active segment, and how long that was then.
+  struct Pace {
+    int64_t begin_ms;
+    uint64_t begin_bytes;
+  };
+  std::optional<Pace> pace_;
+  int64_t now_ms_ = 0;  // of the last append
   RemovalQueue removals_;
   std::shared_ptr<Replacement> replacement_;  // the last that began; null before the first
 };

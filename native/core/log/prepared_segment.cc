@@ -5,6 +5,11 @@
 #include "core/log/segment_names.h"
 
 namespace millrace {
+namespace {
+
+constexpr uint64_t kShareOfFree = 16;
+
+}  // namespace
 
 PreparedSegment::PreparedSegment(Disk& disk, LogServices& services,
                                  std::shared_ptr<SpareSegments> spares, std::string directory)
@@ -15,20 +20,20 @@ PreparedSegment::PreparedSegment(Disk& disk, LogServices& services,
       path_(JoinPath(directory_, kPreparedName)),
       state_(std::make_shared<State>()) {}
 
-void PreparedSegment::Start(uint64_t allocate_bytes) {
+void PreparedSegment::Start(uint64_t allocate_bytes, uint64_t least_bytes) {
   {
     std::lock_guard lock(state_->mutex);
     if (state_->stage != Stage::kNone) return;
     state_->stage = Stage::kQueued;
   }
   services_.Run([state = state_, &disk = disk_, spares = spares_, directory = directory_,
-                 path = path_, allocated = allocate_bytes]() mutable {
+                 path = path_, least_bytes, allocated = allocate_bytes]() mutable {
     {
       std::lock_guard lock(state->mutex);
       if (state->stage != Stage::kQueued) return;  // discarded meanwhile, and the disk may be gone
       state->stage = Stage::kRunning;
     }
-    const Status made = Make(disk, *spares, directory, path, &allocated);
+    const Status made = Make(disk, *spares, directory, path, least_bytes, &allocated);
     std::lock_guard lock(state->mutex);
     state->allocated = allocated;
     state->stage = made.ok() ? Stage::kReady : Stage::kFailed;
@@ -37,11 +42,15 @@ void PreparedSegment::Start(uint64_t allocate_bytes) {
 }
 
 Status PreparedSegment::Make(Disk& disk, SpareSegments& spares, const std::string& directory,
-                             const std::string& path, uint64_t* allocated) {
+                             const std::string& path, uint64_t least_bytes, uint64_t* allocated) {
   Status status;
   if (!spares.TakeAs(path, allocated)) {
     Result<std::shared_ptr<File>> file = disk.Open(path, OpenMode::kCreateNew);
     if (!file.ok()) return file.status();
+    if (*allocated > least_bytes) {
+      const Result<uint64_t> free = disk.FreeBytes(directory);
+      if (!free.ok() || *free / kShareOfFree < *allocated) *allocated = least_bytes;
+    }
     status = (*file)->Allocate(0, *allocated);
     if (status.ok()) status = (*file)->Sync();
   }

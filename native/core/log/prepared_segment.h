@@ -22,8 +22,9 @@ class PreparedSegment {
                   std::string directory);
   ~PreparedSegment() { (void)Discard(); }
 
-  // Begins to prepare, unless that was done since the last Take. Cheap.
-  void Start(uint64_t allocate_bytes);
+  // Begins to prepare, unless that was done since the last Take: with `allocate_bytes`, or, on a
+  // disk that has no room for many such files, with `least_bytes`. Cheap.
+  void Start(uint64_t allocate_bytes, uint64_t least_bytes);
   // The file, to be renamed from path(), or null when none is ready; one that is still being made
   // serves the next roll.
   std::shared_ptr<File> Take(uint64_t* allocated);
@@ -42,7 +43,7 @@ class PreparedSegment {
   };
 
   static Status Make(Disk& disk, SpareSegments& spares, const std::string& directory,
-                     const std::string& path, uint64_t* allocated);
+                     const std::string& path, uint64_t least_bytes, uint64_t* allocated);
 
   Disk& disk_;
   LogServices& services_;
