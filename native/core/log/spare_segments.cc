@@ -55,9 +55,9 @@ void SpareSegments::Keep(SegmentFile& segment) {
 
 // kWouldBlock: somebody has it. A region that is yet to be sent holds the file; one that was sent
 // needs nothing but its pages.
-Status SpareSegments::Erase(std::shared_ptr<File> file, uint64_t bytes) {
-  constexpr long kCallersAndThis = 2;
-  if (file.use_count() > kCallersAndThis) return Status(Code::kWouldBlock);
+Status SpareSegments::Erase(const std::shared_ptr<File>& file, uint64_t bytes) {
+  constexpr long kCallers = 1;
+  if (file.use_count() > kCallers) return Status(Code::kWouldBlock);
 #ifndef __SANITIZE_THREAD__                             // which knows no fences
   std::atomic_thread_fence(std::memory_order_acquire);  // after what the last holder did
 #endif

@@ -53,7 +53,7 @@ class SpareSegments {
   // A name for a file of this length, which nobody has had before; empty: it is not to be kept.
   std::string ClaimName(uint64_t length, uint64_t* bytes);
   bool HasRoom(uint64_t bytes) const;
-  Status Erase(std::shared_ptr<File> file, uint64_t bytes);
+  Status Erase(const std::shared_ptr<File>& file, uint64_t bytes);
 
   Disk& disk_;
   LogServices& services_;
