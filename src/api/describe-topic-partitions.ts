@@ -5,7 +5,7 @@ import { describeTopicPartitions } from '../protocol/schema/describe-topic-parti
 import type { PartitionTable } from '../replication/partition-table.ts'
 import { topicOperations } from './authorized-operations.ts'
 import { type ApiHandler, serve } from './serve.ts'
-import { sortInSlices } from './sort-in-slices.ts'
+import { sortNames } from './sort-names.ts'
 import { TurnShare } from './turn-share.ts'
 
 /**
@@ -27,7 +27,7 @@ export function serveDescribeTopicPartitions(
     const page = new Page(image, table, limit)
     const all = request.topics.length === 0
     const more = (after: string) => image.namesFrom(`${after}\0`, limit)
-    let names = all ? image.namesFrom(from, limit) : await sortInSlices(namesOf(request), from, share)
+    let names = all ? image.namesFrom(from, limit) : await sortNames(namesOf(request), from, share)
     while (names.length > 0 && page.nextCursor === null) {
       for (const name of names) {
         if (page.isFull) page.nextCursor = { topicName: name, partitionIndex: 0 }

@@ -8,7 +8,7 @@ import { ControlType } from './control-batch.ts'
 import { putFiles } from './directory-files.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
 import type { SideFiles } from './partition-log.ts'
-import { decodeProducerSnapshot, ProducerSnapshot, snapshotName, snapshotOffset } from './producer-snapshot.ts'
+import { decodeInSlices, ProducerSnapshot, snapshotName, snapshotOffset } from './producer-snapshot.ts'
 import { type ProducerBatch, ProducerStates } from './producer-state.ts'
 import { txnIndexOffset } from './txn-index.ts'
 
@@ -242,7 +242,7 @@ export class PartitionFiles implements SideFiles {
       if (offset > newest) continue
       const name = snapshotName(offset)
       const content = beside?.contents.get(name) ?? (await this.disk.read(`${this.directory}/${name}`))
-      const producers = content === undefined ? undefined : decodeProducerSnapshot(content)
+      const producers = content === undefined ? undefined : await decodeInSlices(content, () => this.owner.pause())
       if (producers !== undefined) {
         this.savedOffset = offset
         return { producers, offset }

@@ -1,6 +1,8 @@
 import type { ProducerId } from '../base/ids.ts'
 import { readInt64, writeInt64 } from '../base/int64.ts'
-import { crc32c, extendCrc32c } from '../records/crc32c.ts'
+import { LargeMap } from '../base/large-map.ts'
+import { sortInSlices } from '../base/sort-in-slices.ts'
+import { extendCrc32c } from '../records/crc32c.ts'
 import { lastSequenceIn, type ProducerEntry, ProducerStates, type ProducerWatcher } from './producer-state.ts'
 
 /**
@@ -24,10 +26,8 @@ export function snapshotOffset(name: string): number | undefined {
   return match === null ? undefined : Number(match[1])
 }
 
-/** Producers encoded in one turn: some hundred microseconds. */
-const producersPerSlice = 1024
-/** Ids in one set: a larger one that grows takes milliseconds of a turn. */
-const idsPerSet = 8192
+/** Producers encoded or decoded in one turn: some ten microseconds, a millisecond before the code is compiled. */
+export const producersPerSlice = 256
 
 /**
  * A snapshot of the producers as they were when it was made. It is encoded in slices, and what changes between them is
@@ -38,10 +38,8 @@ export class ProducerSnapshot implements ProducerWatcher {
   private readonly bytes: Uint8Array
   private readonly view: DataView
   private readonly walk: Iterator<[ProducerId, ProducerEntry]>
-  /** Whom the walk has come to. */
-  private readonly walked = new ProducerIds()
-  /** Who changed before that, or was not there when it began. */
-  private readonly early = new ProducerIds()
+  /** Whom the walk has come to, who changed before it did, and who was not there when it began. */
+  private readonly seen = new LargeMap<ProducerId, true>()
   private at = entriesAt
   private checkedTo = checkedFrom
   private crc = 0
@@ -73,8 +71,8 @@ export class ProducerSnapshot implements ProducerWatcher {
 
   /** For the producers. */
   changing(producerId: ProducerId, entry: ProducerEntry | undefined): void {
-    if (this.walked.has(producerId) || this.early.has(producerId)) return
-    this.early.add(producerId)
+    if (this.seen.has(producerId)) return
+    this.seen.set(producerId, true)
     if (entry !== undefined) this.put(producerId, entry)
   }
 
@@ -85,8 +83,9 @@ export class ProducerSnapshot implements ProducerWatcher {
   private slice(): void {
     for (let left = producersPerSlice; left > 0 && this.at < this.bytes.length; left--) {
       const [producerId, entry] = this.walk.next().value!
-      if (this.early.has(producerId)) continue
-      this.walked.add(producerId)
+      // Nor if it was forgotten and came again, behind the walk.
+      if (this.seen.has(producerId)) continue
+      this.seen.set(producerId, true)
       this.put(producerId, entry)
     }
     this.crc = extendCrc32c(this.crc, this.bytes.subarray(this.checkedTo, this.at))
@@ -109,37 +108,56 @@ export class ProducerSnapshot implements ProducerWatcher {
   }
 }
 
-/** A set in parts that grow within a turn's time. */
-class ProducerIds {
-  private readonly sets: Set<ProducerId>[] = []
-  private last = new Set<ProducerId>()
-
-  has(producerId: ProducerId): boolean {
-    return this.last.has(producerId) || this.sets.some(ids => ids.has(producerId))
-  }
-
-  add(producerId: ProducerId): void {
-    if (this.last.size === idsPerSet) {
-      this.sets.push(this.last)
-      this.last = new Set()
-    }
-    this.last.add(producerId)
-  }
-}
-
 /** Undefined when the bytes are not a whole snapshot: it is then rebuilt from the log. */
 export function decodeProducerSnapshot(bytes: Uint8Array): ProducerStates | undefined {
+  const slices = decodeSlices(bytes)
+  let slice = slices.next()
+  while (slice.done !== true) slice = slices.next()
+  return slice.value
+}
+
+/** The same, `pause` awaited between slices. */
+export async function decodeInSlices(
+  bytes: Uint8Array,
+  pause: () => Promise<void>,
+): Promise<ProducerStates | undefined> {
+  const slices = decodeSlices(bytes)
+  let slice = slices.next()
+  for (; slice.done !== true; slice = slices.next()) await pause()
+  return slice.value
+}
+
+function* decodeSlices(bytes: Uint8Array): Generator<unknown, ProducerStates | undefined> {
   if (bytes.length < entriesAt) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const count = view.getInt32(checkedFrom)
   if (view.getInt16(0) !== version || count < 0 || bytes.length !== entriesAt + count * entryBytes) return undefined
-  if (view.getUint32(crcAt) !== crc32c(bytes.subarray(checkedFrom))) return undefined
-  const entries: [ProducerId, ProducerEntry][] = []
-  for (let i = 0, at = entriesAt; i < count; i++, at += entryBytes)
-    entries.push([view.getBigInt64(at), entryAt(view, at)])
   const producers = new ProducerStates()
-  producers.restore(entries)
+  const open: OpenTransaction[] = []
+  let crc = extendCrc32c(0, bytes.subarray(checkedFrom, entriesAt))
+  for (let at = entriesAt; at < bytes.length; ) {
+    if (at > entriesAt) yield
+    const end = Math.min(at + producersPerSlice * entryBytes, bytes.length)
+    crc = extendCrc32c(crc, bytes.subarray(at, end))
+    for (; at < end; at += entryBytes) {
+      const producerId = view.getBigInt64(at)
+      const entry = entryAt(view, at)
+      producers.restore(producerId, entry)
+      if (entry.transactionStart >= 0) open.push({ producerId, firstOffset: entry.transactionStart })
+    }
+  }
+  if (view.getUint32(crcAt) !== crc) return undefined
+  const inOrder = yield* sortInSlices(open, (one, other) => one.firstOffset - other.firstOffset)
+  for (const [index, { producerId, firstOffset }] of inOrder.entries()) {
+    if (index % producersPerSlice === producersPerSlice - 1) yield
+    producers.transactions.begin(producerId, firstOffset)
+  }
   return producers
+}
+
+interface OpenTransaction {
+  readonly producerId: ProducerId
+  readonly firstOffset: number
 }
 
 function entryAt(view: DataView, at: number): ProducerEntry {

@@ -1,4 +1,5 @@
 import type { ProducerId } from '../base/ids.ts'
+import { LargeMap } from '../base/large-map.ts'
 import { OpenTransactions } from './open-transactions.ts'
 import type { TransactionMarker } from './transaction-marker.ts'
 import { type VerificationGuard, Verifications, withoutVerification } from './verification.ts'
@@ -75,7 +76,7 @@ export interface ProducerWatcher {
 /** What one partition knows of the idempotent producers that write to it, and of their transactions. */
 export class ProducerStates {
   readonly transactions = new OpenTransactions()
-  private readonly entries = new Map<ProducerId, ProducerEntry>()
+  private readonly entries = new LargeMap<ProducerId, ProducerEntry>()
   private readonly verifications = new Verifications()
   private readonly watchers = new Set<ProducerWatcher>()
 
@@ -136,15 +137,15 @@ export class ProducerStates {
     return coordinatorEpoch < entry.coordinatorEpoch ? 'stale-coordinator' : 'accept'
   }
 
-  /**
-   * Before the coordinator is asked whether the producer's transaction has this partition: what its answer is for.
-   * Undefined when it need not be asked: the transaction is open here, or the batch will be refused for its epoch.
-   */
   /** Whether `guard` opens a transaction of the producer now. */
   admits(producerId: ProducerId, guard: VerificationGuard): boolean {
     return this.verifications.admits(producerId, guard)
   }
 
+  /**
+   * Before the coordinator is asked whether the producer's transaction has this partition: what its answer is for.
+   * Undefined when it need not be asked: the transaction is open here, or the batch will be refused for its epoch.
+   */
   beginVerification(
     producerId: ProducerId,
     producerEpoch: number,
@@ -232,12 +233,9 @@ export class ProducerStates {
     return entry
   }
 
-  /** What a snapshot says, in the order of the first offsets of open transactions. */
-  restore(entries: readonly (readonly [ProducerId, ProducerEntry])[]): void {
-    for (const [producerId, entry] of entries) this.entries.set(producerId, entry)
-    const open = entries.filter(([, entry]) => isOpen(entry))
-    open.sort(([, one], [, other]) => one.transactionStart - other.transactionStart)
-    for (const [producerId, { transactionStart }] of open) this.transactions.begin(producerId, transactionStart)
+  /** What a snapshot says of one producer; who reads it begins its open transaction, as these have an order. */
+  restore(producerId: ProducerId, entry: ProducerEntry): void {
+    this.entries.set(producerId, entry)
   }
 
   /**
@@ -270,7 +268,7 @@ export class ProducerStates {
   }
 
   [Symbol.iterator](): IterableIterator<[ProducerId, ProducerEntry]> {
-    return this.entries.entries()
+    return this.entries[Symbol.iterator]()
   }
 }
 

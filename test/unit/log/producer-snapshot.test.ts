@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decodeProducerSnapshot, ProducerSnapshot, snapshotOffset } from '../../../src/log/producer-snapshot.ts'
+import {
+  decodeInSlices,
+  decodeProducerSnapshot,
+  ProducerSnapshot,
+  producersPerSlice,
+  snapshotOffset,
+} from '../../../src/log/producer-snapshot.ts'
 import { ProducerStates } from '../../../src/log/producer-state.ts'
 import { crc32c } from '../../../src/records/crc32c.ts'
 import { encodedSnapshot } from '../../support/encoded-snapshot.ts'
@@ -89,11 +95,37 @@ test('many producers are encoded in slices, as they were when the snapshot was b
     if (slices === 2) for (const _ of states.expire(10, 6));
     return Promise.resolve()
   })
-  assert.ok(slices >= 8, `${slices} slices`)
+  assert.ok(slices >= 0.9 * (count / producersPerSlice), `${slices} slices`)
   assert.equal(states.size, made, 'two were forgotten, and came again')
   const known = decodeProducerSnapshot(bytes)!
   assert.deepEqual(new Map(known), new Map(asBegun))
   // It is looked at no more.
   states.apply(batch(3, 2), made, 7)
   assert.deepEqual(Buffer.from(await snapshot.encoded(() => assert.fail())), Buffer.from(bytes))
+})
+
+test('many producers are decoded in slices, their open transactions in the order in which these began', async () => {
+  const states = new ProducerStates()
+  const count = 10_000
+  for (let id = count; id > 0; id--)
+    states.apply({ producerId: BigInt(id), producerEpoch: 0, baseSequence: -1, recordCount: 1 }, count - id, 5)
+  // Among the producers these are in another order.
+  const began = Array.from({ length: count }, (_, at) => BigInt(((at * 7_919) % count) + 1))
+  for (const [at, producerId] of began.entries())
+    states.apply({ producerId, producerEpoch: 0, baseSequence: -1, recordCount: 1, transactional: true }, count + at, 5)
+  const bytes = await encodedSnapshot(states)
+  let pauses = 0
+  const decoded = (await decodeInSlices(bytes, async () => void pauses++))!
+  assert.equal(decoded.size, count)
+  assert.deepEqual([...decoded.transactions.producers()], began)
+  const slices = Math.ceil(count / producersPerSlice)
+  assert.ok(pauses >= 2 * (slices - 1), `${pauses} pauses: entries, then transactions`)
+  assert.deepEqual(new Map(await decodeInSlices(bytes, async () => {})), new Map(decodeProducerSnapshot(bytes)!))
+  bytes[bytes.length - 1]! ^= 1
+  assert.equal(await decodeInSlices(bytes, async () => {}), undefined, 'damage of the last slice')
+})
+
+test('a few producers are decoded at once', async () => {
+  const states = await decodeInSlices(golden(), () => assert.fail('nothing to wait for'))
+  assert.equal(states!.size, 1)
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { sortInSlices } from '../../../src/api/sort-in-slices.ts'
+import { sortNames } from '../../../src/api/sort-names.ts'
 import { TurnShare } from '../../../src/api/turn-share.ts'
 import { SeededRandom } from '../../support/seeded-random.ts'
 
@@ -12,7 +12,7 @@ for (const count of [0, 1, 511, 512, 513, 5_000])
     const share = new TurnShare({ nextTurn: async () => void turns++ })
     for (const from of ['', 'a1', 'zz']) {
       const expected = [...new Set(names)].sort().filter(name => name >= from)
-      assert.deepEqual(await sortInSlices(names, from, share), expected)
+      assert.deepEqual(await sortNames(names, from, share), expected)
     }
     if (count === 5_000) assert.ok(turns >= 10, `${turns} turns`)
   })
