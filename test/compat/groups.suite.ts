@@ -115,7 +115,8 @@ class ClientRun {
     })
     await this.each('two leave', async (scenario, members) => {
       for (const member of members.splice(0, 2)) if (!scenario.way.static) await scenario.leave(member)
-      if (scenario.way.static) return
+      // Those that leave have waited for their last commits.
+      if (scenario.way.static) return await scenario.committed()
       await scenario.produce()
       await scenario.settled(members)
       for (const member of members.splice(0)) await scenario.leave(member)

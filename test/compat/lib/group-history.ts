@@ -110,6 +110,12 @@ export class GroupHistory {
     return new Map([...this.commits].map(([name, commits]) => [name, Math.max(...commits.map(({ offset }) => offset))]))
   }
 
+  /** Whether the commit of each record that was sent has been acknowledged. */
+  allCommitted(): boolean {
+    const committed = this.committed()
+    return [...this.ends()].every(([name, end]) => committed.get(name) === end)
+  }
+
   /** What was sent to each partition so far, as the offset behind it. */
   ends(): Map<string, number> {
     return new Map([...this.sent].map(([name, values]) => [name, values.length]))
@@ -128,7 +134,9 @@ export class GroupHistory {
 
   check(): void {
     assert.deepEqual(this.broken, [])
-    for (const [name, stints] of this.stints) {
+    for (const [name, heard] of this.stints) {
+      // Each process was heard in order, but not one against another.
+      const stints = [...heard].sort((a, b) => a.from - b.from)
       for (const [i, stint] of stints.entries()) {
         this.checkTakeover(name, stint)
         const before = stints[i - 1]

@@ -112,4 +112,8 @@ export class GroupScenario {
     await history.until(`${members.length} members share`, () => history.shared(members, all), settleLimitMs)
     await history.until('all is processed', () => history.caughtUp(), settleLimitMs)
   }
+
+  async committed(): Promise<void> {
+    await this.history.until('all is committed', () => this.history.allCommitted(), settleLimitMs)
+  }
 }

@@ -49,6 +49,20 @@ test('a partition that goes over where its commits are is right', () => {
   told.assigned('b').processed('b', 4, 10).committed('b', 10).history.check()
 })
 
+test('members that are heard late are placed by their own clocks', () => {
+  const history = new GroupHistory()
+  const owned = { partitions: [name] }
+  const heard: [MemberEvent['event'], string, number][] = [
+    ['assigned', 'a', 10],
+    ['revoked', 'a', 20],
+    ['assigned', 'a', 50],
+    ['assigned', 'b', 30],
+    ['revoked', 'b', 40],
+  ]
+  for (const [event, member, at] of heard) history.add({ event, member, at, ...owned })
+  history.check()
+})
+
 test('what a killed member could not commit is processed again', () => {
   const told = new Told().assigned('a').processed('a', 0, 4).committed('a', 4).processed('a', 4, 6).killed('a')
   told.assigned('b').processed('b', 4, 10).history.check()

@@ -23,6 +23,9 @@ const start = async ({ member, group, topic, sessionTimeoutMs }) => {
     maxWaitTimeInMs: 500,
   })
   let owned = []
+  let leaving = false
+  // Counts assignments: a batch belongs to the one that it was begun in.
+  let assignments = 0
   // Stopping does not call off a restart that a crash has planned: who leaves waits for it.
   let restarted = Promise.resolve()
   let joinedAgain = () => undefined
@@ -37,7 +40,10 @@ const start = async ({ member, group, topic, sessionTimeoutMs }) => {
     giveUp('lost')
     owned = Object.entries(memberAssignment).flatMap(([name, partitions]) => partitions.map(p => `${name}/${p}`))
     owned.sort()
+    assignments++
     emit('assigned', member, { partitions: owned })
+    // A join that was on its way when the member was stopped.
+    if (leaving) giveUp('revoked')
   })
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     giveUp('lost')
@@ -55,9 +61,10 @@ const start = async ({ member, group, topic, sessionTimeoutMs }) => {
     eachBatchAutoResolve: false,
     eachBatch: async ({ batch, resolveOffset, heartbeat, isRunning, isStale }) => {
       const partition = `${batch.topic}/${batch.partition}`
+      const begunIn = assignments
       for (let at = 0; at < batch.messages.length; at += 20) {
         // What was fetched for an assignment that is gone belongs to another member.
-        if (!isRunning() || isStale() || !owned.includes(partition)) return
+        if (!isRunning() || isStale() || begunIn !== assignments || !owned.includes(partition)) return
         const part = batch.messages.slice(at, at + 20)
         emit('processed', member, { partition, records: part.map(one => [Number(one.offset), String(one.value)]) })
         const next = Number(part.at(-1).offset) + 1
@@ -72,8 +79,10 @@ const start = async ({ member, group, topic, sessionTimeoutMs }) => {
   })
   return async () => {
     await restarted
-    await consumer.stop()
+    // Before it stops: who takes over may be told of that before this member is.
+    leaving = true
     giveUp('revoked')
+    await consumer.stop()
     await consumer.disconnect()
     emit('left', member)
   }

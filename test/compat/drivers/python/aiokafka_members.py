@@ -18,12 +18,24 @@ ASSIGNORS = {
 
 
 class Member(members.Member, ConsumerRebalanceListener):
-    """Its loop runs whenever it polls, commits or closes: so often that heartbeats go out in time."""
+    """All of it is one task of the loop, and rebalances are told by another: what one of them has seen holds until it
+    waits again, so it is told before that. `turns` keeps a rebalance out of a commit that is on its way."""
 
-    def open(self):
-        self.loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(self.loop)
-        self.loop.run_until_complete(self.join_group())
+    def live(self):
+        asyncio.run(self.member())
+
+    async def member(self):
+        self.turns = asyncio.Lock()
+        await self.join_group()
+        while not self.leaving:
+            polled = await self.consumer.getmany(timeout_ms=100, max_records=20)
+            for one, records in polled.items():
+                self.read[tuple(one)] = [[record.offset, record.value.decode()] for record in records]
+            self.process()
+            async with self.turns:
+                await self.send_pending()
+        self.give_up()
+        await self.consumer.stop()
 
     async def join_group(self):
         self.consumer = AIOKafkaConsumer(
@@ -45,19 +57,24 @@ class Member(members.Member, ConsumerRebalanceListener):
         self.assigned(assigned)
 
     async def on_partitions_revoked(self, revoked):
-        # What was processed is committed by then, or could not be: nothing is polled meanwhile.
-        self.gone("revoked", revoked)
+        if not revoked:
+            return
+        async with self.turns:
+            # Before it joins again, whom the group has put out forgets who it was; no public call tells.
+            lost = self.consumer._coordinator.member_id == ""
+            if not lost:
+                await self.send_pending()
+            self.gone("lost" if lost else "revoked", revoked)
 
-    def poll(self):
-        polled = self.loop.run_until_complete(self.consumer.getmany(timeout_ms=100, max_records=20))
-        return {tuple(one): [[record.offset, record.value.decode()] for record in read] for one, read in polled.items()}
-
-    def send_commit(self, pending):
-        offsets = {TopicPartition(*one): at for one, at in pending.items()}
-        self.loop.run_until_complete(self.consumer.commit(offsets))
-
-    def close(self):
-        self.loop.run_until_complete(self.consumer.stop())
+    async def send_pending(self):
+        if not self.pending:
+            return
+        try:
+            await self.consumer.commit({TopicPartition(*one): at for one, at in self.pending.items()})
+        except Exception as error:  # A rebalance has come between, or the broker is away.
+            self.refused(error)
+            return
+        self.committed()
 
 
 members.serve(Member)

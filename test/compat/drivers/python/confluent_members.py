@@ -43,15 +43,19 @@ class Member(members.Member):
         )
 
     def poll(self):
-        records = {}
-        for message in self.consumer.consume(20, 0.1):
+        # One by one: consume() of 2.0 may hand over, with others, what was revoked while it collected them.
+        timeout = 0.1
+        for _ in range(20):
+            message = self.consumer.poll(timeout)
+            if message is None:
+                return
+            timeout = 0
             if message.error() is not None:
                 # Of the connection, as a rule: the library goes on by itself.
                 members.emit("warned", self.id, message=repr(message.error()))
                 continue
-            read = records.setdefault((message.topic(), message.partition()), [])
-            read.append([message.offset(), message.value().decode()])
-        return records
+            records = self.read.setdefault((message.topic(), message.partition()), [])
+            records.append([message.offset(), message.value().decode()])
 
     def send_commit(self, pending):
         offsets = [TopicPartition(*one, at) for one, at in pending.items()]

@@ -38,16 +38,23 @@ class Member(members.Member, ConsumerRebalanceListener):
         self.assigned(assigned)
 
     def on_partitions_revoked(self, revoked):
-        self.revoked(revoked)
+        if not revoked:
+            return
+        # The heartbeat's thread forgets who the member was once the group has put it out; no public call tells.
+        if self.consumer._coordinator._generation.member_id == "":
+            self.gone("lost", revoked)
+        else:
+            self.revoked(revoked)
 
     def poll(self):
-        polled = self.consumer.poll(100)
-        return {tuple(one): [[record.offset, record.value.decode()] for record in read] for one, read in polled.items()}
+        for one, records in self.consumer.poll(100).items():
+            self.read[tuple(one)] = [[record.offset, record.value.decode()] for record in records]
 
     def send_commit(self, pending):
         self.consumer.commit({TopicPartition(*one): OffsetAndMetadata(at, "") for one, at in pending.items()})
 
     def close(self):
+        self.give_up()
         self.consumer.close()
 
 

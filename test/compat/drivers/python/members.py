@@ -10,7 +10,7 @@ import time
 
 def emit(event, member, **fields):
     """One write, so that a line is out, or not begun, when the process is killed."""
-    line = {"event": event, "member": member, "at": int(time.time() * 1000), **fields}
+    line = {"event": event, "member": member, "at": time.time_ns() // 1_000_000, **fields}
     os.write(1, (json.dumps(line) + "\n").encode())
 
 
@@ -24,15 +24,18 @@ class Member(threading.Thread):
     def __init__(self, args):
         super().__init__()
         self.args, self.id, self.leaving = args, args["member"], False
+        # By topic and partition: what the client has handed over and is not processed yet, [[offset, value]].
+        self.read = {}
         # Next offsets, by topic and partition, of what was processed and whose commit is not acknowledged yet.
         self.pending = {}
+        self.owned, self.closing = set(), False
 
     def open(self):
         """Joins the group."""
         raise NotImplementedError
 
     def poll(self):
-        """What has come, 20 records at most: {(topic, partition): [[offset, value]]}."""
+        """Leaves what has come, 20 records at most, in `read`."""
         raise NotImplementedError
 
     def send_commit(self, pending):
@@ -44,15 +47,34 @@ class Member(threading.Thread):
 
     def assigned(self, partitions):
         emit("assigned", self.id, partitions=sorted(name(*one) for one in partitions))
+        self.owned.update(tuple(one) for one in partitions)
+        # A join that was on its way when the member closed: it polls no more.
+        if self.closing:
+            self.gone("revoked", partitions)
 
     def revoked(self, partitions):
+        self.process()
         self.commit()
         self.gone("revoked", partitions)
 
     def gone(self, event, partitions):
-        for one in partitions:
+        for one in map(tuple, partitions):
+            self.read.pop(one, None)
             self.pending.pop(one, None)
+            self.owned.discard(one)
         emit(event, self.id, partitions=sorted(name(*one) for one in partitions))
+
+    def give_up(self):
+        """Before a close that revokes nothing: who takes over may be told of it before this member is."""
+        self.closing = True
+        if self.owned:
+            self.gone("revoked", list(self.owned))
+
+    def process(self):
+        for one, records in self.read.items():
+            self.pending[one] = records[-1][0] + 1
+            emit("processed", self.id, partition=name(*one), records=records)
+        self.read = {}
 
     def commit(self):
         if not self.pending:
@@ -60,20 +82,28 @@ class Member(threading.Thread):
         try:
             self.send_commit(self.pending)
         except Exception as error:  # A rebalance has come between, or the broker is away.
-            emit("refused", self.id, message=repr(error))
+            self.refused(error)
             return
+        self.committed()
+
+    def refused(self, error):
+        emit("refused", self.id, message=repr(error))
+
+    def committed(self):
         emit("committed", self.id, offsets={name(*one): at for one, at in self.pending.items()})
         self.pending = {}
 
+    def live(self):
+        self.open()
+        while not self.leaving:
+            self.poll()
+            self.process()
+            self.commit()
+        self.close()
+
     def run(self):
         try:
-            self.open()
-            while not self.leaving:
-                for one, read in self.poll().items():
-                    self.pending[one] = read[-1][0] + 1
-                    emit("processed", self.id, partition=name(*one), records=read)
-                self.commit()
-            self.close()
+            self.live()
         except Exception as error:  # Whatever a client throws is told.
             emit("failed", self.id, message=repr(error))
             return
