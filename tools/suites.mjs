@@ -300,7 +300,13 @@ export const countsLine = ({ passed, failed, skipped }) =>
 /** Runs suites one after the other, each with its own line and, where something failed, its output. */
 export async function runSuites(names) {
   const total = { passed: 0, failed: 0, skipped: 0 }
+  // A time limit ends the programs that a suite runs as well: what they have said by then is shown before this ends.
+  let ended = false
+  process.once('SIGTERM', () => {
+    ended = true
+  })
   for (const name of names) {
+    if (ended) break
     const suite = suites[name]
     const progress = step(suite.title)
     const outcome = await suite.run(text => progress.update(text.trim().split('\n').at(-1)))

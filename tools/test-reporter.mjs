@@ -1,5 +1,6 @@
 // A reporter for node:test that shows what failed, and what was skipped by its reason; what passed is only counted. The
 // last line it writes is read by tools/suites.mjs.
+import { writeSync } from 'node:fs'
 import { relative } from 'node:path'
 
 const describe = error => {
@@ -11,12 +12,27 @@ const describe = error => {
 /** A test that failed only because of its subtests would repeat what they said. */
 const isOwnFailure = error => error?.failureType !== 'subtestsFailed'
 
+const placeOf = ({ file }) => (file === undefined ? '' : ` (${relative(process.cwd(), file)})`)
+
 // biome-ignore lint/style/noDefaultExport: Node loads a reporter by its default export.
 export default async function* report(events) {
   const counts = new Map()
   const skipped = new Map()
+  const running = new Map()
+  const keyOf = ({ file, nesting, name }) => JSON.stringify([file, nesting, name])
+  // Whoever ends the runner before its tests have ended is told which of them it did not wait for.
+  const ended = () => {
+    const all = [...running.values()]
+    const inside = all.filter(({ name, file }) => name !== file)
+    // The runner tells how files ended in their order: a file alone may hang, or wait for its turn to be told.
+    for (const data of inside.length > 0 ? inside : all)
+      writeSync(1, `✖ ${data.name}${placeOf(data)}\n    was still running\n`)
+  }
+  process.once('exit', ended)
   for await (const { type, data } of events) {
-    const place = data?.file === undefined ? '' : ` (${relative(process.cwd(), data.file)})`
+    const place = placeOf(data ?? {})
+    if (type === 'test:dequeue') running.set(keyOf(data), data)
+    else if (type === 'test:pass' || type === 'test:fail') running.delete(keyOf(data))
     if (type === 'test:fail' && isOwnFailure(data.details?.error)) {
       yield `✖ ${data.name}${place}\n${describe(data.details?.error)}\n`
     } else if (type === 'test:pass' && data.skip !== undefined) {
@@ -29,6 +45,7 @@ export default async function* report(events) {
       if (name !== undefined) counts.set(name, Number(value)) // The runner's own totals come last.
     }
   }
+  process.off('exit', ended)
   for (const [reason, [first, ...others]] of skipped) {
     yield `− skipped: ${first}${others.length > 0 ? ` and ${others.length} more` : ''}: ${reason}\n`
   }

@@ -64,7 +64,7 @@ const reports = mkdtempSync(join(tmpdir(), 'millrace-compat-report-'))
 process.once('exit', () => rmSync(reports, { recursive: true, force: true }))
 
 /** Runs one suite in a process group of its own, so that at its limit its brokers and clients end with it. */
-const runSuite = ({ file, limitMs }) =>
+const runSuite = ({ name, file, limitMs }) =>
   new Promise(resolve => {
     const args = ['--import', 'tsx', '--test-reporter=spec', file]
     const broker = values.reference ? { MILLRACE_COMPAT_BROKER: 'kafka' } : {}
@@ -82,7 +82,7 @@ const runSuite = ({ file, limitMs }) =>
     })
     const stop = () => process.kill(-child.pid, 'SIGKILL')
     const timer = setTimeout(() => {
-      console.error(`${file} ran longer than its limit and was ended`)
+      console.log(`✖ ${name} ran longer than its limit and was ended`)
       stop()
     }, limitMs + installAllowanceMs)
     // A terminal's interrupt reaches this process only.
@@ -92,12 +92,13 @@ const runSuite = ({ file, limitMs }) =>
     }
     process.once('SIGINT', interrupt)
     process.once('SIGTERM', interrupt)
-    child.once('close', code => {
+    child.once('close', (code, signal) => {
       clearTimeout(timer)
       process.off('SIGINT', interrupt)
       process.off('SIGTERM', interrupt)
       const count = what => Number(new RegExp(`^ℹ ${what} (\\d+)$`, 'm').exec(output)?.[1] ?? 0)
       const failed = count('fail') + count('cancelled')
+      if (code !== 0 && failed === 0) console.log(`✖ ${name} ended with ${code ?? signal}`)
       // A suite that died before its first test, or between two, counts as one failure.
       resolve({ passed: count('pass'), failed: code === 0 ? failed : Math.max(failed, 1), skipped: count('skipped') })
     })
@@ -133,7 +134,7 @@ function comparePage(committed, page) {
   if (page === committed) return { passed: 1, failed: 0, skipped: 0 }
   const known = new Set(committed.split('\n'))
   const news = page.split('\n').filter(line => !known.has(line))
-  console.log('docs/compatibility.md does not say what this run saw; run it with --write-docs. New or other lines:')
+  console.log('✖ docs/compatibility.md does not say what this run saw; run it with --write-docs. New or other lines:')
   console.log(news.join('\n'))
   return { passed: 0, failed: 1, skipped: 0 }
 }

@@ -47,3 +47,21 @@ test('a file that dies before its first test is a failure', () => {
   assert.equal(status, 1)
   assert.match(last ?? '', /^\d passed, 1 failed, 0 skipped$/)
 })
+
+test('a run that is ended from outside names the tests that were running', () => {
+  const data = (name: string) => JSON.stringify({ name, file: 'a.mjs', nesting: 0 })
+  const events = [
+    ['dequeue', data('a.mjs')],
+    ['dequeue', data('quick')],
+    ['pass', data('quick')],
+    ['dequeue', data('hangs')],
+  ]
+  const script = `import report from ${JSON.stringify(reporter)}
+    async function* run() {
+      ${events.map(([type, of]) => `yield { type: 'test:${type}', data: ${of} }`).join('\n')}
+      process.exit(1)
+    }
+    for await (const text of report(run())) console.log(text)`
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+  assert.equal(stdout, '✖ hangs (a.mjs)\n    was still running\n')
+})
