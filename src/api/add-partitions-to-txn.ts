@@ -54,8 +54,10 @@ export function serveAddPartitionsToTxn(
         const due = share.spend()
         if (due !== undefined) await due
       }
-    if (refused.some(code => code !== ErrorCode.NONE))
-      return results(topics, at => (refused[at] === ErrorCode.NONE ? ErrorCode.OPERATION_NOT_ATTEMPTED : refused[at]!))
+    if (refused.some(code => code !== ErrorCode.NONE)) {
+      const { NONE, OPERATION_NOT_ATTEMPTED } = ErrorCode
+      return await results(topics, at => (refused[at] === NONE ? OPERATION_NOT_ATTEMPTED : refused[at]!), share)
+    }
     const codes = await transactions.addPartitions({
       transactionalId,
       producerId,
@@ -64,7 +66,7 @@ export function serveAddPartitionsToTxn(
       transactionVersion: apiVersion >= addsImplicitlySince ? 2 : 0,
       partitions,
     })
-    return results(topics, at => fencedAs(codes[at]!, apiVersion >= fencedSince))
+    return await results(topics, at => fencedAs(codes[at]!, apiVersion >= fencedSince), share)
   }
 
   function refusal(name: string, partition: number, apiVersion: number): ErrorCode {
@@ -83,10 +85,24 @@ const batchedSince = 4
 const addsImplicitlySince = 5
 
 /** `codeAt`: by the partition's place among all of the request's. */
-function results(topics: Entry['topics'], codeAt: (at: number) => ErrorCode): TopicResult[] {
+async function results(
+  topics: Entry['topics'],
+  codeAt: (at: number) => ErrorCode,
+  share: TurnShare,
+): Promise<TopicResult[]> {
+  const answers: TopicResult[] = []
   let at = 0
-  return topics.map(({ name, partitions }) => ({
-    name,
-    resultsByPartition: partitions.map(partitionIndex => ({ partitionIndex, partitionErrorCode: codeAt(at++) })),
-  }))
+  for (const { name, partitions } of topics) {
+    const resultsByPartition: TopicResult['resultsByPartition'][number][] = []
+    for (const partitionIndex of partitions) {
+      resultsByPartition.push({ partitionIndex, partitionErrorCode: codeAt(at++) })
+      const due = share.spend(unitsPerResult)
+      if (due !== undefined) await due
+    }
+    answers.push({ name, resultsByPartition })
+  }
+  return answers
 }
+
+/** About what one takes, in microseconds. */
+const unitsPerResult = 0.2

@@ -74,15 +74,19 @@ export class ShardTurns {
   /** Lets time pass, and what falls due within it happen at its time and in its order. */
   advance(ms: number): void {
     const until = this.nowMs + ms
-    for (;;) {
-      const next = [...this.waiting].filter(([, { dueMs }]) => dueMs <= until).sort(([, a], [, b]) => before(a, b))[0]
-      if (next === undefined) break
-      const [key, { dueMs, work }] = next
-      this.waiting.delete(key)
-      this.nowMs = Math.max(this.nowMs, dueMs)
-      this.run(work)
-    }
+    while (this.advanceOne(until));
     this.nowMs = until
+  }
+
+  /** Lets the next turn come that is due by `untilMs`; false if none is. */
+  advanceOne(untilMs = this.nowMs): boolean {
+    const next = [...this.waiting].filter(([, { dueMs }]) => dueMs <= untilMs).sort(([, a], [, b]) => before(a, b))[0]
+    if (next === undefined) return false
+    const [key, { dueMs, work }] = next
+    this.waiting.delete(key)
+    this.nowMs = Math.max(this.nowMs, dueMs)
+    this.run(work)
+    return true
   }
 
   /** Keys of what waits for its time. */

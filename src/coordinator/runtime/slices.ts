@@ -18,3 +18,15 @@ export function runInSlices(key: string, steps: Steps, turn: Turn, done: (turn: 
   }
   turn.after(key, 0, next => runInSlices(key, steps, next, done))
 }
+
+/** A computation in steps as one that hands its result to `done`, in a turn of its own if it took more than one. */
+export function* slicesOf<Result>(work: Generator<number, Result, unknown>, done: (result: Result) => void): Steps {
+  let cost = 0
+  let step = work.next()
+  for (; step.done !== true; step = work.next()) {
+    cost += step.value
+    yield step.value
+  }
+  if (cost >= sliceCost) yield sliceCost
+  done(step.value)
+}

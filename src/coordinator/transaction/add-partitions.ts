@@ -1,12 +1,6 @@
 import { ErrorCode } from '../../protocol/index.ts'
-import { type TopicPartition, TransactionState } from './transaction.ts'
-import {
-  isPrepared,
-  isSame,
-  type ProducerIdAndEpoch,
-  partitionsIn,
-  type TransactionMetadata,
-} from './transaction-metadata.ts'
+import type { TopicPartition } from './transaction.ts'
+import { isPrepared, isSame, type ProducerIdAndEpoch, type TransactionMetadata } from './transaction-metadata.ts'
 import { completed } from './transitions.ts'
 
 /** Partitions that a client, or the produce road for it, adds to its transaction or asks about. */
@@ -19,7 +13,7 @@ export interface PartitionsAsked extends ProducerIdAndEpoch {
   readonly partitions: readonly TopicPartition[]
 }
 
-/** 'wait': markers of the transaction before are on their way. 'add': they are to be added. Else the code for them all. */
+/** 'wait': markers of the transaction before are on their way. 'add': what it does not have is to be added. Else the code for them all. */
 export function decideAdd(metadata: TransactionMetadata, asked: PartitionsAsked): ErrorCode | 'wait' | 'add' {
   if (isPrepared(metadata)) {
     // What the client goes by already is what there will be.
@@ -27,20 +21,15 @@ export function decideAdd(metadata: TransactionMetadata, asked: PartitionsAsked)
     return refusal === ErrorCode.NONE ? 'wait' : refusal
   }
   const refusal = refuseProducer(metadata, asked)
-  if (refusal !== ErrorCode.NONE) return refusal
-  const open = metadata.state === TransactionState.ongoing
-  return open && asked.partitions.every(partitionsIn(metadata.topics, asked.partitions.length)) ? ErrorCode.NONE : 'add'
+  return refusal === ErrorCode.NONE ? 'add' : refusal
 }
 
-/** Whether each partition is in the open transaction of this very producer. */
-export function verify(metadata: TransactionMetadata, asked: PartitionsAsked): ErrorCode[] {
-  const all = (code: ErrorCode): ErrorCode[] => asked.partitions.map(() => code)
+/** 'look': a partition may be written if it is in the transaction, which is open. Else the code for them all. */
+export function decideVerification(metadata: TransactionMetadata, asked: PartitionsAsked): ErrorCode | 'look' {
   const refusal = refuseProducer(metadata, asked)
-  if (refusal !== ErrorCode.NONE) return all(refusal)
+  if (refusal !== ErrorCode.NONE) return refusal
   // Waiting would not help: once the markers are in, the partitions are no longer part of a transaction.
-  if (isPrepared(metadata)) return all(ErrorCode.CONCURRENT_TRANSACTIONS)
-  const isIn = partitionsIn(metadata.topics, asked.partitions.length)
-  return asked.partitions.map(each => (isIn(each) ? ErrorCode.NONE : ErrorCode.TRANSACTION_ABORTABLE))
+  return isPrepared(metadata) ? ErrorCode.CONCURRENT_TRANSACTIONS : 'look'
 }
 
 function refuseProducer(metadata: TransactionMetadata, asked: PartitionsAsked): ErrorCode {

@@ -1,11 +1,11 @@
 import type { Asker, Turn } from '../runtime/shard.ts'
+import { AllPartitions } from './topic-partitions.ts'
 import { type MarkerJob, type TransactionContext, TransactionState } from './transaction.ts'
 import {
   epochPerTransaction,
   isEpochExhausted,
   isPrepared,
   noProducerId,
-  partitionsOf,
   type TransactionMetadata,
 } from './transaction-metadata.ts'
 import type { TransactionStates } from './transaction-states.ts'
@@ -68,7 +68,7 @@ export class Endings {
       coordinatorEpoch: this.context.coordinatorEpoch,
       committed: metadata.state === TransactionState.prepareCommit,
       transactionVersion: metadata.clientTransactionVersion,
-      partitions: partitionsOf(metadata),
+      partitions: new AllPartitions(metadata.topics),
     }
     if (job.partitions.length === 0) {
       this.complete(metadata, turn)

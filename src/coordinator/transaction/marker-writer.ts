@@ -5,7 +5,7 @@ import { consumerOffsetsTopic } from '../../metadata/image.ts'
 import { ErrorCode, errorName } from '../../protocol/index.ts'
 import type { CommitWaiter, Partition } from '../../replication/partition.ts'
 import type { PartitionTable } from '../../replication/partition-table.ts'
-import type { MarkerJob, TopicPartition } from './transaction.ts'
+import type { MarkerJob, PartitionList, TopicPartition } from './transaction.ts'
 
 export interface MarkerWriterParts {
   readonly table: PartitionTable
@@ -46,11 +46,11 @@ interface Writing {
   over: boolean
 }
 
-/** Partitions of a job whose marker is to be written, from the one at `next` on. */
+/** Partitions of a job whose marker is to be written. */
 interface Portion {
   readonly writing: Writing
-  readonly partitions: readonly TopicPartition[]
-  next: number
+  readonly partitions: Iterator<TopicPartition>
+  left: number
 }
 
 /** For metrics. */
@@ -123,8 +123,8 @@ export class MarkerWriter {
     this.open.delete(writing.job.transactionalId)
   }
 
-  private enqueue(writing: Writing, partitions: readonly TopicPartition[]): void {
-    this.queued.push({ writing, partitions, next: 0 })
+  private enqueue(writing: Writing, partitions: PartitionList): void {
+    this.queued.push({ writing, partitions: partitions[Symbol.iterator](), left: partitions.length })
     if (this.scheduled) return
     this.scheduled = true
     queueMicrotask(() => this.writeQueued())
@@ -139,11 +139,11 @@ export class MarkerWriter {
       const portion = queued[done]!
       const { writing, partitions } = portion
       if (!writing.over && writing.left === 0) this.finished(writing)
-      while (left > 0 && !writing.over && portion.next < partitions.length) {
-        left--
-        this.append(writing, partitions[portion.next++]!, waiters)
+      for (; left > 0 && !writing.over && portion.left > 0; left--) {
+        portion.left--
+        this.append(writing, partitions.next().value, waiters)
       }
-      if (!writing.over && portion.next < partitions.length) break
+      if (!writing.over && portion.left > 0) break
     }
     queued.splice(0, done)
     this.scheduled = queued.length > 0

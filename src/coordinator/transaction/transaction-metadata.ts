@@ -1,7 +1,7 @@
 import type { ProducerId } from '../../base/ids.ts'
 import { transactionLogRecord } from '../../protocol/records-schema/transaction-log.ts'
 import { type CoordinatorRecord, coordinatorRecord, isRecordOf } from '../runtime/record.ts'
-import type { TopicPartition } from './transaction.ts'
+import type { TopicPartitions } from './topic-partitions.ts'
 import { TransactionState } from './transaction.ts'
 
 export const noProducerId = -1n
@@ -12,12 +12,6 @@ export const lastEpoch = 0x7fff
 export const noTimeoutMs = 0x7fff_ffff
 /** From here on a client's epoch goes up with each transaction (KIP-890), and its EndTxn is from version 5 on. */
 export const epochPerTransaction = 2
-
-/** Partitions of one topic that are part of a transaction. */
-export interface TopicPartitions {
-  readonly topic: string
-  readonly partitionIds: readonly number[]
-}
 
 /** What is known of a transactional id: a value, that of one record of the log. */
 export interface TransactionMetadata {
@@ -67,58 +61,6 @@ export const isIdle = (metadata: TransactionMetadata): boolean =>
 export const isSame = (a: ProducerIdAndEpoch, b: ProducerIdAndEpoch): boolean =>
   a.producerId === b.producerId && a.producerEpoch === b.producerEpoch
 
-export function partitionsOf({ topics }: TransactionMetadata): TopicPartition[] {
-  const partitions: TopicPartition[] = []
-  for (const { topic, partitionIds } of topics)
-    for (const partition of partitionIds) partitions.push({ topic, partition })
-  return partitions
-}
-
-/** Up to here it costs less to look through the partitions for each one than to index them. */
-const few = 8
-
-/** Tells which partitions are among `topics`; for `count` questions. */
-export function partitionsIn(
-  topics: readonly TopicPartitions[],
-  count: number,
-): (partition: TopicPartition) => boolean {
-  if (count > few) {
-    const index = partitionIndex(topics)
-    return ({ topic, partition }) => index.get(topic)?.has(partition) === true
-  }
-  return ({ topic, partition }) => topics.some(each => each.topic === topic && each.partitionIds.includes(partition))
-}
-
-/** `topics` with `added`; the same array when it has them all. */
-export function withPartitions(
-  topics: readonly TopicPartitions[],
-  added: readonly TopicPartition[],
-): readonly TopicPartitions[] {
-  if (added.every(partitionsIn(topics, added.length))) return topics
-  if (added.length <= few) return added.reduce(withPartition, topics)
-  const index = partitionIndex(topics)
-  for (const { topic, partition } of added) {
-    const partitions = index.get(topic)
-    if (partitions === undefined) index.set(topic, new Set([partition]))
-    else partitions.add(partition)
-  }
-  return Array.from(index, ([topic, partitions]) => ({ topic, partitionIds: [...partitions] }))
-}
-
-function withPartition(
-  topics: readonly TopicPartitions[],
-  { topic, partition }: TopicPartition,
-): readonly TopicPartitions[] {
-  const before = topics.find(each => each.topic === topic)
-  if (before === undefined) return [...topics, { topic, partitionIds: [partition] }]
-  if (before.partitionIds.includes(partition)) return topics
-  const after = { topic, partitionIds: [...before.partitionIds, partition] }
-  return topics.map(each => (each === before ? after : each))
-}
-
-const partitionIndex = (topics: readonly TopicPartitions[]): Map<string, Set<number>> =>
-  new Map(topics.map(({ topic, partitionIds }) => [topic, new Set(partitionIds)]))
-
 /**
  * As Kafka writes it. Version 0 is for clusters that may go back to brokers that know no other. It does not say what tells a
  * client's retry from its next request, so that what ended a transaction of version 2 is never written in it.
@@ -140,7 +82,8 @@ export function transactionRecord(metadata: TransactionMetadata, transactionVers
       transactionPartitions:
         metadata.state === TransactionState.empty
           ? null
-          : metadata.topics.map(({ topic, partitionIds }) => ({ topic, partitionIds: [...partitionIds] })),
+          : // Nobody changes what a record says, and a copy of very many would take a turn's time.
+            (metadata.topics as { topic: string; partitionIds: number[] }[]),
       transactionLastUpdateTimestampMs: metadata.lastUpdateMs,
       transactionStartTimestampMs: metadata.startMs,
       clientTransactionVersion: version > 0 ? metadata.clientTransactionVersion : 0,

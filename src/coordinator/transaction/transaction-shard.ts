@@ -4,8 +4,8 @@ import type { endTxn } from '../../protocol/schema/end-txn.ts'
 import type { initProducerId } from '../../protocol/schema/init-producer-id.ts'
 import type { CoordinatorRecord } from '../runtime/record.ts'
 import type { Asker, ReplayedFrom, Shard, Turn } from '../runtime/shard.ts'
-import { runInSlices, type Steps } from '../runtime/slices.ts'
-import { decideAdd, type PartitionsAsked, verify } from './add-partitions.ts'
+import { runInSlices, type Steps, slicesOf } from '../runtime/slices.ts'
+import { decideAdd, decideVerification, type PartitionsAsked } from './add-partitions.ts'
 import { decideEnd, transactionVersionOf } from './end-txn.ts'
 import { Endings } from './endings.ts'
 import { expireIds } from './expiry.ts'
@@ -19,9 +19,11 @@ import {
 } from './listing.ts'
 import { longestWaitMs, ParkedRequests } from './parked-requests.ts'
 import { Timeouts } from './timeouts.ts'
+import { areFew, isIn, type TopicPartitions, whichAreIn, withFew, withPartitions } from './topic-partitions.ts'
 import { type MarkerJob, type TopicPartition, type TransactionContext, TransactionState } from './transaction.ts'
 import {
   epochPerTransaction,
+  isIdle,
   isPrepared,
   noEpoch,
   noProducerId,
@@ -63,7 +65,7 @@ export class TransactionShard implements Shard {
   private readonly tally = { timedOut: 0, expiredIds: 0 }
   /** What both clocks said when they were looked at last, for the settled one. */
   private readonly seen = { wallMs: 0, nowMs: 0 }
-  private lists = 0
+  private slicedRequests = 0
 
   constructor(context: TransactionContext) {
     this.context = context
@@ -97,9 +99,7 @@ export class TransactionShard implements Shard {
       this.add(asked, asker, turn.nowMs + longestWaitMs, turn)
       return
     }
-    const metadata = this.states.get(asked.transactionalId)
-    const unknown = (): ErrorCode[] => all(asked.partitions, codeOfUnknown(asked.transactionalId))
-    turn.answer(asker, metadata === undefined ? unknown() : verify(metadata, asked))
+    this.verify(asked, asker, turn)
   }
 
   endTxn(request: RequestOf<typeof endTxn>, apiVersion: number, asker: Asker<EndTxnAnswer>, turn: Turn): void {
@@ -113,7 +113,7 @@ export class TransactionShard implements Shard {
   list(filters: TransactionFilters, asker: Asker<readonly ListedTransaction[]>, turn: Turn): void {
     const listed = new Map<string, ListedTransaction>()
     const steps = listStates(this.states, filters, listed)
-    runInSlices(`list ${this.lists++}`, steps, turn, last => last.answer(asker, [...listed.values()]))
+    runInSlices(`list ${this.slicedRequests++}`, steps, turn, last => last.answer(asker, [...listed.values()]))
   }
 
   /** All markers of the job are committed, but those of partitions that are no more. */
@@ -210,14 +210,70 @@ export class TransactionShard implements Shard {
       answer(decision)
       return
     }
-    const next = partitionsAdded(metadata, partitions, asked.transactionVersion, turn.wallMs)
-    if (!this.states.fits(next, turn)) {
-      answer(ErrorCode.UNKNOWN_SERVER_ERROR)
+    const before = isIdle(metadata) ? [] : metadata.topics
+    if (areFew(before, partitions)) {
+      answer(this.join(metadata, before, withFew(before, partitions), asked, turn))
       return
     }
+    let joined = before
+    const steps = slicesOf(withPartitions(before, partitions), topics => {
+      joined = topics
+    })
+    runInSlices(`add ${this.slicedRequests++}`, steps, turn, last => {
+      const unchanged = this.states.get(transactionalId) === metadata
+      if (unchanged) answer(this.join(metadata, before, joined, asked, last), last)
+      else if (last.nowMs < untilMs) this.add(asked, asker, untilMs, last)
+      else answer(ErrorCode.CONCURRENT_TRANSACTIONS, last)
+    })
+  }
+
+  /** The transaction, which had `before`, has `topics` from now on. */
+  private join(
+    metadata: TransactionMetadata,
+    before: readonly TopicPartitions[],
+    topics: readonly TopicPartitions[],
+    asked: PartitionsAsked,
+    turn: Turn,
+  ): ErrorCode {
+    const isOpen = metadata.state === TransactionState.ongoing
+    if (isOpen && topics === before) return ErrorCode.NONE
+    const next = partitionsAdded(metadata, topics, asked.transactionVersion, turn.wallMs)
+    if (!this.states.fits(next, turn)) return ErrorCode.UNKNOWN_SERVER_ERROR
     this.states.write(next, turn)
-    if (metadata.state !== TransactionState.ongoing) this.timeouts.watch(next, turn)
-    answer(ErrorCode.NONE)
+    if (!isOpen) this.timeouts.watch(next, turn)
+    return ErrorCode.NONE
+  }
+
+  /** Whether each partition is in the open transaction of this very producer. */
+  private verify(asked: PartitionsAsked, asker: Asker<readonly ErrorCode[]>, turn: Turn): void {
+    const { transactionalId, partitions } = asked
+    const metadata = this.states.get(transactionalId)
+    if (metadata === undefined) {
+      turn.answer(asker, all(partitions, codeOfUnknown(transactionalId)))
+      return
+    }
+    const decision = decideVerification(metadata, asked)
+    if (decision !== 'look') {
+      turn.answer(asker, all(partitions, decision))
+      return
+    }
+    const code = (found: boolean): ErrorCode => (found ? ErrorCode.NONE : ErrorCode.TRANSACTION_ABORTABLE)
+    const { topics } = metadata
+    if (areFew(topics, partitions)) {
+      turn.answer(
+        asker,
+        partitions.map(each => code(isIn(topics, each))),
+      )
+      return
+    }
+    let found: readonly boolean[] = []
+    const steps = slicesOf(whichAreIn(topics, partitions), each => {
+      found = each
+    })
+    runInSlices(`verify ${this.slicedRequests++}`, steps, turn, last => {
+      if (this.states.get(transactionalId) === metadata) last.answer(asker, found.map(code))
+      else this.verify(asked, asker, last)
+    })
   }
 
   private end(

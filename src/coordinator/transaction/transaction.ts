@@ -31,6 +31,9 @@ export interface TopicPartition {
   readonly partition: number
 }
 
+/** The partitions of a transaction one by one; where they are many, each is made as it is come to. */
+export type PartitionList = Iterable<TopicPartition> & { readonly length: number }
+
 /** A decided transaction whose markers are to be written: once each, again after a crash, until all are in. */
 export interface MarkerJob {
   readonly transactionalId: string
@@ -41,7 +44,7 @@ export interface MarkerJob {
   readonly committed: boolean
   /** 0 to 2: that of the client that ended it (KIP-890). */
   readonly transactionVersion: number
-  readonly partitions: readonly TopicPartition[]
+  readonly partitions: PartitionList
 }
 
 /** Kafka's broker configs that transactions go by; read when they are used, as they may change while the broker runs. */

@@ -1,6 +1,6 @@
 import { assert } from '../../base/assert.ts'
 import type { ProducerId } from '../../base/ids.ts'
-import type { TopicPartition } from './transaction.ts'
+import type { TopicPartitions } from './topic-partitions.ts'
 import { TransactionState } from './transaction.ts'
 import {
   epochPerTransaction,
@@ -11,7 +11,6 @@ import {
   noEpoch,
   noProducerId,
   type TransactionMetadata,
-  withPartitions,
 } from './transaction-metadata.ts'
 
 // Each transition is a function from what was to what is next, as Kafka's TransactionMetadata prepares them. Which one is
@@ -60,10 +59,10 @@ export function begun(
   }
 }
 
-/** Partitions join the transaction, or begin one. */
+/** Partitions join the transaction, or begin one: with these it has `topics`. */
 export function partitionsAdded(
   before: TransactionMetadata,
-  added: readonly TopicPartition[],
+  topics: readonly TopicPartitions[],
   clientTransactionVersion: number,
   nowMs: number,
 ): TransactionMetadata {
@@ -81,7 +80,7 @@ export function partitionsAdded(
     lastProducerEpoch: before.lastProducerEpoch,
     timeoutMs: before.timeoutMs,
     state: TransactionState.ongoing,
-    topics: withPartitions(begins ? [] : before.topics, added),
+    topics,
     startMs: begins ? nowMs : before.startMs,
     lastUpdateMs: nowMs,
     clientTransactionVersion,

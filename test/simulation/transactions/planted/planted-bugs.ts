@@ -98,9 +98,9 @@ export const planted: Readonly<Record<string, Edit>> = {
     replace: "  return 'again'\n}",
   },
   'partitions of a transaction lost': {
-    file: 'src/coordinator/transaction/transitions.ts',
-    find: 'withPartitions(begins ? [] : before.topics, added)',
-    replace: 'withPartitions([], added)',
+    file: 'src/coordinator/transaction/transaction-shard.ts',
+    find: 'const before = isIdle(metadata) ? [] : metadata.topics',
+    replace: 'const before: readonly TopicPartitions[] = []',
   },
   'a last epoch left to who was replaced': {
     file: 'src/coordinator/transaction/init-producer-id.ts',
@@ -124,8 +124,8 @@ export const planted: Readonly<Record<string, Edit>> = {
   },
   'partitions without a marker': {
     file: 'src/coordinator/transaction/endings.ts',
-    find: 'partitions: partitionsOf(metadata),',
-    replace: 'partitions: partitionsOf(metadata).slice(0, 2),',
+    find: 'partitions: new AllPartitions(metadata.topics),',
+    replace: 'partitions: [...new AllPartitions(metadata.topics)].slice(0, 2),',
   },
   'transactions of who is fenced committed': {
     file: 'src/coordinator/transaction/transitions.ts',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ErrorCode } from '../../../../src/protocol/index.ts'
 import { shownCodes, shownRecord, TransactionsUnderTest, v1 } from '../../../support/transactions-shard.ts'
 
 test('the first partitions open a transaction, others join it, and what is in it already is not written again', () => {
@@ -112,4 +113,61 @@ test('bad input: partitions of unknown ids, of foreign producers and for transac
   under.markersIn()
   assert.equal(under.add(producer), 'PRODUCER_FENCED')
   assert.equal(under.state(), 'CompleteAbort 7/1')
+})
+
+test('very many partitions are added and verified in turns of their own, all or none of them', () => {
+  const under = new TransactionsUnderTest()
+  const producer = under.producer()
+  under.add(producer, ['t0-5'])
+  const names = Array.from({ length: 50_000 }, (_, at) => `t${at % 40}-${at % 6_000}`)
+  const written = under.log.length
+  const asked = under.askAdd(producer, names)
+  let turns = 1
+  for (; !asked.done; turns++) {
+    assert.equal(under.log.length, written, 'nothing is written before all of it is')
+    under.turns.advanceOne()
+  }
+  assert.equal(shownCodes(asked), 'NONE')
+  assert.equal(under.log.length, written + 1)
+  // 56,000 looks, of which a turn may take 2,560, and the record in a turn of its own.
+  assert.ok(turns >= 20, `${turns} turns`)
+  const { topics } = under.describe()
+  assert.deepEqual(topics[0]!.partitions.slice(0, 3), [5, 0, 40], 'those that it had come first')
+  const distinct = new Set(names).add('t0-5')
+  assert.equal(
+    topics.map(({ partitions }) => partitions.length).reduce((a, b) => a + b),
+    distinct.size,
+  )
+  const verified = under.askAdd(producer, [...names, 't1-9999'], { verifyOnly: true })
+  assert.equal(shownCodes(verified), 'waits')
+  under.turns.advance(0)
+  assert.equal(verified.answer.lastIndexOf(ErrorCode.NONE), names.length - 1)
+  assert.equal(verified.answer[names.length], ErrorCode.TRANSACTION_ABORTABLE)
+})
+
+test('a transaction that changes while partitions are looked through is looked at again', () => {
+  const under = new TransactionsUnderTest()
+  const producer = under.producer()
+  under.add(producer, ['t-0'])
+  const names = Array.from({ length: 10_000 }, (_, at) => `t-${at + 1}`)
+  const added = under.askAdd(producer, names)
+  under.add(producer, ['u-0'])
+  under.turns.advance(0)
+  assert.equal(shownCodes(added), 'NONE')
+  assert.deepEqual(
+    under.describe().topics.map(({ topic, partitions }) => [topic, partitions.length]),
+    [
+      ['t', 10_001],
+      ['u', 1],
+    ],
+  )
+  const late = under.askAdd(
+    producer,
+    names.map(name => `v${name}`),
+  )
+  const verified = under.askAdd(producer, names, { verifyOnly: true })
+  assert.equal(under.commit(producer), '7/1')
+  under.turns.advance(0)
+  assert.deepEqual([shownCodes(late), shownCodes(verified)], ['PRODUCER_FENCED', 'PRODUCER_FENCED'])
+  assert.equal(under.jobs[0]!.partitions.length, 10_002)
 })
