@@ -50,7 +50,7 @@ function withCounts({ ok, output }, counts) {
 
 /** node:test over every *.test.ts of these folders of test, without those of `except`, and `more` files. */
 const typescriptTests =
-  ({ folders, except = [], more = [], nodeOptions = [], env = {}, testTimeoutMs = 120_000 }) =>
+  ({ folders, except = [], more = [], nodeOptions = [], env = {}, testTimeoutMs = 300_000 }) =>
   async onOutput => {
     const found = folders.flatMap(folder => filesBelow(`test/${folder}`, ['.test.ts']))
     const files = [...found.filter(path => !except.some(folder => path.startsWith(`test/${folder}/`))), ...more]

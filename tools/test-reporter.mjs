@@ -1,7 +1,7 @@
 // A reporter for node:test that shows what failed, and what was skipped by its reason; what passed is only counted. The
 // last line it writes is read by tools/suites.mjs.
 import { writeSync } from 'node:fs'
-import { relative } from 'node:path'
+import { parse, relative } from 'node:path'
 
 const describe = error => {
   const cause = error?.cause ?? error
@@ -14,25 +14,31 @@ const isOwnFailure = error => error?.failureType !== 'subtestsFailed'
 
 const placeOf = ({ file }) => (file === undefined ? '' : ` (${relative(process.cwd(), file)})`)
 
+/** Of a test's source as of the bundle that it runs from. */
+const stemOf = path => parse(path).name
+
 // biome-ignore lint/style/noDefaultExport: Node loads a reporter by its default export.
 export default async function* report(events) {
   const counts = new Map()
   const skipped = new Map()
   const running = new Map()
+  const toldOf = new Set()
   const keyOf = ({ file, nesting, name }) => JSON.stringify([file, nesting, name])
   // Whoever ends the runner before its tests have ended is told which of them it did not wait for.
   const ended = () => {
     const all = [...running.values()]
     const inside = all.filter(({ name, file }) => name !== file)
-    // The runner tells how files ended in their order: a file alone may hang, or wait for its turn to be told.
-    for (const data of inside.length > 0 ? inside : all)
+    // The runner tells of files in their order: one that it has told nothing of hangs, or waits for its turn to be told.
+    const untold = all.filter(({ name, file }) => name === file && !toldOf.has(stemOf(name)))
+    for (const data of inside.length > 0 ? inside : untold)
       writeSync(1, `✖ ${data.name}${placeOf(data)}\n    was still running\n`)
   }
   process.once('exit', ended)
   for await (const { type, data } of events) {
     const place = placeOf(data ?? {})
     if (type === 'test:dequeue') running.set(keyOf(data), data)
-    else if (type === 'test:pass' || type === 'test:fail') running.delete(keyOf(data))
+    if (type === 'test:dequeue' && data.file !== undefined && data.name !== data.file) toldOf.add(stemOf(data.file))
+    if (type === 'test:pass' || type === 'test:fail') running.delete(keyOf(data))
     if (type === 'test:fail' && isOwnFailure(data.details?.error)) {
       yield `✖ ${data.name}${place}\n${describe(data.details?.error)}\n`
     } else if (type === 'test:pass' && data.skip !== undefined) {
