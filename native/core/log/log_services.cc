@@ -9,9 +9,12 @@ namespace millrace {
 
 // Until the broker knows its limits and calls SetCapacity.
 constexpr size_t kDefaultOpenFiles = 1024;
-constexpr uint64_t kRetireStepBytes = 32 << 20;
-// Between two steps others get the disk: a file of 1 GB is gone after a fifth of a second.
-constexpr auto kRetirePause = std::chrono::milliseconds(5);
+// What is synced meanwhile waits for a step: 0.3 ms a megabyte where freed blocks are discarded.
+constexpr uint64_t kRetireStepBytes = 4 << 20;
+// Between two steps others get the disk. The more waits, the shorter: a broker that removes as fast
+// as it writes must not fall behind.
+constexpr auto kRetirePause = std::chrono::microseconds(5000);
+constexpr uint64_t kUnhurriedBytes = 1u << 30;
 // Readers may hold a retired file for as long as its region is being sent.
 constexpr auto kRetireRetry = std::chrono::milliseconds(500);
 
@@ -60,8 +63,11 @@ void LogServices::Queue(Lane& lane, std::function<void()> task) {
 
 void LogServices::Retire(std::shared_ptr<File> file) {
   if (background_ == Background::kInline) return;
+  const Result<FileFacts> facts = file->Look();
+  const uint64_t bytes = facts.ok() ? facts->size : 0;
   std::lock_guard lock(mutex_);
-  retired_.push_back(std::move(file));
+  retired_.push_back({std::move(file), bytes});
+  retired_bytes_ += bytes;
   StartThread(tasks_);
 }
 
@@ -110,26 +116,36 @@ void LogServices::RunTask(Lane& lane, Lock& lock) {
 // One step of the first file that nobody else holds. It has no name, so nobody can come to hold it.
 void LogServices::ShrinkRetired(Lock& lock) {
   auto free = std::find_if(retired_.begin(), retired_.end(),
-                           [](const std::shared_ptr<File>& file) { return file.use_count() == 1; });
-  const bool found = free != retired_.end();
-  if (found) {
-    std::shared_ptr<File> file = std::move(*free);
-    retired_.erase(free);
-    lock.unlock();
-    const Result<FileFacts> facts = file->Look();
-    // A cut within a page would write zeros into it, and a socket's queue may still refer to it.
-    // Who has the file by another way than this process's cache, such as a reader of an app's log,
-    // keeps all of it until he lets go; and so does who has given it a name of his own.
-    const bool more = facts.ok() && !facts->named && facts->size > kRetireStepBytes &&
-                      file->OnlyOpenHere() &&
-                      file->Truncate((facts->size - 1) / kRetireStepBytes * kRetireStepBytes).ok();
-    if (!more) file.reset();
-    lock.lock();
-    if (more) retired_.push_front(std::move(file));
-    if (facts.ok() && facts->size <= kRetireStepBytes) return;  // that gave back little
+                           [](const Retired& retired) { return retired.file.use_count() == 1; });
+  if (free == retired_.end()) {
+    PauseRetiring(lock, kRetireRetry);
+    return;
   }
-  changed_.wait_for(lock, found ? kRetirePause : kRetireRetry,
-                    [this] { return stopping_ || !tasks_.tasks.empty(); });
+  Retired retired = std::move(*free);
+  retired_.erase(free);
+  retired_bytes_ -= retired.bytes;
+  lock.unlock();
+  const Result<FileFacts> facts = retired.file->Look();
+  const uint64_t size = facts.ok() ? facts->size : 0;
+  retired.bytes = size == 0 ? 0 : (size - 1) / kRetireStepBytes * kRetireStepBytes;
+  // A cut within a page would write zeros into it, and a socket's queue may still refer to it.
+  // Who has the file by another way than this process's cache, such as a reader of an app's log,
+  // keeps all of it until he lets go; and so does who has given it a name of his own.
+  const bool more = retired.bytes > 0 && !facts->named && retired.file->OnlyOpenHere() &&
+                    retired.file->Truncate(retired.bytes).ok();
+  if (!more) retired.file.reset();
+  lock.lock();
+  if (more) {
+    retired_bytes_ += retired.bytes;
+    retired_.push_front(std::move(retired));
+  }
+  if (facts.ok() && size < kRetireStepBytes) return;  // that gave back little
+  const uint64_t share = std::max(retired_bytes_, kUnhurriedBytes) / kUnhurriedBytes;
+  PauseRetiring(lock, kRetirePause / share);
+}
+
+void LogServices::PauseRetiring(Lock& lock, std::chrono::microseconds pause) {
+  changed_.wait_for(lock, pause, [this] { return stopping_ || !tasks_.tasks.empty(); });
 }
 
 }  // namespace millrace

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -51,8 +52,8 @@ class LogServices {
   // Returns once everything that was queued before has run. Any thread but the background's own.
   void Drain();
   // Takes a file whose name is gone, and gives its blocks back in steps once nobody else holds it:
-  // at once, a large file would keep the file system's journal, and whoever waits for it, for long.
-  // Tasks go first. Any thread.
+  // a large file at once would keep the file system's journal, or a device that is told what it may
+  // forget, and whoever waits for them, for long. Tasks go first. Any thread.
   void Retire(std::shared_ptr<File> file);
   // Files that were retired and are not closed yet.
   size_t retiring() const;
@@ -60,6 +61,10 @@ class LogServices {
  private:
   using Lock = std::unique_lock<std::mutex>;
 
+  struct Retired {
+    std::shared_ptr<File> file;
+    uint64_t bytes;  // left to give back
+  };
   // Tasks in their order, and the thread that runs them.
   struct Lane {
     std::deque<std::function<void()>> tasks;
@@ -73,6 +78,7 @@ class LogServices {
   void Work(Lane& lane);
   void RunTask(Lane& lane, Lock& lock);
   void ShrinkRetired(Lock& lock);
+  void PauseRetiring(Lock& lock, std::chrono::microseconds pause);
 
   OpenFiles files_;
   std::atomic<uint64_t> kept_free_{0};
@@ -82,7 +88,8 @@ class LogServices {
   // Guarded by mutex_.
   Lane tasks_;  // and retired files
   Lane ahead_;
-  std::deque<std::shared_ptr<File>> retired_;
+  std::deque<Retired> retired_;
+  uint64_t retired_bytes_ = 0;                                     // of all of them
   std::map<std::string, std::weak_ptr<FileSystem>> file_systems_;  // by directory
   bool stopping_ = false;
 };
