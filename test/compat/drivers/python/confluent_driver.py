@@ -20,10 +20,16 @@ def code_of(error):
     return error.code() if isinstance(error, KafkaError) else 0
 
 
+# A reset of its connection, as by an answer that nobody reads any more, may take along what nobody acknowledges.
+unacknowledged = []
+
+
 def produce(topic, partition, codec, acks, idempotent, records):
     config = {"compression.type": codec, "acks": acks, "enable.idempotence": idempotent, "linger.ms": 20}
     config["message.max.bytes"] = 1_048_576
     producer = Producer({**BOOTSTRAP, **config})
+    if acks == 0:
+        unacknowledged.append(producer)
     offsets, errors = [None] * len(records), []
 
     def report(index):
