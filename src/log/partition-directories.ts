@@ -6,6 +6,8 @@ import { metadataLogName } from './data-directory.ts'
 import { lookAt, putFiles } from './directory-files.ts'
 
 const metadataFile = 'partition.metadata'
+/** What a crash leaves of a file that was being replaced: what holds an offset in its name is never replaced again. */
+const unfinished = /^(?:\d{20}\.(?:snapshot|txnindex)|leader-epoch-checkpoint|partition\.metadata|embedded-log)\.tmp$/
 const utf8 = new TextEncoder()
 
 /** Which topic, by id, each partition's directory belongs to; directories that belong to none are set aside. */
@@ -21,7 +23,7 @@ export class PartitionDirectories {
   }
 
   /**
-   * Makes a directory `topicId`'s own; returns what was in it, undefined where there was none before. Another topic's is
+   * Makes a directory `topicId`'s own, without what a crash left half written; returns what was in it, undefined where there was none before. Another topic's is
    * put aside if it `mayGo`. Nothing of it is durable: the directory becomes so with the log's first flush, and a start
    * writes again what it does not find.
    */
@@ -41,6 +43,7 @@ export class PartitionDirectories {
     }
     if (look === undefined || owner !== topicId)
       await putFiles(this.disk, path, new Map([[metadataFile, utf8.encode(formatPartitionMetadata(topicId))]]))
+    for (const name of look?.names ?? []) if (unfinished.test(name)) await this.disk.remove(`${path}/${name}`)
     return look
   }
 

@@ -83,6 +83,18 @@ test('a snapshot of records that the log lost is removed and not believed', asyn
   assert.equal(machine.files.has(stale), false)
 })
 
+test('what a crash left half written beside a log is removed at its load, and nothing that is not ours', async () => {
+  const machine = new Machine()
+  await (await start(machine)).openLog()
+  const left = ['00000000000000000051.snapshot', '00000000000000000000.txnindex', 'leader-epoch-checkpoint']
+  for (const name of [...left, 'partition.metadata', 'embedded-log', 'notes', '51.snapshot'])
+    machine.files.set(`${path}/t-0/${name}.tmp`, new Uint8Array(7))
+  machine.killProcess()
+  await (await start(machine)).openLog()
+  const names = machine.list(`${path}/t-0`).filter(name => name.endsWith('.tmp'))
+  assert.deepEqual(names.sort(), ['51.snapshot.tmp', 'notes.tmp'])
+})
+
 test('epochs whose checkpoint is lost are found in the log from its start, also below the newest snapshot', async () => {
   const machine = new Machine()
   const first = await start(machine)
