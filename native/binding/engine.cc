@@ -17,19 +17,21 @@ napi_property_descriptor Method(const char* name, napi_callback call, void* owne
 }
 
 napi_value Engine::Create(napi_env env, napi_callback_info info) {
-  CallArgs<3> args(env, info);
+  CallArgs<4> args(env, info);
   const auto threads = args.Uint32(0);
   const auto max_age_ms = args.Uint32(1);
   const auto max_unflushed = args.Number(2);
-  if (!threads || !max_age_ms || !max_unflushed ||
+  const auto awake_ms = args.Uint32(3);
+  if (!threads || !max_age_ms || !max_unflushed || !awake_ms ||
       !(*max_unflushed >= 0 && *max_unflushed < 9e15)) {
     return ThrowArgument(
-        env, "createEngine(flushThreads, maxAgeMs, maxUnflushedBytes) takes three counts");
+        env, "createEngine(flushThreads, maxAgeMs, maxUnflushedBytes, awakeMs) takes four counts");
   }
   EngineParts parts{.disk = PosixDisk(), .services = nullptr, .held_calls = nullptr, .flush = {}};
   parts.flush.threads = static_cast<int>(*threads);
   parts.flush.max_age_ms = *max_age_ms;
   parts.flush.max_unflushed_bytes = static_cast<uint64_t>(*max_unflushed);
+  parts.flush.awake_ms = *awake_ms;
   napi_value object = nullptr;
   return Make(env, parts, &object) != nullptr ? object : nullptr;
 }

@@ -27,6 +27,7 @@ export interface BrokerConfig {
   readonly fetchSessionCacheSlots: number // max.incremental.fetch.session.cache.slots
   readonly retentionCheckIntervalMs: number // log.retention.check.interval.ms
   readonly compactLogs: boolean // log.cleaner.enable
+  readonly processorsAwakeMs: number // processors.awake.ms, which is not Kafka's
   /** Everything that was set and has an effect, under its own name and in its canonical form. */
   readonly statics: Configs
 }
@@ -71,6 +72,7 @@ export function readBrokerConfig(given: ReadonlyMap<string, string>): { config: 
     fetchSessionCacheSlots: number('max.incremental.fetch.session.cache.slots'),
     retentionCheckIntervalMs: number('log.retention.check.interval.ms'),
     compactLogs: flag('log.cleaner.enable'),
+    processorsAwakeMs: number('processors.awake.ms'),
     statics,
   }
   checkReachable(config)

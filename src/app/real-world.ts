@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import type { World } from '../base/world.ts'
 import { lookAtDirectory, putFiles } from '../native/directories.ts'
-import { Engine } from '../native/engine.ts'
+import { Engine, type EngineOptions } from '../native/engine.ts'
 import { openNetwork } from '../native/network.ts'
 import { lockFile, sinceExecMs } from '../native/process.ts'
 import { openStorage } from '../native/storage.ts'
@@ -16,8 +16,8 @@ export interface RealWorld extends World {
 }
 
 /** The one real world: this machine's clock, disk and network, on an engine of its own. */
-export function realWorld(): RealWorld {
-  const engine = new Engine()
+export function realWorld(options: EngineOptions = {}): RealWorld {
+  const engine = new Engine(options)
   return {
     clock: realClock,
     timers: realTimers,

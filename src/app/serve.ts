@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
+import { cpus } from 'node:os'
 import { MillraceError } from '../base/error.ts'
 import { startBroker } from './broker.ts'
 import { BrokerLogger } from './broker-logger.ts'
-import { formatEndpoint, parseEndpoint, readBrokerConfig } from './config.ts'
+import { type BrokerConfig, formatEndpoint, parseEndpoint, readBrokerConfig } from './config.ts'
 import { parseProperties } from './properties.ts'
 import { realWorld } from './real-world.ts'
 
@@ -21,7 +22,7 @@ export async function runServer(options: ServeOptions): Promise<boolean> {
   try {
     const { config, ignored } = readBrokerConfig(gather(options))
     if (ignored.length > 0) logger.warn({ names: ignored }, 'these configs have no effect on this broker')
-    const world = realWorld()
+    const world = realWorld({ awakeMs: awakeMs(config) })
     const broker = await startBroker(config, world, logger)
     const readyMs = Math.round(world.sinceExecMs())
     const listen = broker.endpoints.map(formatEndpoint)
@@ -41,6 +42,15 @@ export async function runServer(options: ServeOptions): Promise<boolean> {
     else process.stderr.write(`millrace: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
     return false
   }
+}
+
+/**
+ * All processors are kept awake together, which is in proportion where they are so few that a busy broker uses most of
+ * them: there 2 ms cover a sync and what its answer brings next.
+ */
+function awakeMs({ processorsAwakeMs }: BrokerConfig): number {
+  if (processorsAwakeMs >= 0) return processorsAwakeMs
+  return cpus().length <= 4 ? 2 : 0
 }
 
 /** File, then `-X`, then the options that have names of their own. */

@@ -1,4 +1,4 @@
-import { atLeast, builtInAssignors, listOf, oneOfAnyCase } from './checks.ts'
+import { atLeast, between, builtInAssignors, listOf, oneOfAnyCase } from './checks.ts'
 import { type Check, type ConfigDefinition, ConfigType, definitions, maxLong } from './definition.ts'
 import { topicDefinitions } from './topic-definitions.ts'
 
@@ -150,6 +150,7 @@ export const brokerDefinitions = definitions<BrokerDefinition>([
   config('offsets.topic.replication.factor', ConfigType.short, '1', atLeast(1)),
   int('offsets.topic.segment.bytes', 100 << 20, atLeast(1)),
   fixed('process.roles', ConfigType.list, 'broker,controller'),
+  int('processors.awake.ms', -1, between(-1, 1_000)),
   dynamic('producer.id.expiration.ms', ConfigType.int, dayMs, atLeast(1)),
   long('queued.max.request.bytes', -1, atLeast(-1)),
   fixed('remote.log.storage.system.enable', ConfigType.boolean, 'false'),

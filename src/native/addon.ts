@@ -6,7 +6,7 @@ export interface Addon {
   readonly abi: number
   /** native/binding/status_to_js.cc, by name; a test compares it with `StatusCode`. */
   readonly statuses: Readonly<Record<string, number>>
-  createEngine(flushThreads: number, maxAgeMs: number, maxUnflushedBytes: number): RawEngine
+  createEngine(flushThreads: number, maxAgeMs: number, maxUnflushedBytes: number, awakeMs: number): RawEngine
   crc32c(bytes: Uint8Array): number
   /** See `Storage.limitOpenFiles`. */
   limitOpenFiles(reserved: number): number

@@ -9,6 +9,8 @@ export interface EngineOptions {
   flushMaxAgeMs?: number
   /** Unflushed bytes of one log above which it is flushed before its age says so. */
   flushMaxBytes?: number
+  /** So long after somebody began to wait for a flush the machine's processors do not halt; 0: they may. */
+  awakeMs?: number
 }
 
 /** What receives the entries of one delivery. */
@@ -28,8 +30,8 @@ export class Engine {
   #closed: Promise<void> | undefined
 
   constructor(options: EngineOptions = {}, addon: Addon = loadAddon()) {
-    const { flushThreads = 2, flushMaxAgeMs = 100, flushMaxBytes = 64 * 1024 * 1024 } = options
-    this.raw = addon.createEngine(flushThreads, flushMaxAgeMs, flushMaxBytes)
+    const { flushThreads = 2, flushMaxAgeMs = 100, flushMaxBytes = 64 * 1024 * 1024, awakeMs = 0 } = options
+    this.raw = addon.createEngine(flushThreads, flushMaxAgeMs, flushMaxBytes, awakeMs)
     this.raw.onDeliver((events, completions) => {
       if (completions > 0) this.#completions?.deliver(completions)
       if (events > 0) this.#events?.deliver(events)

@@ -42,8 +42,14 @@ class FlushPoolImplementation final : public FlushPool {
   using Lock = std::unique_lock<std::mutex>;
 
   FlushPoolImplementation(const FlushPoolOptions& options, UniqueFd wake)
-      : wake_(std::move(wake)), now_ms_(options.now_ms), schedule_(options) {
+      : wake_(std::move(wake)),
+        now_ms_(options.now_ms),
+        awake_ms_(options.awake_ms),
+        schedule_(options) {
     if (now_ms_ == nullptr && options.threads > 0) now_ms_ = &SteadyNowMs;
+    if (awake_ms_ == 0) return;
+    if (auto awake = AwakeProcessors::Open(options.awake_device); awake.ok())
+      awake_.emplace(std::move(*awake));
   }
 
   ~FlushPoolImplementation() override {
@@ -112,8 +118,10 @@ class FlushPoolImplementation final : public FlushPool {
     if (entry == nullptr) return;
     if (entry->failed) {
       Complete(entry);
-    } else if (schedule_.Wait(entry)) {
-      CallThread();
+    } else {
+      const bool work = schedule_.Wait(entry);
+      StayAwake();
+      if (work) CallThread();
     }
   }
 
@@ -146,6 +154,7 @@ class FlushPoolImplementation final : public FlushPool {
     BeginPass(lock, schedule_.TakeBackground(NowMs()));
     while (EntryPtr entry = schedule_.NextUrgent()) SyncOne(lock, entry);
     while (EntryPtr entry = schedule_.NextBackground()) SyncOne(lock, entry);
+    DozeIfDue();
   }
 
   FlushPoolStats stats() const override {
@@ -174,7 +183,8 @@ class FlushPoolImplementation final : public FlushPool {
   // Returns when there may be something to do. A call that comes before the thread sleeps is not
   // lost: it changed the schedule under the same mutex, and the schedule was just found empty.
   void Sleep(Lock& lock) {
-    std::optional<int64_t> deadline = timekeeper_ ? std::nullopt : schedule_.NextDeadline();
+    DozeIfDue();
+    std::optional<int64_t> deadline = timekeeper_ ? std::nullopt : NextDeadline();
     if (deadline.has_value()) {
       timekeeper_ = true;
       timer_.wait_for(lock, std::chrono::milliseconds(std::max<int64_t>(*deadline - NowMs(), 0)));
@@ -306,7 +316,25 @@ class FlushPoolImplementation final : public FlushPool {
   // Sees to it that somebody minds what comes of age while the calling thread does not. One who
   // does already woke up for bytes at least as old.
   void KeepTime() {
-    if (!timekeeper_ && schedule_.NextDeadline().has_value()) CallThread();
+    if (!timekeeper_ && NextDeadline().has_value()) CallThread();
+  }
+
+  std::optional<int64_t> NextDeadline() {
+    const std::optional<int64_t> deadline = schedule_.NextDeadline();
+    if (!awake_.has_value() || !awake_->held()) return deadline;
+    return std::min(deadline.value_or(INT64_MAX), awake_until_ms_);
+  }
+
+  void StayAwake() {
+    if (!awake_.has_value()) return;
+    awake_until_ms_ = NowMs() + awake_ms_;
+    if (awake_->held()) return;
+    awake_->Hold();
+    if (timekeeper_) timer_.notify_one();  // it may sleep until a later deadline
+  }
+
+  void DozeIfDue() {
+    if (awake_.has_value() && NowMs() >= awake_until_ms_) awake_->LetGo();
   }
 
   void Complete(const EntryPtr& entry) {
@@ -319,6 +347,7 @@ class FlushPoolImplementation final : public FlushPool {
 
   const UniqueFd wake_;
   int64_t (*now_ms_)();          // constant after construction; null: last_run_ms_
+  const int64_t awake_ms_;
   std::vector<Thread> threads_;  // constant after StartThreads, until the destructor
 
   mutable std::mutex mutex_;  // guards all below; never held while a log waits for the disk
@@ -327,6 +356,8 @@ class FlushPoolImplementation final : public FlushPool {
   std::condition_variable released_;  // an entry that is being removed became idle
   FlushSchedule schedule_;
   std::deque<EntryPtr> completions_;
+  std::optional<AwakeProcessors> awake_;  // nothing where they may halt
+  int64_t awake_until_ms_ = 0;
   int64_t last_run_ms_ = 0;
   size_t idle_count_ = 0;    // threads in idle_.wait that have not come out yet
   size_t called_ = 0;        // how many of them were called

@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 
+#include "core/base/awake_processors.h"
 #include "core/base/status.h"
 #include "core/log/log.h"
 
@@ -13,6 +14,10 @@ struct FlushPoolOptions {
   int threads = 2;
   int64_t max_age_ms = 100;  // an unflushed byte waits no longer, while the device keeps up
   uint64_t max_unflushed_bytes = 64u << 20;  // per log
+  // So long after somebody has begun to wait the processors do not halt, where this process may ask
+  // for that: whoever takes part in answering him, and in his next request, is awake. 0: they may.
+  int64_t awake_ms = 0;
+  const char* awake_device = AwakeProcessors::kDevice;  // another in tests
   // Milliseconds that never go back. Null: the steady clock; without threads, the time of the last
   // RunOnce, so that a simulation's own time is the only one.
   int64_t (*now_ms)() = nullptr;

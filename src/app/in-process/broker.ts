@@ -87,7 +87,9 @@ export class InProcessBroker implements AsyncDisposable {
     const { config, ignored } = readBrokerConfig(configsOf(options))
     if (ignored.length > 0) logger.warn({ names: ignored }, 'these configs have no effect on this broker')
     const listeners = options.listen === undefined ? [] : config.listeners
-    return new InProcessBroker(await startBroker({ ...config, listeners }, realWorld(), logger))
+    // What keeps the whole machine awake is for the app to ask for.
+    const world = realWorld({ awakeMs: Math.max(config.processorsAwakeMs, 0) })
+    return new InProcessBroker(await startBroker({ ...config, listeners }, world, logger))
   }
 
   private constructor(broker: StartedBroker) {
