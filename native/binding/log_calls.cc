@@ -268,6 +268,19 @@ napi_value RequestFlush(napi_env env, napi_callback_info info) {
   return call.Answer(Status::Ok());
 }
 
+// gatherFlushes(on): while it is on, requestFlush notes logs; off asks for the flushes of all of them.
+napi_value GatherFlushes(napi_env env, napi_callback_info info) {
+  CallArgs<1> args(env, info);
+  Engine& engine = args.Owner<Engine>();
+  if (!engine.open()) return nullptr;
+  if (args.Boolean(0).value_or(false)) {
+    engine.flush_pool().Gather();
+  } else {
+    engine.flush_pool().WaitGathered();
+  }
+  return nullptr;
+}
+
 // logState: start, end, durable, size, active base offset, all at one moment.
 napi_value LogState(napi_env env, napi_callback_info info) {
   LogCall call(env, info);
@@ -324,6 +337,7 @@ void AppendLogCalls(std::vector<napi_property_descriptor>& properties, Engine* e
       Method("advanceLogStart", AdvanceLogStart, engine),
       Method("rollLog", RollLog, engine),
       Method("requestFlush", RequestFlush, engine),
+      Method("gatherFlushes", GatherFlushes, engine),
       Method("logState", LogState, engine),
       Method("readRegion", ReadRegion, engine),
       Method("releaseRegion", ReleaseRegion, engine),

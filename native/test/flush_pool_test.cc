@@ -117,6 +117,26 @@ TEST_CASE("a shorter age wakes the thread that sleeps for a longer one") {
   CHECK(slow.flushes == 0);
 }
 
+TEST_CASE("gathered waits begin together, once whoever asks is through, but for logs that are gone") {
+  Fixture fixture({.max_age_ms = 3'600'000});
+  for (uint64_t id : {1, 2, 3}) {
+    fixture.Add(id);
+    fixture.Append(id);
+  }
+  fixture.pool->Gather();
+  for (uint64_t id : {1, 2, 3}) fixture.pool->Wait(id);
+  CHECK(fixture.Run(0).empty());
+  fixture.pool->Remove(2);
+  fixture.pool->WaitGathered();
+  CHECK(fixture.Run(0) == Events{"start 1", "start 3", "sync 1", "sync 3"});
+  fixture.Append(1);
+  fixture.pool->Wait(1);
+  CHECK(fixture.Run(0) == Events{"sync 1"});
+  fixture.pool->Gather();
+  fixture.pool->WaitGathered();
+  CHECK(fixture.Run(0).empty());
+}
+
 TEST_CASE("dirty bytes are synced when they come of age, once") {
   Fixture fixture({.max_age_ms = 100});
   fixture.Add(1);

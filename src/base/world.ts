@@ -191,6 +191,8 @@ export interface Storage {
   releaseRegion(region: number): void
   /** Copies bytes of a region, from `from` within it; returns how many. For in-process readers, never for the wire. */
   readRegion(region: number, from: number, into: Uint8Array): number
+  /** Flushes that `run` asks for begin when it is over, all at once, so that they are one pass. Calls do not nest. */
+  flushTogether(run: () => void): void
   /** Flush completions since the last turn: called once per loop turn. */
   onDurable(listener: (log: StoredLog, durableOffset: number) => void): void
   /** A log failed for good (failed sync, foreign damage). */

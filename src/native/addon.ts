@@ -87,6 +87,8 @@ export interface RawEngine {
   /** Fulfilled with a status, when files that are no longer the log's are gone. */
   finishRemovals(log: number): Promise<number>
   requestFlush(): number
+  /** While it is on, `requestFlush` only notes the log. */
+  gatherFlushes(on: boolean): void
   /** `SegmentField.count` numbers a segment in `headers`, how many in `block`. */
   listSegments(log: number, count: number, times: boolean, skip: number): number
   /** False: there is something left to let go of. */

@@ -90,6 +90,16 @@ class NativeStorage implements Storage, DeliverySink {
     this.#engine.raw.lendLocalArena(bytes)
   }
 
+  flushTogether(run: () => void): void {
+    const { raw } = this.#engine
+    raw.gatherFlushes(true)
+    try {
+      run()
+    } finally {
+      raw.gatherFlushes(false)
+    }
+  }
+
   releaseRegion(region: number): void {
     this.#engine.raw.releaseRegion(region)
   }

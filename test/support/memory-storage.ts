@@ -105,6 +105,10 @@ export class MemoryStorage implements Storage {
 
   async syncFileSystem(): Promise<void> {}
 
+  flushTogether(run: () => void): void {
+    run()
+  }
+
   limitOpenFiles(reserved: number): number {
     this.reservedFiles = reserved
     return 1_000

@@ -113,16 +113,26 @@ class FlushPoolImplementation final : public FlushPool {
   }
 
   void Wait(uint64_t log_id) override {
-    Lock lock(mutex_);
-    EntryPtr entry = schedule_.Find(log_id);
-    if (entry == nullptr) return;
-    if (entry->failed) {
-      Complete(entry);
-    } else {
-      const bool work = schedule_.Wait(entry);
-      StayAwake();
-      if (work) CallThread();
+    if (gathering_) {
+      gathered_.push_back(log_id);
+      return;
     }
+    Lock lock(mutex_);
+    if (WaitFor(log_id)) CallThread();
+  }
+
+  void Gather() override { gathering_ = true; }
+
+  void WaitGathered() override {
+    gathering_ = false;
+    if (gathered_.empty()) return;
+    {
+      Lock lock(mutex_);
+      bool due = false;
+      for (uint64_t log_id : gathered_) due |= WaitFor(log_id);
+      if (due) CallThread();
+    }
+    gathered_.clear();
   }
 
   size_t Drain(std::span<FlushCompletion> into) override {
@@ -195,6 +205,19 @@ class FlushPoolImplementation final : public FlushPool {
       --idle_count_;
       if (called_ > 0) --called_;
     }
+  }
+
+  // Returns whether a thread has to look at the schedule. A log that was removed meanwhile is none.
+  bool WaitFor(uint64_t log_id) {
+    EntryPtr entry = schedule_.Find(log_id);
+    if (entry == nullptr) return false;
+    if (entry->failed) {
+      Complete(entry);
+      return false;
+    }
+    const bool work = schedule_.Wait(entry);
+    StayAwake();
+    return work;
   }
 
   // Somebody has to look at the schedule. A thread that was called and is still on its way will;
@@ -349,6 +372,10 @@ class FlushPoolImplementation final : public FlushPool {
   int64_t (*now_ms_)();          // constant after construction; null: last_run_ms_
   const int64_t awake_ms_;
   std::vector<Thread> threads_;  // constant after StartThreads, until the destructor
+
+  // Of the decision thread alone.
+  bool gathering_ = false;
+  std::vector<uint64_t> gathered_;
 
   mutable std::mutex mutex_;  // guards all below; never held while a log waits for the disk
   std::condition_variable idle_;

@@ -67,6 +67,10 @@ class FlushPool {
   // Somebody waits for the end of the log as it is now. There will be a completion, also when the
   // log is durable already or has failed.
   virtual void Wait(uint64_t log_id) = 0;
+  // Until the next WaitGathered, Wait only notes the log: threads are called once for all of them,
+  // when whoever asks has also appended to the others, and one pass takes them together.
+  virtual void Gather() = 0;
+  virtual void WaitGathered() = 0;
   // Moves completions into `into` and returns how many. `wake_descriptor` (an eventfd that nobody
   // else reads) is readable while some are left.
   virtual size_t Drain(std::span<FlushCompletion> into) = 0;

@@ -17,7 +17,7 @@ export interface RuntimeParts<S extends Shard> {
   /** All records that it may hold. */
   readonly schemas: readonly RecordSchema[]
   readonly table: PartitionTable
-  readonly storage: Pick<Storage, 'readRegion' | 'releaseRegion'>
+  readonly storage: Pick<Storage, 'readRegion' | 'releaseRegion' | 'flushTogether'>
   readonly clock: Clock
   readonly timers: Timers
   readonly logger: Logger
@@ -198,7 +198,11 @@ export class CoordinatorRuntime<S extends Shard> {
     this.flushedMs = this.parts.clock.monotonicMs()
     const hosts = [...this.toFlush]
     this.toFlush.clear()
-    for (const host of hosts) host.flush()
+    if (hosts.length === 1) hosts[0]!.flush()
+    else
+      this.parts.storage.flushTogether(() => {
+        for (const host of hosts) host.flush()
+      })
   }
 
   /** One is loaded at a time: together they would only share the thread. */

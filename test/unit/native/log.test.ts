@@ -343,3 +343,28 @@ test('closing the engine waits for what is on the way and refuses what comes aft
   await assert.rejects(() => open(storage, join(directory, 'after-0')), { code: 'MILLRACE_CLOSED' })
   assert.throws(() => engine.raw.onDeliver(() => {}), { code: 'MILLRACE_CLOSED' })
 })
+
+test('flushes that are asked for together come, whatever becomes of who asks', bounded, async t => {
+  const { storage } = openEngine(t)
+  const directory = temporaryDirectory(t)
+  const logs = await Promise.all([0, 1, 2].map(index => open(storage, join(directory, `lines-${index}`))))
+  const durable = new Set<StoredLog>()
+  const all = new Promise<void>(resolve => {
+    storage.onDurable(log => {
+      if (durable.add(log).size === logs.length) resolve()
+    })
+  })
+  assert.throws(
+    () =>
+      storage.flushTogether(() => {
+        for (const log of logs) {
+          assert.equal(log.appendBytes(batchOf(['a'], now), 0, now), StatusCode.ok)
+          log.requestFlush()
+        }
+        throw new Error('thrown by who asks')
+      }),
+    /thrown by who asks/,
+  )
+  await all
+  for (const log of logs) assert.equal(log.durableOffset(), 1)
+})
