@@ -16,6 +16,7 @@ import {
 } from '../protocol/index.ts'
 import { apiVersions } from '../protocol/schema/api-versions.ts'
 import { produce } from '../protocol/schema/produce.ts'
+import { hasFewElements } from './answer-size.ts'
 import { type ClientAddress, Exchange, type ExchangeOwner } from './exchange.ts'
 import type { Patient } from './patience.ts'
 import type { TurnTaker } from './turn-queue.ts'
@@ -319,7 +320,7 @@ export class Connection implements ExchangeOwner, TurnTaker, Patient {
       return
     }
     if (answer === noReply) exchange.silenced()
-    else if (exchange.handler.wide) this.encodeWide(exchange, answer)
+    else if (exchange.handler.wide && !hasFewElements(answer)) this.encodeWide(exchange, answer)
     else exchange.answered(answer)
     this.sendReady()
   }

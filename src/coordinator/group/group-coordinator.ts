@@ -18,7 +18,7 @@ import type { ClientInfo } from './group.ts'
 import type { GroupSettings } from './group-settings.ts'
 import type { GroupShard } from './group-shard.ts'
 import type { FetchedGroup, FetchedGroupAnswer } from './offsets/group-offsets.ts'
-import { askInSlices, joinTopics, type Share } from './request-slices.ts'
+import { askInSlices, isOneSlice, joinTopics, type Share } from './request-slices.ts'
 
 type ShardWork<T> = (shard: GroupShard, turn: Turn, asker: Asker<T>) => void
 
@@ -126,24 +126,25 @@ export class GroupCoordinator {
   }
 
   /** The empty group id is as good as any: old clients commit without a group. */
-  async commitOffsets(
+  commitOffsets(
     request: RequestOf<typeof offsetCommit>,
     client: ClientInfo,
     share: Share,
   ): Promise<ResponseInput<typeof offsetCommit>> {
-    const answers = await askInSlices(
+    const commit = (part: RequestOf<typeof offsetCommit>): Promise<ResponseInput<typeof offsetCommit>> =>
+      this.ask<ResponseInput<typeof offsetCommit>>(
+        request.groupId,
+        (shard, turn, asker) => shard.commitOffsets(part, client, asker, turn),
+        code => commitFailure(part.topics, code),
+      )
+    if (isOneSlice(request.topics, ({ partitions }) => partitions)) return commit(request)
+    return askInSlices(
       request.topics,
       ({ partitions }) => partitions,
       (topic, partitions) => ({ ...topic, partitions: [...partitions] }),
       share,
-      topics =>
-        this.ask<ResponseInput<typeof offsetCommit>>(
-          request.groupId,
-          (shard, turn, asker) => shard.commitOffsets({ ...request, topics: [...topics] }, client, asker, turn),
-          code => commitFailure(topics, code),
-        ).then(answer => answer.topics),
-    )
-    return { topics: joinTopics(answers) }
+      async topics => (await commit({ ...request, topics: [...topics] })).topics,
+    ).then(answers => ({ topics: joinTopics(answers) }))
   }
 
   /** The partition of `__consumer_offsets` that has the group; -1 when the topic is not there. */

@@ -24,6 +24,13 @@ interface Slice<T> {
   readonly continues: boolean
 }
 
+/** Whether one turn takes all of a request, as it does nearly every one. */
+export function isOneSlice<T>(topics: readonly T[], partitionsOf: (topic: T) => readonly unknown[]): boolean {
+  let room = partitionsPerTurn
+  for (const topic of topics) room -= Math.max(partitionsOf(topic).length, 1)
+  return room >= 0
+}
+
 /**
  * Asks for the topics of a request in slices, started in their order, each in a turn of its own, and joins what they are
  * answered. `partitionsOf` tells a topic's partitions, `withPartitions` is the topic with some of them.

@@ -19,6 +19,10 @@ export class TurnRecords {
   readonly places: number[] = []
   /** An upper bound of what the records take in a batch. */
   bytes = 0
+  /** The record that was measured last, whose bytes lie behind those of the records: it is not encoded again. */
+  private measured: CoordinatorRecord | undefined
+  private measuredKeyEnd = 0
+  private measuredEnd = 0
 
   constructor(codec: RecordCodec) {
     this.codec = codec
@@ -32,28 +36,45 @@ export class TurnRecords {
     this.encoded.reset()
     this.places.length = 0
     this.bytes = 0
+    this.measured = undefined
   }
 
   add(record: CoordinatorRecord): void {
     const { encoded, places } = this
+    if (record !== this.measured) this.measure(record)
+    this.measured = undefined
     const keyFrom = encoded.position
-    this.codec.encodeKey(encoded, record)
-    const keyEnd = encoded.position
-    this.codec.encodeValue(encoded, record)
-    places.push(keyFrom, keyEnd, record.value === null ? -1 : encoded.position)
-    this.bytes += encoded.position - keyFrom + recordOverheadBytes
+    encoded.position = this.measuredEnd
+    places.push(keyFrom, this.measuredKeyEnd, record.value === null ? -1 : this.measuredEnd)
+    this.bytes += this.measuredEnd - keyFrom + recordOverheadBytes
   }
 
   /** What a batch of this one record takes, at most. */
   batchBytesOf(record: CoordinatorRecord): number {
+    this.measure(record)
+    return batchHeaderBytes + this.measuredEnd - this.encoded.position + recordOverheadBytes
+  }
+
+  /** Encodes it where the next record goes, and leaves the writer there. */
+  private measure(record: CoordinatorRecord): void {
     const { encoded } = this
     const from = encoded.position
+    this.measured = undefined // Its bytes are written over, and encoding may throw.
     this.codec.encodeKey(encoded, record)
+    this.measuredKeyEnd = encoded.position
     this.codec.encodeValue(encoded, record)
-    const bytes = encoded.position - from
+    this.measuredEnd = encoded.position
     encoded.position = from
-    return batchHeaderBytes + bytes + recordOverheadBytes
+    this.measured = record
   }
+}
+
+/** Most keys and values are shorter: making a view of so few bytes takes longer than copying them one by one. */
+const fewBytes = 160
+
+function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): void {
+  if (end - start > fewBytes) to.set(from.subarray(start, end), at)
+  else for (let source = start, target = at; source < end; ) to[target++] = from[source++]!
 }
 
 /** One record batch that turns are added to; every record carries the time at which it is sealed. */
@@ -102,9 +123,9 @@ export class BatchWriter {
     bytes[at++] = 0
     at = writeVarint(bytes, at, offsetDelta)
     at = writeVarint(bytes, at, keyBytes)
-    bytes.set(from.subarray(keyFrom, keyEnd), at)
+    copy(from, keyFrom, keyEnd, bytes, at)
     at = writeVarint(bytes, at + keyBytes, valueBytes)
-    if (valueBytes > 0) bytes.set(from.subarray(keyEnd, valueEnd), at)
+    if (valueBytes > 0) copy(from, keyEnd, valueEnd, bytes, at)
     bytes[at + Math.max(valueBytes, 0)] = 0
   }
 
