@@ -9,6 +9,15 @@ import { noBytes, RecordWalk } from './record-walk.ts'
 /** So many records are walked over in less time than a mark is found in. */
 const markedFrom = 4
 
+/** The compressed batch that was entered last: whoever reads here and there in it unfolds it once. */
+interface UnfoldedBatch {
+  readonly segment: ReadSegment
+  readonly position: number
+  /** What `lost` was before it was unfolded: since it moved, that may have been from zeros. */
+  readonly seenLost: number
+  readonly memory: Uint8Array
+}
+
 /** Goes from batch to batch of a log, over the open one and from segment to segment. */
 export abstract class BatchWalk extends RecordWalk {
   protected readonly log: ReadableLog
@@ -22,6 +31,7 @@ export abstract class BatchWalk extends RecordWalk {
   private inOpenBatch = false
   /** Behind the last batch that was entered. */
   private endOfBatches = 0
+  private unfolded: UnfoldedBatch | undefined
 
   constructor(log: ReadableLog, wanted: number) {
     super()
@@ -126,12 +136,21 @@ export abstract class BatchWalk extends RecordWalk {
       this.nextAt = position + batchHeaderBytes
       this.limit = end
     } else {
-      this.memory = unfold(codec, segment.bytes.subarray(position + batchHeaderBytes, end))
+      this.memory = this.unfold(codec, segment, position, end)
       this.nextAt = 0
       this.limit = this.memory.length
     }
     if (this.left === 0) this.nextAt = this.limit
     this.skip()
+  }
+
+  private unfold(codec: Codec, segment: ReadSegment, position: number, end: number): Uint8Array {
+    const seenLost = this.log.lost[0]!
+    const known = this.unfolded
+    if (known?.segment === segment && known.position === position && known.seenLost === seenLost) return known.memory
+    const memory = unfold(codec, segment.bytes.subarray(position + batchHeaderBytes, end))
+    this.unfolded = { segment, position, seenLost, memory }
+    return memory
   }
 
   private enterOpen(segment: ReadSegment): void {

@@ -7,6 +7,11 @@ export interface LogOptions {
   readonly readOnly?: boolean
   /** A segment is a file of at most this size; retention removes whole ones. 128 MiB. */
   readonly segmentBytes?: number
+  /**
+   * A record that comes so long after the first one of its segment begins a new segment, also where this one has room:
+   * what is written little gets old enough to be compressed, compacted or removed. Default: `retentionMs`.
+   */
+  readonly segmentMs?: number
   /** The oldest segments go while the log is larger than this without them. Default: they stay. */
   readonly retentionBytes?: number
   /** Segments go when their newest record is older than this, but for the one that is written. Default: they stay. */
@@ -44,6 +49,7 @@ const maxInt32 = 2 ** 31 - 1
 const defaults: ResolvedLogOptions = {
   readOnly: false,
   segmentBytes: 128 << 20,
+  segmentMs: Number.POSITIVE_INFINITY,
   retentionBytes: Number.POSITIVE_INFINITY,
   retentionMs: Number.POSITIVE_INFINITY,
   compaction: false,
@@ -55,6 +61,7 @@ const defaults: ResolvedLogOptions = {
 
 const ranges: Partial<Record<keyof LogOptions, readonly [min: number, max: number]>> = {
   segmentBytes: [4096, maxInt32],
+  segmentMs: [1, Number.POSITIVE_INFINITY],
   retentionBytes: [0, Number.POSITIVE_INFINITY],
   retentionMs: [0, Number.POSITIVE_INFINITY],
   sealBytes: [64, 1 << 20],

@@ -296,8 +296,8 @@ export async function openLog(world: LogWorld, directory: string, options: LogOp
   refuseDataDirectory(directory)
   if (resolved.readOnly) return openForReading(world, directory, resolved)
   const { segmentBytes, sealBytes, flushAgeMs } = resolved
-  // A segment that is too young to hold anything that retention by age could remove is not closed by age.
-  const segmentMs = resolved.retentionMs === Number.POSITIVE_INFINITY ? Number.MAX_VALUE : resolved.retentionMs
+  // A segment that is too young to hold anything that retention by age could remove need not be closed by age.
+  const segmentMs = Math.min(resolved.segmentMs, resolved.retentionMs, Number.MAX_VALUE)
   const writer = await openLogWriter(directory, { segmentBytes, segmentMs, sealBytes, flushAgeMs })
   return new Log(world, directory, resolved, writer)
 }

@@ -118,7 +118,7 @@ export class ReadSegment implements MarksHolder {
       entry = -1
     }
     for (let position = index.positionOf(entry); ; ) {
-      if (position >= this.end || (magicAt(view, position) === 0 && this.batchEnd(position, false) === position))
+      if (position >= this.end || (this.mayBeZeros(position) && this.batchEnd(position, false) === position))
         return position
       const end = this.plausibleEnd(position)
       const last = lastOffsetAt(view, position)
@@ -172,6 +172,11 @@ export class ReadSegment implements MarksHolder {
       `The segment ${segmentFileName(this.baseOffset, 'log')} in ${this.home.directory} is damaged at position ${position}: ` +
         'stop what writes to it and run `millrace log verify` on that directory.',
     )
+  }
+
+  /** Not even a header may fit before the end, which may be that of the mapping. */
+  private mayBeZeros(position: number): boolean {
+    return position + batchHeaderBytes > this.end || magicAt(this.view, position) === 0
   }
 
   private confirms(entry: number): boolean {

@@ -256,6 +256,21 @@ for (const compression of ['gzip', 'snappy', 'lz4', 'zstd'] as const) {
   })
 }
 
+test('a segment that is never filled is compressed once it is old enough', async t => {
+  const life = new Life(t)
+  const log = await life.open({ compression: 'gzip', segmentBytes: 1 << 20, segmentMs: 2000 })
+  fill(log, 0) // A millisecond each.
+  await life.looked()
+  assert.deepEqual(life.sealed().names, [])
+  const records = await recordsOf(log)
+  const bytes = statSync(join(life.directory, '00000000000000000000.log')).size
+  fill(log, 1000, 2000)
+  await life.looked()
+  assert.equal(life.sealed().names.length, 1)
+  assert.ok(life.sealed().bytes < bytes / 2)
+  assert.deepEqual((await recordsOf(log)).slice(0, records.length), records)
+})
+
 test('compression and compaction go together, and another codec is taken to', async t => {
   const life = new Life(t)
   const log = await life.open({ compression: 'lz4', compaction: true })

@@ -155,6 +155,21 @@ describe('a cursor', () => {
     })
   }
 
+  test('unfolds a batch once for whoever goes to and fro in it, and anew behind another', () => {
+    for (const from of [0, 50]) files.appendRaw(compressed(batchAt(from, records(from, 50)), Codec.lz4), 50)
+    const cursor = open().cursor(20)
+    const memoryAt = (offset: number) => {
+      cursor.seek(offset)
+      assert.equal(cursor.next() && cursor.value!.toString(), value(offset))
+      return cursor.bytes
+    }
+    const first = memoryAt(20)
+    assert.equal(memoryAt(40), first)
+    assert.equal(memoryAt(3), first)
+    assert.notEqual(memoryAt(60), first)
+    assert.notEqual(memoryAt(3), first)
+  })
+
   test('skips batches of control records', () => {
     files.append(records(0, 2))
     const marker = compressed(batchAt(2, records(2, 1)), Codec.none, batchAt(2, records(2, 1)).subarray(61))
@@ -417,6 +432,17 @@ describe('damage', () => {
     memory.fill(1, 1 << 20, (1 << 20) + 100)
     files.push(record(5))
     assert.deepEqual(rest(cursor), [5])
+  })
+
+  test('is not what lies behind the last batch where no header has room', () => {
+    fill(20)
+    for (const zeros of [1, 16, 60]) {
+      tamper(files.path(), file => ftruncateSync(file, files.position + zeros))
+      const cursor = open().cursor(1000)
+      assert.deepEqual(rest(cursor), [])
+    }
+    tamper(files.path(), file => writeSync(file, Buffer.from([1]), 0, 1, files.position + 10))
+    assert.throws(() => rest(open().cursor(1000)), code('MILLRACE_CORRUPT'))
   })
 
   test('in the middle of zeros is not taken for the end', () => {
