@@ -67,7 +67,7 @@ export interface Broker {
   /** What the compaction of logs has done and cannot do. */
   cleanerStats(): CleanerStats
   /** Transactions on their way, and those that hang. */
-  transactionStats(): TransactionStats
+  transactionStats(): Promise<TransactionStats>
   /** Loads what is otherwise loaded with the first request that needs it. */
   loadHandlers(): Promise<void>
   /** Finishes what is written, closes every log, marks the directory clean. */

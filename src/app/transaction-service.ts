@@ -66,9 +66,10 @@ export class LazyTransactionService implements TransactionService, TransactionVe
       })
   }
 
-  stats(): TransactionStats {
+  stats(): Promise<TransactionStats> {
     const { table, live, world } = this.parts
-    return transactionStats(this.running, table, live, world.clock)
+    const pause = (): Promise<void> => new Promise(resume => world.timers.soon(resume))
+    return transactionStats(this.running, table, live, world.clock, pause)
   }
 
   /** Loads the code, which otherwise comes with the first request. */

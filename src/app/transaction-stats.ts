@@ -26,13 +26,36 @@ export interface TransactionStats {
 const lateAfterMs = 5 * 60_000
 const noMarkers: MarkerCounts = { jobs: 0, oldestMs: 0, markers: 0, retries: 0, refused: 0 }
 
-/** `running`: undefined while nobody has needed the coordinator. */
-export function transactionStats(
+/** Partitions and open transactions looked at before other work gets its turn: some hundred microseconds. */
+const looksPerSlice = 1024
+
+/** `running`: undefined while nobody has needed the coordinator. `pause` is awaited between slices of many partitions. */
+export async function transactionStats(
   running: RunningTransactions | undefined,
-  table: PartitionTable,
+  table: Pick<PartitionTable, 'all'>,
   live: Pick<LiveSettings, 'current'>,
-  clock: Clock,
-): TransactionStats {
+  clock: Pick<Clock, 'wallMs'>,
+  pause: () => Promise<void>,
+): Promise<TransactionStats> {
+  const before = clock.wallMs() - live.current.transactions.maxTimeoutMs - lateAfterMs
+  let open = 0
+  let late = 0
+  let left = looksPerSlice
+  for (const { partitions } of table.all())
+    for (const { log } of partitions) {
+      if (--left <= 0) {
+        await pause()
+        left = looksPerSlice
+      }
+      if (log === undefined || log.producers.transactions.size === 0) continue
+      open++
+      for (const { lastTimestampMs } of log.producers.withTransaction()) {
+        left--
+        if (lastTimestampMs >= before) continue
+        late++
+        break
+      }
+    }
   const sum = { ids: 0, parked: 0, timedOut: 0, expiredIds: 0 }
   running?.runtime.tell('all', ({ counts }) => {
     sum.ids += counts.ids
@@ -40,19 +63,6 @@ export function transactionStats(
     sum.timedOut += counts.timedOut
     sum.expiredIds += counts.expiredIds
   })
-  const before = clock.wallMs() - live.current.transactions.maxTimeoutMs - lateAfterMs
-  let open = 0
-  let late = 0
-  for (const { partitions } of table.all())
-    for (const { log } of partitions) {
-      if (log === undefined || log.producers.transactions.size === 0) continue
-      open++
-      for (const { lastTimestampMs } of log.producers.withTransaction()) {
-        if (lastTimestampMs >= before) continue
-        late++
-        break
-      }
-    }
   const markers = running?.markers.counts ?? noMarkers
   return { ...sum, markers, partitionsWithOpenTransactions: open, partitionsWithLateTransactions: late }
 }

@@ -398,21 +398,21 @@ test('row 21: a transaction that hangs is found, and ended by an administrator',
     })
     return errorName(markers[0]!.topics[0]!.partitions[0]!.errorCode)
   }
-  const hanging = () => {
+  const hanging = async () => {
     const { partitionsWithOpenTransactions: open, partitionsWithLateTransactions: late } =
-      broker.broker.transactionStats()
+      await broker.broker.transactionStats()
     return [open, late]
   }
-  assert.deepEqual(hanging(), [1, 0])
+  assert.deepEqual(await hanging(), [1, 0])
   await broker.world.time.advance(20 * 60_000 + 1)
-  assert.deepEqual(hanging(), [1, 1], 'longer than any may last, and five minutes')
+  assert.deepEqual(await hanging(), [1, 1], 'longer than any may last, and five minutes')
   assert.equal(await abort(1, 't', 1), 'UNKNOWN_TOPIC_OR_PARTITION')
   assert.equal(await abort(1, 't', 0), 'NONE')
   const { values, lastStableOffset } = await readValues(client, 't', 0)
   assert.deepEqual([values, lastStableOffset], [[], 2])
   assert.equal(await abort(2, 't', 0), 'NONE', 'again')
-  assert.deepEqual(hanging(), [0, 0])
-  assert.equal(broker.broker.transactionStats().ids, 1)
+  assert.deepEqual(await hanging(), [0, 0])
+  assert.equal((await broker.broker.transactionStats()).ids, 1)
 })
 
 test('bad input: producers that nobody can be have no transactions', async t => {
