@@ -48,7 +48,7 @@ async function recover(machine: SimMachine, model: Model, seed: number, nowMs: n
   try {
     await run.start()
     await run.do(client => verify(client, survivors))
-    assertNoStrays(machine)
+    assertNothingLeft(machine)
     await run.do(followUp)
     await run.stop()
     await run.start()
@@ -152,10 +152,15 @@ export async function failAt(n: number, seed: number, errno: number): Promise<vo
   }
 }
 
-/** No directory was set aside or forgotten: each belongs to a topic. */
-function assertNoStrays(machine: SimMachine): void {
-  const left = machine.list(dataDirectory).filter(name => /-(stray|delete)$/.test(name))
+/** No directory was set aside or forgotten: each belongs to a topic. None has a file that was not written to its end. */
+function assertNothingLeft(machine: SimMachine): void {
+  const directories = machine.list(dataDirectory)
+  const left = directories.filter(name => /-(stray|delete)$/.test(name))
   assert.deepEqual(left, [], 'directories that belong to nobody')
+  for (const name of directories.filter(name => /-\d+$/.test(name))) {
+    const unfinished = machine.list(`${dataDirectory}/${name}`).filter(file => file.endsWith('.tmp'))
+    assert.deepEqual(unfinished, [], `half written files in ${name}`)
+  }
 }
 
 /** Says with a failure how to see it again, and what the disk was asked for. */
