@@ -30,8 +30,7 @@ const produce = async ({ topic, partition, codec, acks, idempotent, records }) =
       producer.produce(topic, partition, toBytes(value), toBytes(key), timestamp, pairs, report)
     })
   const offsets = await Promise.all(records.map(send))
-  // A reset of the connection, as by an answer that nobody reads any more, may take along what nobody acknowledges.
-  if (acks !== 0) await disconnected(producer)
+  await disconnected(producer)
   return { offsets: offsets.map(offset => (acks === 0 ? null : offset)) }
 }
 
