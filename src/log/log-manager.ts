@@ -12,31 +12,27 @@ import {
 } from '../base/world.ts'
 import { NativeError } from '../native/errors.ts'
 import { StatusCode } from '../native/status.ts'
-import { CompactedLogs } from './compacted-logs.ts'
+import type { CompactedLogs } from './compacted-logs.ts'
 import type { DataDirectory } from './data-directory.ts'
 import { FlushWait } from './flush-wait.ts'
 import { FlushWaiters } from './flush-waiters.ts'
+import { LogCheckpoints } from './log-checkpoints.ts'
 import { directoryName, type LogKey } from './log-key.ts'
-import { OffsetCheckpoint } from './offset-checkpoint.ts'
 import { OpenLog } from './open-log.ts'
 import { firstOffset, PartitionDirectories } from './partition-directories.ts'
 import { PartitionFiles } from './partition-files.ts'
 import { PartitionLog } from './partition-log.ts'
 import { expireProducers } from './producer-expiry.ts'
+import { RoomForLogs } from './room-for-logs.ts'
 import { SettledClock } from './settled-clock.ts'
 import type { SpaceReserve } from './space-reserve.ts'
 import { WrittenLogs } from './written-logs.ts'
 
 export { directoryName, type LogKey } from './log-key.ts'
 
-const recoveryPointFile = 'recovery-point-offset-checkpoint'
-const logStartFile = 'log-start-offset-checkpoint'
-const cleanerFile = 'cleaner-offset-checkpoint'
 /** Of checkpoints: a full disk is not asked for more each second. */
 const reserveEveryTicks = 10
 const checkpointIntervalMs = 1_000
-/** Or this much was appended: it bounds what a start after a crash has to scan. */
-const checkpointBytes = 64 << 20
 const producerCheckIntervalMs = 600_000
 /** Logs deleted at once: each deletion runs on a worker thread. */
 const deletionsAtOnce = 4
@@ -44,16 +40,8 @@ const deletionsAtOnce = 4
 const flushedTogether = 32
 /** Logs closed at once, likewise. */
 const closesAtOnce = 16
-/** Logs looked at before other work gets its turn. */
-const logsPerSlice = 500
 /** Seconds without an append after which a log rests. */
 const restAfterTicks = 10
-/** After so many in which no append found the disk full it is told again when one does. */
-const quietTicks = 60
-/** What a partition without records takes: a directory and a file that says whose it is. */
-const partitionBytes = 8 << 10
-/** The directory, a segment and its indexes, the files beside it. */
-const partitionInodes = 8
 /** Each log that rests costs three truncations. */
 const restSliceMs = 1
 
@@ -72,14 +60,11 @@ export class LogManager {
   private readonly producerExpirationMs: () => number
   private readonly open = new Map<string, OpenLog>()
   private readonly directories: PartitionDirectories
-  private readonly recoveryPoints: OffsetCheckpoint
-  private readonly logStarts: OffsetCheckpoint
-  readonly compacted: CompactedLogs
+  private readonly checkpoints: LogCheckpoints
+  private readonly room: RoomForLogs
   private readonly reserve: SpaceReserve
   private readonly settledClock: SettledClock
   private readonly flushWaiters: FlushWaiters
-  /** Logs that were written since their recovery point was noted: an idle log costs a checkpoint nothing. */
-  private behind: OpenLog[] = []
   /** Logs that hold descriptors because they were written. */
   private readonly written = new WrittenLogs<OpenLog>(Number.POSITIVE_INFINITY)
   private readonly flushWait: FlushWait
@@ -88,17 +73,10 @@ export class LogManager {
   /** Counts checkpoint intervals. */
   private tick = 0
   private resting = false
-  private checkpointing: Promise<void> = Promise.resolve()
   private timers: Timer[] = []
   private anyFailed = false
-  /** The checkpoint of log starts was not damaged. */
-  private startsKnown = false
-  /** The tick in which an append last found the disk full. */
-  private fullTick = Number.NEGATIVE_INFINITY
-  private waitingForRoom: (() => void)[] = []
   /** False once a log could not be opened: how its files were left is then still to be found out. */
   allOpened = true
-  private bytesSinceCheckpoint = 0
   readonly totals: OpenTotals = { logs: 0, recovered: 0, scannedBytes: 0 }
 
   constructor(
@@ -116,24 +94,23 @@ export class LogManager {
     this.flushWaiters = new FlushWaiters(world.storage)
     this.settledClock = new SettledClock(world.clock)
     this.directories = new PartitionDirectories(world.disk, directory.path, logger)
-    const checkpoint = (name: string) =>
-      new OffsetCheckpoint(world.disk, `${directory.path}/${name}`, () => this.pause())
-    this.recoveryPoints = checkpoint(recoveryPointFile)
-    this.logStarts = checkpoint(logStartFile)
-    this.compacted = new CompactedLogs(checkpoint(cleanerFile))
+    this.checkpoints = new LogCheckpoints(world.disk, directory.path, logger, {
+      isOpen: opened => this.open.get(directoryName(opened.key)) === opened,
+      pause: () => this.pause(),
+    })
+    this.room = new RoomForLogs(reserve, directory.path, logger)
     this.flushWait = new FlushWait(world.storage)
     world.storage.onDurable(() => this.written.flushed())
     world.storage.onFailed(() => this.written.flushed())
   }
 
+  get compacted(): CompactedLogs {
+    return this.checkpoints.compacted
+  }
+
   /** Reads the checkpoints and begins to write them; called once, before the first `openLog`. */
   async start(): Promise<void> {
-    await this.recoveryPoints.load(this.logger)
-    this.startsKnown = await this.logStarts.load(
-      this.logger,
-      'logs begin with their first segment, so that records which were deleted from it can be read again',
-    )
-    await this.compacted.load(this.logger)
+    await this.checkpoints.load()
     const repeat = (delayMs: number, slot: number, work: () => void) => {
       this.timers[slot] = this.world.timers.after(delayMs, () => {
         work()
@@ -143,8 +120,9 @@ export class LogManager {
     repeat(checkpointIntervalMs, 0, () => {
       this.tick++
       void this.checkpoint()
-      void this.restIdle(this.fullTick === this.tick - 1 ? 1 : restAfterTicks)
-      if (this.tick % reserveEveryTicks === 1) void this.askForRoom()
+      // Segments that are not written have room that was taken ahead: where it is wanted it comes back within a second.
+      void this.restIdle(this.room.wasFullAt(this.tick - 1) ? 1 : restAfterTicks)
+      if (this.tick % reserveEveryTicks === 1) void this.room.ask()
     })
     repeat(producerCheckIntervalMs, 1, () => {
       void expireProducers(this.openLogs(), this.settledClock.nowMs(), this.producerExpirationMs(), () => this.pause())
@@ -213,13 +191,13 @@ export class LogManager {
     const name = directoryName(key)
     const beside = await this.directories.claim(path, key.topicId, mayGo)
     const isNew = beside === undefined
-    if (isNew) this.forget(name) // A directory that is gone has left its offsets behind.
+    if (isNew) this.checkpoints.forget(name) // A directory that is gone has left its offsets behind.
     const { log: stored, report } = await this.world.storage.openLog(
       path,
       settings,
       isNew ? OpenTrust.clean : this.directory.trust,
-      this.recoveryPoints.get(name) ?? 0,
-      this.logStarts.get(name) ?? (isNew || this.startsKnown ? 0 : firstOffset(beside)),
+      this.checkpoints.recoveryPoints.get(name) ?? 0,
+      this.checkpoints.logStarts.get(name) ?? (isNew || this.checkpoints.startsKnown ? 0 : firstOffset(beside)),
       this.unsettled !== undefined,
     )
     if (report.cutBytes > 0)
@@ -230,7 +208,7 @@ export class LogManager {
     const files = new PartitionFiles(this.world.disk, path, this.logger, {
       appended: bytes => this.noteAppended(opened, bytes),
       room: () => this.written.room(opened),
-      diskFull: () => this.noteFull(),
+      diskFull: () => this.room.noteFull(this.tick),
       durableEnd: () => stored.durableOffset(),
       firstSegment: () => stored.segments(1, false)[0]?.baseOffset ?? 0,
       pause: () => this.pause(),
@@ -243,8 +221,8 @@ export class LogManager {
     if (!opened.settled) this.unsettled?.push(opened)
     this.open.set(name, opened)
     this.compacted.opened(key, log)
-    if (report.logStartOffset > 0) this.logStarts.set(name, report.logStartOffset)
-    this.noteBehind(opened)
+    if (report.logStartOffset > 0) this.checkpoints.logStarts.set(name, report.logStartOffset)
+    this.checkpoints.noteBehind(opened)
     this.totals.logs++
     this.totals.scannedBytes += report.scannedBytes
     if (report.scannedBytes > 0 || report.cutBytes > 0) this.totals.recovered++
@@ -298,7 +276,7 @@ export class LogManager {
       await opened.log.stored.delete()
     }
     // A topic recreated under the same name must not inherit them.
-    this.forget(name)
+    this.checkpoints.forget(name)
   }
 
   /**
@@ -312,8 +290,9 @@ export class LogManager {
     const { log } = opened
     if (offset <= log.logStart) return
     await this.keepProducers(opened)
-    this.logStarts.set(name, Math.max(offset, this.logStarts.get(name) ?? 0))
-    await this.reserve.spend(() => this.logStarts.write())
+    const { logStarts } = this.checkpoints
+    logStarts.set(name, Math.max(offset, logStarts.get(name) ?? 0))
+    await this.reserve.spend(() => logStarts.write())
     const release = await this.compacted.hold(log)
     try {
       if (this.open.get(name) !== opened) throw notOpen(name)
@@ -341,16 +320,13 @@ export class LogManager {
 
   /** Writes recovery points and log starts where they have changed. */
   checkpoint(): Promise<void> {
-    this.checkpointing = this.checkpointing
-      .then(() => this.writeCheckpoints())
-      .catch((error: unknown) => this.logger.warn({ error: String(error) }, 'the checkpoints could not be written'))
-    return this.checkpointing
+    return this.checkpoints.write()
   }
 
   /** Lets go of everything as it is, for a start that fails: the next one finds what this one found. */
   async abandon(): Promise<void> {
     for (const timer of this.timers) timer.cancel()
-    await this.checkpointing
+    await this.checkpoints.idle()
     for (const [name, { log, files }] of [...this.open]) {
       this.open.delete(name)
       await files.close()
@@ -364,7 +340,7 @@ export class LogManager {
    */
   async close(): Promise<void> {
     for (const timer of this.timers) timer.cancel()
-    await this.checkpointing
+    await this.checkpoints.idle()
     const { storage } = this.world
     const all = [...this.open]
     const unflushed = all.map(([, { log }]) => log.stored).filter(log => log.durableOffset() < log.logEndOffset())
@@ -378,7 +354,7 @@ export class LogManager {
         const { logEnd } = log
         await files.closeWith(logEnd, log.producers, log.epochs)
         this.flushWaiters.giveUp(log.stored)
-        if (settled) this.recoveryPoints.set(name, log.durableEnd)
+        if (settled) this.checkpoints.recoveryPoints.set(name, log.durableEnd)
         await log.stored.closeUnsynced()
         ends.set(name, logEnd)
       } catch (error) {
@@ -388,7 +364,7 @@ export class LogManager {
     })
     try {
       await storage.syncFileSystem(this.directory.path)
-      for (const [name, logEnd] of ends) this.recoveryPoints.set(name, logEnd)
+      for (const [name, logEnd] of ends) this.checkpoints.recoveryPoints.set(name, logEnd)
     } catch (error) {
       this.logger.error({ error: String(error) }, 'the file system could not be synced')
       await this.noteFailure()
@@ -405,59 +381,24 @@ export class LogManager {
     return opened
   }
 
-  private forget(name: string): void {
-    this.recoveryPoints.delete(name)
-    this.logStarts.delete(name)
-    this.compacted.forget(name)
-  }
-
   private pause(): Promise<void> {
     return new Promise(resume => this.world.timers.soon(resume))
   }
 
-  private noteBehind(opened: OpenLog): void {
-    if (opened.behind) return
-    opened.behind = true
-    this.behind.push(opened)
-  }
-
   private noteAppended(opened: OpenLog, bytes: number): void {
-    this.noteBehind(opened)
     opened.writtenTick = this.tick
     this.written.wrote(opened)
-    this.bytesSinceCheckpoint += bytes
-    if (this.bytesSinceCheckpoint < checkpointBytes) return
-    this.bytesSinceCheckpoint = 0
-    void this.checkpoint()
+    this.checkpoints.noteAppended(opened, bytes)
   }
 
-  /**
-   * An append found no room. Segments that are not written have some that was taken ahead: it comes back within a second,
-   * instead of once they count as idle.
-   */
-  private noteFull(): void {
-    if (this.tick - this.fullTick > quietTicks)
-      this.logger.warn({ directory: this.directory.path }, 'the disk is full: records are refused until there is room')
-    this.fullTick = this.tick
-  }
-
-  /** Calls `retry` once there may be room for what failed for want of it. */
+  /** See RoomForLogs. */
   whenRoom(retry: () => void): void {
-    this.waitingForRoom.push(retry)
+    this.room.when(retry)
   }
 
-  /** Whether so many more partitions fit onto the disk. */
-  async hasRoomFor(partitions: number): Promise<boolean> {
-    const { bytes, files } = await this.reserve.room()
-    return bytes >= partitions * partitionBytes && files >= partitions * partitionInodes
-  }
-
-  private async askForRoom(): Promise<void> {
-    await this.reserve.take()
-    const retries = this.waitingForRoom
-    if (retries.length === 0 || !(await this.hasRoomFor(1).catch(() => false))) return
-    this.waitingForRoom = []
-    for (const retry of retries) retry()
+  /** See RoomForLogs. */
+  hasRoomFor(partitions: number): Promise<boolean> {
+    return this.room.fits(partitions)
   }
 
   /** Logs that were not written for a while give back descriptors and preallocated space. */
@@ -471,27 +412,6 @@ export class LogManager {
       sliceEndMs = clock.monotonicMs() + restSliceMs
     }
     this.resting = false
-  }
-
-  private async writeCheckpoints(): Promise<void> {
-    const looked = this.behind
-    this.behind = []
-    for (const [index, opened] of looked.entries()) {
-      if (index % logsPerSlice === logsPerSlice - 1) await this.pause()
-      opened.behind = false
-      const name = directoryName(opened.key)
-      if (this.open.get(name) !== opened) continue
-      if (!opened.settled) {
-        this.noteBehind(opened)
-        continue
-      }
-      const { durableEnd } = opened.log
-      this.recoveryPoints.set(name, durableEnd)
-      if (durableEnd < opened.log.logEnd) this.noteBehind(opened)
-    }
-    await this.recoveryPoints.write()
-    await this.logStarts.write()
-    await this.compacted.write()
   }
 }
 
