@@ -1,3 +1,4 @@
+import { readInt64 } from '../base/int64.ts'
 import { batchHeaderBytes, batchOverheadBytes, currentMagic } from '../records/batch-header.ts'
 
 /** A record batch's header; numbers beyond 2^53 are rounded, and no valid offset is. */
@@ -33,9 +34,6 @@ export const lastOffset = (header: BatchHeader): number => header.baseOffset + h
 export const isControl = (header: BatchHeader): boolean => (header.attributes & Attribute.control) !== 0
 export const isTransactional = (header: BatchHeader): boolean => (header.attributes & Attribute.transactional) !== 0
 
-export const int64At = (view: DataView, at: number): number =>
-  view.getInt32(at) * 0x1_0000_0000 + view.getUint32(at + 4)
-
 export const emptyHeader = (): BatchHeader => ({
   baseOffset: 0,
   sizeBytes: 0,
@@ -54,15 +52,15 @@ export const emptyHeader = (): BatchHeader => ({
 
 /** Reads the header at `at`, of which all `batchHeaderBytes` are there, into `header`. */
 export function readHeader(view: DataView, at: number, header: BatchHeader): void {
-  header.baseOffset = int64At(view, at)
+  header.baseOffset = readInt64(view, at)
   header.sizeBytes = view.getInt32(at + lengthAt) + batchOverheadBytes
   header.leaderEpoch = view.getInt32(at + leaderEpochAt)
   header.magic = view.getInt8(at + magicPosition)
   header.crc = view.getUint32(at + checksumAt)
   header.attributes = view.getInt16(at + checkedFrom)
   header.lastOffsetDelta = view.getInt32(at + 23)
-  header.baseTimestamp = int64At(view, at + 27)
-  header.maxTimestamp = int64At(view, at + 35)
+  header.baseTimestamp = readInt64(view, at + 27)
+  header.maxTimestamp = readInt64(view, at + 35)
   header.producerId = view.getInt32(at + 43) < 0 ? noProducer : view.getBigInt64(at + 43)
   header.producerEpoch = view.getInt16(at + 51)
   header.baseSequence = view.getInt32(at + 53)

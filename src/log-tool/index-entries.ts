@@ -1,4 +1,4 @@
-import { int64At } from './batch.ts'
+import { readInt64 } from '../base/int64.ts'
 
 /** An entry says: the batch at `position` ends with `offset`. Kafka's .index: relative offset int32, position int32. */
 export interface OffsetEntry {
@@ -50,7 +50,7 @@ export function offsetEntryAt({ view }: IndexContent, index: number, baseOffset:
 }
 
 export function timeEntryAt({ view }: IndexContent, index: number, baseOffset: number, into: TimeEntry): void {
-  into.timestamp = int64At(view, index * timeEntryBytes)
+  into.timestamp = readInt64(view, index * timeEntryBytes)
   into.offset = baseOffset + view.getUint32(index * timeEntryBytes + 8)
 }
 

@@ -1,5 +1,5 @@
+import { readInt64 } from '../base/int64.ts'
 import type { AbortedTransaction as Aborted } from '../log/transaction-marker.ts'
-import { int64At } from './batch.ts'
 import { remedy } from './finding.ts'
 import type { LogState } from './log-state.ts'
 
@@ -20,9 +20,9 @@ export function* abortedTransactions(bytes: Uint8Array): Generator<AbortedTransa
     yield {
       version: view.getInt16(at),
       producerId: view.getBigInt64(at + 2),
-      firstOffset: int64At(view, at + 10),
-      lastOffset: int64At(view, at + 18),
-      lastStableOffset: int64At(view, at + 26),
+      firstOffset: readInt64(view, at + 10),
+      lastOffset: readInt64(view, at + 18),
+      lastStableOffset: readInt64(view, at + 26),
     }
 }
 

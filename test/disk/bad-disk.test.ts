@@ -1,25 +1,16 @@
 /** A disk that reports errors: chosen system calls of the broker fail, or transfer less than was asked for. */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { constants } from 'node:os'
 import { type TestContext, test } from 'node:test'
 import { ErrorCode } from '../../src/protocol/index.ts'
 import { DiskClient } from './lib/client.ts'
-import { Faults } from './lib/faults.ts'
+import { Faults, withoutCompiler } from './lib/faults.ts'
 import { Scene, value } from './lib/scene.ts'
 
 const { EIO, EMFILE, ENOSPC } = constants.errno
 const { NONE, KAFKA_STORAGE_ERROR, LEADER_NOT_AVAILABLE } = ErrorCode
 
-function hasCompiler(): boolean {
-  try {
-    execFileSync(process.env.CC ?? 'cc', ['--version'], { stdio: 'ignore' })
-    return process.platform === 'linux'
-  } catch {
-    return false
-  }
-}
-const options = { skip: hasCompiler() ? false : 'there is no C compiler', timeout: 90_000 }
+const options = { skip: withoutCompiler, timeout: 90_000 }
 
 /** A broker whose disk can be made bad. */
 async function scene(t: TestContext, config: Readonly<Record<string, string>> = {}) {

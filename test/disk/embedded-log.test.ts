@@ -1,6 +1,6 @@
 /** A log in an app on a disk that gets full, or whose syncs fail: what is refused, and what is there afterwards. */
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { Log } from '../../src/app/log.ts'
 import { atEnd } from './lib/clean-up.ts'
-import { Faults } from './lib/faults.ts'
+import { Faults, withoutCompiler } from './lib/faults.ts'
 import { cannotMount, FileSystem } from './lib/file-system.ts'
 
 const module = new URL('../../src/app/log.ts', import.meta.url).href
@@ -93,17 +93,8 @@ const program = `
   process.exit(0)
 `
 
-function hasCompiler(): boolean {
-  try {
-    execFileSync(process.env.CC ?? 'cc', ['--version'], { stdio: 'ignore' })
-    return process.platform === 'linux'
-  } catch {
-    return false
-  }
-}
-
 test('a sync that fails is told to whoever waits, nothing is taken after it, and what was durable stays', {
-  skip: hasCompiler() ? false : 'there is no C compiler',
+  skip: withoutCompiler,
   timeout: 90_000,
 }, async t => {
   const parent = mkdtempSync(join(tmpdir(), 'millrace-log-'))

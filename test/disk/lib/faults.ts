@@ -23,6 +23,18 @@ export interface Fault {
 /** `struct rule` of faults.c, little-endian. */
 const rule = { bytes: 128, on: 0, calls: 4, error: 8, left: 12, hits: 16, path: 20, pathBytes: 107, count: 16 } as const
 
+/** Why faults cannot be made here, for `skip`; false where they can. */
+export const withoutCompiler = hasCompiler() ? false : 'there is no C compiler'
+
+function hasCompiler(): boolean {
+  try {
+    execFileSync(process.env.CC ?? 'cc', ['--version'], { stdio: 'ignore' })
+    return process.platform === 'linux'
+  } catch {
+    return false
+  }
+}
+
 /** Makes system calls of one process fail, while it runs. See faults.c. */
 export class Faults {
   private readonly file: string
