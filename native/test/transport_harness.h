@@ -207,6 +207,7 @@ class Server {
   std::map<uint64_t, Event> closed;
   std::vector<uint64_t> drained;
   std::vector<uint64_t> congested;
+  std::vector<uint64_t> gone;
   std::map<RefuseReason, int64_t> refused;
   std::string refused_peer;  // of the last report
 
@@ -236,6 +237,9 @@ class Server {
         break;
       case EventKind::kCongested:
         congested.push_back(event.connection);
+        break;
+      case EventKind::kGone:
+        gone.push_back(event.connection);
         break;
       case EventKind::kRefused:
         refused[static_cast<RefuseReason>(event.a)] += event.b;

@@ -368,6 +368,8 @@ export interface NetworkListener {
   onFrame(connection: number, arena: number, position: number, length: number): void
   /** `systemError` is an errno; where the reason is a frame's size, it is that size. */
   onClose(connection: number, reason: CloseReason, systemError: number): void
+  /** The client takes no replies any more. Frames that it had sent before may follow, then `onClose`. */
+  onGone(connection: number): void
   /** The client leaves a megabyte of replies unread (`true`), or has taken them all by now. */
   onCongestion(connection: number, congested: boolean): void
   /** Clients were turned away; at most once a second for each reason. `peer` is the last one, if it is known. */

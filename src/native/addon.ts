@@ -163,7 +163,7 @@ export const Slot = {
 
 /** Numbers of an entry in `events`. */
 export const EventField = { kind: 0, connection: 1, a: 2, b: 3, c: 4, count: 6 } as const
-export const EventKind = { opened: 1, frame: 2, closed: 3, drained: 4, congested: 5, refused: 6 } as const
+export const EventKind = { opened: 1, frame: 2, closed: 3, drained: 4, congested: 5, refused: 6, gone: 7 } as const
 /** Numbers of an entry in `completions`. */
 export const CompletionField = { log: 0, durableOffset: 1, status: 2, systemError: 3, count: 4 } as const
 /** Numbers that `searchLog` answers. */

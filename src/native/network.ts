@@ -193,6 +193,9 @@ class NativeNetwork implements Network, DeliverySink {
       case EventKind.drained:
         listener.onCongestion(connection, false)
         break
+      case EventKind.gone:
+        listener.onGone(connection)
+        break
       case EventKind.refused:
         listener.onRefused(a as RefuseReason, b, this.peerAddress(connection))
         break

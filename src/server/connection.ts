@@ -88,7 +88,9 @@ export class Connection implements ExchangeOwner, TurnTaker, Patient {
   private paused = false
   private congested = false
   private closed = false
-  /** The client is gone; what it wrote before is still taken, and nothing is sent. Called when that is over. */
+  /** The client is gone; what it wrote before is still taken, and nothing is sent. */
+  private gone = false
+  /** The socket is closed, too: no frame follows. Called when what was written is taken. */
   private over: (() => void) | undefined
   /** Why the connection ends once what came before is answered; nothing more starts then. */
   private lastReason: string | undefined
@@ -102,11 +104,12 @@ export class Connection implements ExchangeOwner, TurnTaker, Patient {
   }
 
   onFrame(arena: number, position: number, length: number): void {
-    if (this.closed || this.over !== undefined) {
+    const frame = { arena, position, length }
+    if (this.closed || (this.gone && !this.outlivesClient(frame))) {
       this.services.freeFrame(arena, position)
       return
     }
-    this.inbox.push({ arena, position, length })
+    this.inbox.push(frame)
     if (this.inbox.length >= pauseAtFrames && !this.paused) {
       this.paused = true
       this.services.pause(this.id)
@@ -131,16 +134,24 @@ export class Connection implements ExchangeOwner, TurnTaker, Patient {
     this.over?.()
   }
 
-  /**
-   * The client has closed its socket. What it asked is dropped but for its writes: without acks, closing is all that a
-   * producer does behind them (Kafka processes what it received before a close, too). `over` is called when they are done.
-   */
-  onClientGone(over: () => void): void {
+  /** The socket is closed; `over` is called when what the client wrote before is taken. */
+  onSocketClosed(over: () => void): void {
     if (this.closed) {
       over()
       return
     }
     this.over = over
+    this.onClientGone()
+    this.endIfOver()
+  }
+
+  /**
+   * The client takes no answers any more. What it asked is dropped but for its writes: without acks, closing is all that a
+   * producer does behind them (Kafka processes what it received before a close, too).
+   */
+  onClientGone(): void {
+    if (this.closed || this.gone) return
+    this.gone = true
     this.congested = false
     const open = this.exchanges
     this.exchanges = open.filter(({ finishes, state }) => finishes && state === 'running')
@@ -149,11 +160,15 @@ export class Connection implements ExchangeOwner, TurnTaker, Patient {
     const inbox = this.inbox
     this.inbox = []
     for (const frame of inbox) {
-      if (this.lastReason === undefined && this.isWrite(frame)) this.inbox.push(frame)
+      if (this.outlivesClient(frame)) this.inbox.push(frame)
       else this.services.freeFrame(frame.arena, frame.position)
     }
-    this.endIfOver()
+    this.resumeIfRoom()
     this.wake()
+  }
+
+  private outlivesClient(frame: Frame): boolean {
+    return this.lastReason === undefined && this.isWrite(frame)
   }
 
   private isWrite({ arena, position, length }: Frame): boolean {
@@ -200,10 +215,7 @@ export class Connection implements ExchangeOwner, TurnTaker, Patient {
   takeTurn(): void {
     if (!this.startable) return
     const frame = this.inbox.shift()!
-    if (this.paused && this.inbox.length <= resumeAtFrames) {
-      this.paused = false
-      if (this.over === undefined) this.services.resume(this.id)
-    }
+    this.resumeIfRoom()
     try {
       this.start(frame)
     } catch (error) {
@@ -214,6 +226,12 @@ export class Connection implements ExchangeOwner, TurnTaker, Patient {
       this.sendReady()
       this.wake()
     }
+  }
+
+  private resumeIfRoom(): void {
+    if (!this.paused || this.inbox.length > resumeAtFrames) return
+    this.paused = false
+    if (this.over === undefined) this.services.resume(this.id)
   }
 
   private get startable(): boolean {
@@ -352,7 +370,7 @@ export class Connection implements ExchangeOwner, TurnTaker, Patient {
     while (this.exchanges.length > 0 && this.exchanges[0]!.state !== 'running') {
       const exchange = this.exchanges.shift()!
       if (exchange.state === 'silent') continue
-      if (this.over !== undefined) {
+      if (this.gone) {
         exchange.abandon()
         continue
       }

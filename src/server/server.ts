@@ -88,7 +88,11 @@ export class Server implements NetworkListener, ConnectionServices {
 
   onClose(connection: number, reason: CloseReason, detail: number): void {
     if (!ordinaryEnds.has(reason)) this.logClose(connection, reason, detail)
-    this.connections.get(connection)?.onClientGone(() => this.connections.delete(connection))
+    this.connections.get(connection)?.onSocketClosed(() => this.connections.delete(connection))
+  }
+
+  onGone(connection: number): void {
+    this.connections.get(connection)?.onClientGone()
   }
 
   onCongestion(connection: number, congested: boolean): void {

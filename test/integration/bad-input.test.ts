@@ -148,6 +148,30 @@ test('a frame that ends early changes nothing', { timeout }, async () => {
   assert.equal(await logEndOffset(bystander, topic), end)
 })
 
+test('what was written without acks before a reset is appended, behind answers that nobody takes', {
+  timeout,
+}, async t => {
+  const { pid } = broker
+  if (broker.kind !== 'millrace' || pid === undefined) return t.skip('other brokers drop it when a send fails')
+  const end = await logEndOffset(bystander, topic)
+  // More than a turn of the broker's reads, which ends in the first answers: the rest is still to be read by then.
+  const unanswered = Array.from({ length: 200 }, (_, id) => encodeRequest(apiVersions, 0, id, {}))
+  const write = encodeRequest(produce, 9, 200, produceRequest(topic, batchOf('the last will'), 0))
+  for (let i = 0; i < 5; i++) {
+    const { socket } = await open()
+    process.kill(pid, 'SIGSTOP')
+    try {
+      await new Promise(resolve => socket.write(Buffer.concat([...unanswered, write]), resolve))
+      socket.resetAndDestroy()
+    } finally {
+      process.kill(pid, 'SIGCONT')
+    }
+    const request = { ...fetchRequest(topic, end + i), maxWaitMs: timeoutMs, minBytes: 1 }
+    const { responses } = await bystander.request(fetch, 4, request)
+    assert.equal(Number(responses[0]?.partitions[0]?.highWatermark), end + i + 1)
+  }
+})
+
 test('requests in single bytes are served like any others', { timeout }, async () => {
   const client = await open()
   const request = encodeRequest(metadata, 4, 7, { topics: [{ name: topic }], allowAutoTopicCreation: false })

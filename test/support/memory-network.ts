@@ -197,6 +197,11 @@ export class MemoryNetwork implements Network {
     })
   }
 
+  /** The client resets its connection, which is found out by sending; what it sent before may follow. */
+  reset(connection: number): void {
+    this.turn(target => target.onGone(connection))
+  }
+
   /** The client hangs up. */
   hangUp(connection: number): void {
     this.turn(() => this.drop(connection, CloseReason.peer))

@@ -68,9 +68,11 @@ struct Connection {
   uint32_t body_mark = 0;             // received bytes of the body when the deadline was set
   uint64_t counted_unsent_bytes = 0;  // its part of what all connections have unsent
   int64_t linger_deadline_ms = 0;
+  int64_t gone_deadline_ms = 0;
   int64_t timer_ms = 0;  // when its timer fires
 
   CloseReason close_reason = CloseReason::kRequested;  // of a close that waits for replies
+  int gone_error = 0;                                  // errno that told of a peer that is gone
   bool lent = false;
   bool socket_full = false;  // waiting for EPOLLOUT
   bool paused = false;
@@ -79,6 +81,7 @@ struct Connection {
   bool read_ended = false;    // the peer has closed its direction
   bool closing = false;    // closes once `output` is empty; nothing is read or submitted any more
   bool lingering = false;  // our direction is closed; what still comes in is thrown away
+  bool gone = false;  // by a reset: out of epoll, and read on from the ready list; see PeerGone
   bool notify_drained = false;
   bool congested = false;  // as reported
   bool ready = false;      // in the list of connections that go on without an event

@@ -58,6 +58,9 @@ enum class EventKind : int32_t {
   // a = RefuseReason, b = how many since the last report. `connection` is no connection's id;
   // peer_address gives the address of the last one.
   kRefused = 6,
+  // connection: its peer is gone, nothing is sent any more, and no kDrained follows. Frames that
+  // had arrived before still come, then kClosed.
+  kGone = 7,
 };
 
 enum class RefuseReason : int32_t {

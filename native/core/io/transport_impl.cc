@@ -168,7 +168,7 @@ void TransportImpl::HandlePatient() {
 
 void TransportImpl::SetPatient(uint64_t connection, bool patient) {
   Connection* c = connections_.Find(connection);
-  if (c == nullptr || c->closed || c->patient == patient) return;
+  if (c == nullptr || c->closed || c->gone || c->patient == patient) return;
   epoll_event event{};
   event.events = c->interest;
   event.data.u64 = c->id;
@@ -183,10 +183,11 @@ void TransportImpl::SetPatient(uint64_t connection, bool patient) {
 }
 
 void TransportImpl::HandleConnectionEvent(Connection& c, uint32_t events) {
+  if (c.gone) return;  // reported before it left the epoll set
   if ((events & EPOLLOUT) != 0 && c.socket_full) {
     c.socket_full = false;
     Flush(c);
-    if (c.closed) return;
+    if (c.closed || c.gone) return;
   }
   if (c.lingering) {
     Discard(c);
@@ -197,7 +198,7 @@ void TransportImpl::HandleConnectionEvent(Connection& c, uint32_t events) {
     int error = 0;
     socklen_t size = sizeof error;
     getsockopt(c.fd.get(), SOL_SOCKET, SO_ERROR, &error, &size);
-    CloseNow(c, CloseReason::kPeer, error);
+    PeerGone(c, error);
   }
 }
 
@@ -208,6 +209,7 @@ void TransportImpl::RunReady() {
     if (c == nullptr) continue;
     c->ready = false;
     ReadOn(*c);
+    if (!c->closed && c->gone) ReadOnAlthoughGone(*c);
     if (!c->closed) FinishIfDone(*c);
   }
   going_on_.clear();
@@ -229,6 +231,10 @@ void TransportImpl::EndCall() {
 
 void TransportImpl::UpdateInterest(Connection& c) {
   if (c.closed) return;
+  if (c.gone) {
+    if (WantsInput(c)) MarkReady(c);
+    return;
+  }
   const uint32_t wanted = (c.lingering || WantsInput(c) ? uint32_t{EPOLLIN} : 0u) |
                           (c.socket_full ? uint32_t{EPOLLOUT} : 0u);
   if (wanted == c.interest) return;
@@ -269,6 +275,8 @@ void TransportImpl::HandleTimer(Connection& c) {
   c.timer_ms = INT64_MAX;
   if (c.lingering) {
     if (now_ms_ >= c.linger_deadline_ms) return CloseNow(c, c.close_reason, 0);
+  } else if (c.gone) {
+    if (now_ms_ >= c.gone_deadline_ms) return CloseNow(c, CloseReason::kPeer, c.gone_error);
   } else if (BodyIsDue(c)) {
     if (TooSlow(c)) return CloseNow(c, CloseReason::kStalledBody, 0);
     c.body_mark = c.reader.received();
@@ -298,7 +306,8 @@ void TransportImpl::ScheduleTimer(Connection& c) {
   int64_t at = INT64_MAX;
   if (options_.idle_timeout_ms > 0) at = c.last_active_ms + options_.idle_timeout_ms;
   if (c.lingering) at = std::min(at, c.linger_deadline_ms);
-  if (c.body_deadline_ms != 0 && !c.paused) at = std::min(at, c.body_deadline_ms);
+  if (c.gone) at = std::min(at, c.gone_deadline_ms);
+  if (c.body_deadline_ms != 0 && !c.paused && !c.gone) at = std::min(at, c.body_deadline_ms);
   // An earlier one looks again when it fires, so activity need not move it.
   if (at >= c.timer_ms) return;
   c.timer_ms = at;
@@ -388,7 +397,7 @@ void TransportImpl::Forget(Connection& c) {
 void TransportImpl::FinishIfDone(Connection& c) {
   if (c.read_ended && !c.closing && c.carry.empty() && c.wait == Connection::Wait::kNone &&
       c.output_empty()) {
-    CloseNow(c, CloseReason::kPeer, 0);
+    CloseNow(c, CloseReason::kPeer, c.gone_error);
   }
 }
 

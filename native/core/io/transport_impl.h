@@ -105,6 +105,10 @@ class TransportImpl final : public Transport {
   void ResumeAccepting();
   void SetAcceptInterest(uint32_t events);
 
+  // transport_gone.cc
+  void PeerGone(Connection& c, int error);
+  void ReadOnAlthoughGone(Connection& c);
+
   // transport_read.cc
   bool WantsInput(const Connection& c) const;
   void ReadSocket(Connection& c);

@@ -111,6 +111,7 @@ void TransportImpl::ReadSocket(Connection& c) {
     if (got < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN && errno != EWOULDBLOCK) return CloseNow(c, CloseReason::kPeer, errno);
+      c.read_ended = c.gone;  // nothing follows
       break;
     }
     if (got == 0) {

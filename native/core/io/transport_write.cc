@@ -9,11 +9,9 @@
 namespace millrace {
 namespace {
 
-CloseReason ReasonOf(int error) {
+bool IsPeerGone(int error) {
   return error == EPIPE || error == ECONNRESET || error == ETIMEDOUT || error == EHOSTUNREACH ||
-                 error == ENETUNREACH
-             ? CloseReason::kPeer
-             : CloseReason::kIoError;
+         error == ENETUNREACH;
 }
 
 }  // namespace
@@ -24,7 +22,7 @@ void TransportImpl::Submit(std::span<ReplyPart> parts) {
   // First everything is queued, then each connection is written to once, with all its parts.
   for (ReplyPart& part : parts) {
     if (c == nullptr || c->id != part.connection) c = connections_.Find(part.connection);
-    if (c == nullptr || c->closing) continue;
+    if (c == nullptr || c->closing || c->gone) continue;
     if (part.bytes != nullptr) {
       c->output.AddBorrowed(part.bytes, part.length);
     } else {
@@ -129,7 +127,8 @@ void TransportImpl::AfterWrite(Connection& c, const WriteResult& result) {
       return CloseNow(c, CloseReason::kRegionInvalid, 0);
     case WriteStop::kError:
       c.output.TellFile(result);
-      return CloseNow(c, ReasonOf(result.error), result.error);
+      if (IsPeerGone(result.error)) return PeerGone(c, result.error);
+      return CloseNow(c, CloseReason::kIoError, result.error);
   }
   CountUnsent(c);
   if (c.output_empty()) OutputDone(c);
@@ -157,6 +156,11 @@ void TransportImpl::CollectJobs() {
     c.lent_bytes = c.lent_region_bytes = 0;
     if (c.closed) {
       Forget(c);
+      continue;
+    }
+    if (c.gone) {
+      OutputDone(c);
+      if (!c.closed) GotRoom(c);
       continue;
     }
     // What was submitted meanwhile comes behind what is left.
@@ -195,7 +199,7 @@ void TransportImpl::StartLinger(Connection& c) {
 
 void TransportImpl::NotifyDrained(uint64_t connection) {
   Connection* c = connections_.Find(connection);
-  if (c == nullptr) return;
+  if (c == nullptr || c->gone) return;
   if (c->output_empty()) {
     events_.Push({.kind = EventKind::kDrained, .connection = c->id});
     EndCall();

@@ -71,6 +71,7 @@ export function offerFrame(
   world.network.start({} as never, {
     onOpen() {},
     onClose() {},
+    onGone() {},
     onCongestion() {},
     onRefused() {},
     onTurnEnd() {},

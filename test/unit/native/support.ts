@@ -137,6 +137,7 @@ export class Recorder implements NetworkListener {
   readonly opened: number[] = []
   readonly frames: SeenFrame[] = []
   readonly closed: { connection: number; reason: CloseReason }[] = []
+  readonly gone: number[] = []
   readonly congestion: { connection: number; congested: boolean }[] = []
   readonly refused: { reason: RefuseReason; count: number; peer: string }[] = []
   turns = 0
@@ -154,6 +155,9 @@ export class Recorder implements NetworkListener {
   }
   onClose(connection: number, reason: CloseReason): void {
     this.closed.push({ connection, reason })
+  }
+  onGone(connection: number): void {
+    this.gone.push(connection)
   }
   onCongestion(connection: number, congested: boolean): void {
     this.congestion.push({ connection, congested })

@@ -40,6 +40,7 @@ async function prepare(writeCaching: boolean) {
     {
       onOpen() {},
       onClose() {},
+      onGone() {},
       onTurnEnd() {},
       onFrame(_: number, arena: number, position: number, length: number) {
         const view = new DataView(world.network.arenaBytes(arena).buffer)

@@ -115,6 +115,47 @@ test('more than a thousand requests behind one that waits are started once it is
   }
 })
 
+/** Waits for records that nobody writes. */
+const waitingFetch = {
+  maxWaitMs: 60_000,
+  minBytes: 1 << 20,
+  topics: [{ topic: 'empty', partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1 << 20 }] }],
+}
+
+test('of a client that reset its connection everything is dropped but its writes, read before or afterwards', async t => {
+  const broker = await testBroker(t)
+  for (const topic of ['t', 'empty']) await broker.createTopic(topic)
+  const client = broker.connect()
+  const write = (acks: number) => client.encode(produce, 9, produceRequest('t', batchOf(['a']), acks, 60_000))
+  const timers = broker.world.time.pending
+  client.deliver([client.encode(fetch, 12, waitingFetch), write(0), goodFrame(), write(1)])
+  await broker.world.time.settle()
+  assert.equal(broker.logOf('t').logEndOffset(), 0, 'what comes behind the fetch waits for it')
+  broker.world.network.reset(client.connection)
+  await broker.world.time.settle()
+  assert.equal(broker.world.time.pending, timers, 'the fetch is over')
+  assert.equal(broker.logOf('t').logEndOffset(), 2)
+  client.deliver([client.encode(fetch, 12, waitingFetch), write(0), goodFrame(), write(-1)])
+  await broker.world.time.settle()
+  assert.equal(broker.logOf('t').logEndOffset(), 4)
+  assert.equal(client.unread, 0)
+  assert.equal(broker.world.network.stats().frames, 0)
+  client.hangUp()
+  await broker.world.time.settle()
+  assert.equal(broker.world.time.pending, timers)
+})
+
+test('a client that is not read since it asks too much is read on when it has reset its connection', async t => {
+  const broker = await testBroker(t)
+  for (const topic of ['t', 'empty']) await broker.createTopic(topic)
+  const client = broker.connect()
+  client.deliver([client.encode(fetch, 12, waitingFetch), ...Array.from({ length: 64 }, goodFrame)])
+  assert.equal(broker.world.network.paused.size, 1)
+  broker.world.network.reset(client.connection)
+  assert.equal(broker.world.network.paused.size, 0)
+  client.hangUp()
+})
+
 test('stopping with requests on their way gives everything back', async t => {
   const broker = await testBroker(t)
   await broker.createTopic('t')
