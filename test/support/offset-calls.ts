@@ -112,9 +112,12 @@ export class OffsetCalls {
     options: FetchOptions = {},
   ): FetchedGroupAnswer {
     const group = { groupId, memberId: options.memberId ?? null, memberEpoch: options.memberEpoch ?? -1, topics }
-    return this.turns.ask<FetchedGroupAnswer>((turn, asker) =>
+    const asked = this.turns.ask<FetchedGroupAnswer>((turn, asker) =>
       this.shard.offsets.fetch(group, options.requireStable ?? false, client(options.version ?? 9), asker, turn),
-    ).answer
+    )
+    // All of very many offsets take turns of their own.
+    while (!asked.done && this.turns.advanceOne());
+    return asked.answer
   }
 
   deleteOffsets(groupId: string, topic: string, partitions: readonly number[]): string[] {

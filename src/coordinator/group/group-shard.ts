@@ -13,13 +13,14 @@ import type { syncGroup } from '../../protocol/schema/sync-group.ts'
 import type { txnOffsetCommit } from '../../protocol/schema/txn-offset-commit.ts'
 import type { CoordinatorRecord } from '../runtime/record.ts'
 import type { Asker, ReplayedFrom, Shard, Turn } from '../runtime/shard.ts'
+import { runInSlices, slicesOf } from '../runtime/slices.ts'
 import { ClassicGroup } from './classic/classic-group.ts'
 import { ClassicGroups } from './classic/classic-groups.ts'
 import type { TopicNews } from './cluster-topics.ts'
 import { ConsumerGroups } from './consumer/consumer-groups.ts'
 import type { ClientInfo, Group, GroupContext } from './group.ts'
 import { GroupMigration } from './migration/group-migration.ts'
-import { type FetchedGroup, type FetchedGroupAnswer, GroupOffsets } from './offsets/group-offsets.ts'
+import { DeletionRoom, type FetchedGroup, type FetchedGroupAnswer, GroupOffsets } from './offsets/group-offsets.ts'
 
 type DescribedGroup = ResponseInput<typeof describeGroups>['groups'][number]
 type DescribedConsumerGroup = ResponseInput<typeof consumerGroupDescribe>['groups'][number]
@@ -28,6 +29,9 @@ type ListedGroup = ResponseInput<typeof listGroups>['groups'][number]
 
 /** What a shard is made with: all that its parts share but the groups themselves. */
 export type GroupShardParts = Omit<GroupContext, 'groups'>
+
+/** Of listing one group, in microseconds. */
+const listCost = 1
 
 /**
  * All groups of one partition of `__consumer_offsets`: who is in them, by either protocol, and what they have committed.
@@ -40,6 +44,7 @@ export class GroupShard implements Shard {
   private readonly migration: GroupMigration
   private readonly offsets: GroupOffsets
   private deletions = 0
+  private lists = 0
 
   constructor(parts: GroupShardParts) {
     const context: GroupContext = { ...parts, groups: this.groups }
@@ -167,13 +172,12 @@ export class GroupShard implements Shard {
   list(request: RequestOf<typeof listGroups>, asker: Asker<ListedGroup[]>, turn: Turn): void {
     const states = new Set(request.statesFilter.map(state => state.trim().toLowerCase()))
     const types = new Set(request.typesFilter.map(type => type.toLowerCase()))
-    const listed: ListedGroup[] = []
-    for (const { id, type, stateName, protocolType } of this.groups.values()) {
-      if (states.size > 0 && !states.has(stateName.toLowerCase())) continue
-      if (types.size > 0 && !types.has(type)) continue
-      listed.push({ groupId: id, protocolType, groupState: stateName, groupType: type })
-    }
-    turn.answer(asker, listed)
+    let listed: ListedGroup[] = []
+    const steps = slicesOf(this.listed(states, types), all => {
+      listed = all
+    })
+    // No slash, as below.
+    runInSlices(`list-groups ${this.lists++}`, steps, turn, last => last.answer(asker, listed))
   }
 
   /** Each group goes with its offsets, which take turns of their own when there are very many; `results` are of groups before. */
@@ -184,8 +188,9 @@ export class GroupShard implements Shard {
     results: readonly DeletedGroup[] = [],
   ): void {
     const done = [...results]
+    const room = new DeletionRoom()
     for (const groupId of groupIds.slice(done.length)) {
-      const errorCode = this.deleteGroup(groupId, turn)
+      const errorCode = this.deleteGroup(groupId, turn, room)
       if (errorCode === undefined) {
         // No slash: it is no group's timer. Two requests may be deleting the same group.
         turn.after(`delete-groups ${this.deletions++}`, 0, next => this.deleteGroups(groupIds, asker, next, done))
@@ -201,13 +206,27 @@ export class GroupShard implements Shard {
     this.consumer.topicsChanged(turn, changed)
   }
 
+  /** In steps, between which groups come and go: each is met once, as it is then. */
+  private *listed(states: ReadonlySet<string>, types: ReadonlySet<string>): Generator<number, ListedGroup[]> {
+    const listed: ListedGroup[] = []
+    for (const group of [...this.groups.values()]) {
+      yield listCost
+      const { id, type, stateName, protocolType } = group
+      if (this.groups.get(id) !== group) continue
+      if (states.size > 0 && !states.has(stateName.toLowerCase())) continue
+      if (types.size > 0 && !types.has(type)) continue
+      listed.push({ groupId: id, protocolType, groupState: stateName, groupType: type })
+    }
+    return listed
+  }
+
   /** Undefined: some of its offsets are gone, and the rest is for the next turn. */
-  private deleteGroup(groupId: string, turn: Turn): ErrorCode | undefined {
+  private deleteGroup(groupId: string, turn: Turn, room: DeletionRoom): ErrorCode | undefined {
     const group = this.groups.get(groupId)
     if (group === undefined) return ErrorCode.GROUP_ID_NOT_FOUND
     const refused = group.refuseDelete()
     if (refused !== ErrorCode.NONE) return refused
-    if (!this.offsets.deleteAllOf(groupId, turn)) return undefined
+    if (!this.offsets.deleteAllOf(groupId, turn, room)) return undefined
     const tombstones = group.tombstones()
     if (!turn.fits(...tombstones)) return undefined
     turn.append(...tombstones)

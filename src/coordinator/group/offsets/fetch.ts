@@ -42,15 +42,23 @@ export function fetchTopic(
   return { name, topicId, partitions }
 }
 
-/** All that the group has committed. By topic id, topics that are gone are left out: there is no id to name them by. */
-export function fetchAllTopics(groupId: string, terms: FetchTerms): TopicAnswer[] {
+/** Of one partition, in microseconds. */
+const fetchCost = 2
+
+/**
+ * All that the group has committed, in steps. By topic id, topics that are gone are left out: there is no id to name them by.
+ * Between steps anything may change: what is there no more is left out, and nothing is met twice.
+ */
+export function* fetchAllTopics(groupId: string, terms: FetchTerms): Generator<number, TopicAnswer[]> {
   const answer: TopicAnswer[] = []
-  for (const name of terms.offsets.topics(groupId)) {
+  for (const name of [...terms.offsets.topics(groupId)]) {
     const topic = terms.topics.topic(name)
     if (terms.byTopicId && topic === undefined) continue
     const partitions: PartitionAnswer[] = []
-    for (const index of terms.offsets.partitions(groupId, name)) {
-      const committed = terms.offsets.get(groupId, name, index)!
+    for (const index of [...terms.offsets.partitions(groupId, name)]) {
+      yield fetchCost
+      const committed = terms.offsets.get(groupId, name, index)
+      if (committed === undefined) continue
       if (terms.requireStable && terms.pending.has(groupId, name, index)) partitions.push(unstable(index))
       else if (!isOfAnother(committed, topic?.id)) partitions.push(some(index, committed))
     }

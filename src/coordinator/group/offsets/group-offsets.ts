@@ -8,7 +8,7 @@ import type { offsetDelete } from '../../../protocol/schema/offset-delete.ts'
 import type { txnOffsetCommit } from '../../../protocol/schema/txn-offset-commit.ts'
 import { type CoordinatorRecord, isRecordOf } from '../../runtime/record.ts'
 import type { Asker, ReplayedFrom, Turn } from '../../runtime/shard.ts'
-import { runInSlices } from '../../runtime/slices.ts'
+import { runInSlices, slicesOf } from '../../runtime/slices.ts'
 import type { ClientInfo, CommitClaim, Group, GroupContext } from '../group.ts'
 import type { TopicFacts } from '../topics-view.ts'
 import { expireTimestamp, type KnownPartition, takeCommit } from './commit.ts'
@@ -54,6 +54,7 @@ export class GroupOffsets {
   private clock: SettledClock | undefined
   private expiring = false
   private forgetting = false
+  private fetches = 0
   private deletedTopics: TopicFacts[] = []
 
   /** `newSimpleGroup` makes the empty classic group that stands for a group of which only offsets are known. */
@@ -137,9 +138,16 @@ export class GroupOffsets {
       byTopicId: client.apiVersion >= 10,
       requireStable,
     }
-    const answers =
-      topics === null ? fetchAllTopics(groupId, terms) : topics.map(topic => fetchTopic(groupId, topic, terms))
-    turn.answer(asker, { groupId, topics: answers, errorCode: ErrorCode.NONE })
+    let answers: FetchedGroupAnswer['topics'] = topics?.map(topic => fetchTopic(groupId, topic, terms))
+    const answer = (last: Turn) => last.answer(asker, { groupId, topics: answers, errorCode: ErrorCode.NONE })
+    if (topics !== null) {
+      answer(turn)
+      return
+    }
+    const steps = slicesOf(fetchAllTopics(groupId, terms), all => {
+      answers = all
+    })
+    runInSlices(`fetch-offsets ${this.fetches++}`, steps, turn, answer)
   }
 
   deleteOffsets(
@@ -172,15 +180,16 @@ export class GroupOffsets {
   }
 
   /**
-   * Takes back the offsets of a group that is being deleted, pending ones too: false if there are more of them than one turn
-   * should take, and it is to be called again in the next.
+   * Takes back the offsets of a group that is being deleted, pending ones too: false if there are more of them than `room` has
+   * left of what one turn should take, and it is to be called again in the next.
    */
-  deleteAllOf(groupId: string, turn: Turn): boolean {
-    let left = deletedPerTurn
+  deleteAllOf(groupId: string, turn: Turn, room = new DeletionRoom()): boolean {
     for (const source of [this.offsets, this.pending])
       for (const topic of source.topics(groupId))
-        for (const partition of source.partitions(groupId, topic))
-          if (left-- === 0 || !this.takeBack(groupId, topic, partition, turn)) return false
+        for (const partition of source.partitions(groupId, topic)) {
+          if (room.left === 0 || !this.takeBack(groupId, topic, partition, turn)) return false
+          room.left--
+        }
     return true
   }
 
@@ -300,8 +309,12 @@ export class GroupOffsets {
   }
 }
 
+/** What one turn may still delete, of however many groups. */
+export class DeletionRoom {
+  left = 500
+}
+
 const noProducer = -1n
-const deletedPerTurn = 500
 /** What the first brokers did not write. */
 const sinceLegacy = { leaderEpoch: -1, expireTimestamp: -1, topicId: zeroUuid }
 
