@@ -32,6 +32,28 @@ function encode(write: (records: TurnRecords) => void): { keys: string[]; metada
   return { keys, metadata: found.map(({ value }) => value?.metadata ?? 'none'), encoded: codec.encoded }
 }
 
+test('keys and values of any length are there to their last byte', () => {
+  for (const length of [1, 100, 140, 160, 180, 1_000]) {
+    const written = commit('t'.repeat(length), 1, 'm'.repeat(length))
+    const last = {
+      ...written,
+      key: { ...written.key, partition: -1 },
+      value: { ...written.value, commitTimestamp: -1 },
+    }
+    const codec = new RecordCodec(consumerOffsetsRecords)
+    const records = new TurnRecords(codec)
+    records.add(last)
+    const batch = new BatchWriter()
+    batch.add(records)
+    const [read] = [...readRecords(batch.seal(7), 0)]
+    const [key, value] = [read!.key!, read!.value!]
+    assert.deepEqual(
+      codec.decode(Uint8Array.from([...key, ...value]), 0, key.length, key.length, key.length + value.length),
+      last,
+    )
+  }
+})
+
 test('a record that was measured right before it is added is encoded once', () => {
   const one = commit('one', 1, 'm')
   const bytes: number[] = []
