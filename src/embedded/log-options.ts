@@ -9,7 +9,7 @@ export interface LogOptions {
   readonly segmentBytes?: number
   /**
    * A record that comes so long after the first one of its segment begins a new segment, also where this one has room:
-   * what is written little gets old enough to be compressed, compacted or removed. Default: `retentionMs`.
+   * what is written little gets old enough to be compressed, compacted or removed. By default, and at most, `retentionMs`.
    */
   readonly segmentMs?: number
   /** The oldest segments go while the log is larger than this without them. Default: they stay. */
