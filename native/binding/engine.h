@@ -52,8 +52,8 @@ class Engine {
   static constexpr size_t kHeadersPerCall = 256;
   static constexpr size_t kHeaderNumbers = 12;
 
-  // createEngine(flushThreads, maxAgeMs, maxUnflushedBytes, awakeMs): the object whose functions are
-  // the addon's surface.
+  // createEngine(flushThreads, maxAgeMs, maxUnflushedBytes, awakeMs): the object whose functions
+  // are the addon's surface.
   static napi_value Create(napi_env env, napi_callback_info info);
   // The same over `parts`; null with an exception pending. `*object` is what JavaScript gets.
   static Engine* Make(napi_env env, const EngineParts& parts, napi_value* object);

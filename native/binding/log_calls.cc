@@ -268,7 +268,8 @@ napi_value RequestFlush(napi_env env, napi_callback_info info) {
   return call.Answer(Status::Ok());
 }
 
-// gatherFlushes(on): while it is on, requestFlush notes logs; off asks for the flushes of all of them.
+// gatherFlushes(on): while it is on, requestFlush notes logs; off asks for the flushes of all of
+// them.
 napi_value GatherFlushes(napi_env env, napi_callback_info info) {
   CallArgs<1> args(env, info);
   Engine& engine = args.Owner<Engine>();

@@ -117,7 +117,8 @@ TEST_CASE("a shorter age wakes the thread that sleeps for a longer one") {
   CHECK(slow.flushes == 0);
 }
 
-TEST_CASE("gathered waits begin together, once whoever asks is through, but for logs that are gone") {
+TEST_CASE(
+    "gathered waits begin together, once whoever asks is through, but for logs that are gone") {
   Fixture fixture({.max_age_ms = 3'600'000});
   for (uint64_t id : {1, 2, 3}) {
     fixture.Add(id);

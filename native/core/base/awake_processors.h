@@ -10,9 +10,9 @@ namespace millrace {
 
 // Keeps all processors of the machine from halting while it is held. One that halts takes from
 // microseconds to, as a hypervisor's guest, a hundred of them to come back, and an interrupt to be
-// told; one that is kept awake polls while it is idle, and is told by a store. That costs power, and
-// in a guest the host's time: it is meant to be held for as long as somebody waits for what comes
-// next.
+// told; one that is kept awake polls while it is idle, and is told by a store. That costs power,
+// and in a guest the host's time: it is meant to be held for as long as somebody waits for what
+// comes next.
 //
 // The kernel's "PM quality of service": it ends with the descriptor, however the process ends. One
 // thread at a time.

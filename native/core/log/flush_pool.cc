@@ -369,7 +369,7 @@ class FlushPoolImplementation final : public FlushPool {
   }
 
   const UniqueFd wake_;
-  int64_t (*now_ms_)();          // constant after construction; null: last_run_ms_
+  int64_t (*now_ms_)();  // constant after construction; null: last_run_ms_
   const int64_t awake_ms_;
   std::vector<Thread> threads_;  // constant after StartThreads, until the destructor
 
