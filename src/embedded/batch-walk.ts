@@ -69,7 +69,7 @@ export abstract class BatchWalk extends RecordWalk {
     for (let looked = false; ; ) {
       const { segment } = this
       if (segment === undefined || segment.retired) {
-        if (!looked) log.refresh()
+        log.refresh()
         looked = true
         if (this.wanted < log.knownStart) throw log.outOfRange(this.wanted)
         if (this.wanted >= log.knownEnd) return false
@@ -92,7 +92,7 @@ export abstract class BatchWalk extends RecordWalk {
     }
   }
 
-  /** Whether the batch behind this one, here or in the next segment, was entered. */
+  /** Whether there is more to look at: the batch behind this one, or the next segment, was entered, or this one is gone. */
   private nextBatch(segment: ReadSegment): boolean {
     const { log } = this
     const end = segment.batchEnd(this.batchEnd, true)
@@ -110,6 +110,8 @@ export abstract class BatchWalk extends RecordWalk {
     const base = log.baseBehind(segment)
     const next = base === undefined ? undefined : log.segmentOf(base)
     if (next === undefined || next === segment) return false
+    // That one has gone since it was listed, and this one with it: on by the offset that is wanted.
+    if (next.baseOffset !== base) return true
     // Segments meet, also compacted ones: zeros before the end of the file are bytes that were lost.
     if (next.baseOffset > this.endOfBatches && this.batchEnd < segment.end) throw segment.damage(this.batchEnd)
     this.use(next)
@@ -194,6 +196,11 @@ export abstract class BatchWalk extends RecordWalk {
     this.leave()
     this.memory = noBytes
     if (segment === undefined) return
+    if (segment.baseOffset > wanted) {
+      // What held it has gone since the start was looked at.
+      log.refresh()
+      throw log.outOfRange(wanted)
+    }
     this.use(segment)
     this.endOfBatches = wanted
     if (segment.baseOffset === log.activeBase && log.openBytes > 0 && wanted >= log.openBase) this.enterOpen(segment)

@@ -28,6 +28,7 @@ export class EmbeddedFiles {
   position = 0
   end = 0
   start = 0
+  private bases: number[]
   private fileChanges = 1
   private sequence = 0n
   private file: number
@@ -39,6 +40,7 @@ export class EmbeddedFiles {
     this.base = base
     this.end = base
     this.start = base
+    this.bases = [base]
     this.file = openSync(join(directory, logName(base)), 'w+')
   }
 
@@ -71,9 +73,23 @@ export class EmbeddedFiles {
     ftruncateSync(this.file, this.position)
     closeSync(this.file)
     this.base = this.end
+    this.bases.push(this.base)
     this.position = 0
     this.file = openSync(this.path(), 'w+')
     this.filesChanged()
+    return this
+  }
+
+  /** Retention: the log begins with this segment. */
+  startAt(base: number): this {
+    this.start = base
+    this.filesChanged()
+    return this.removeBefore(base)
+  }
+
+  removeBefore(base: number): this {
+    for (const each of this.bases.filter(each => each < base)) rmSync(this.path(each))
+    this.bases = this.bases.filter(each => each >= base)
     return this
   }
 

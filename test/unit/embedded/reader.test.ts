@@ -259,6 +259,32 @@ describe('the tail', () => {
     assert.deepEqual(await all, [0, 1, 2])
   })
 
+  const rollFour = () => {
+    files.attach()
+    for (const base of [0, 5, 10, 15]) {
+      files.append(records(base, 5))
+      if (base < 15) files.roll()
+    }
+  }
+  const outOfRange = { code: 'MILLRACE_OFFSET_OUT_OF_RANGE' }
+
+  test('passes over nothing that retention removed while it was read', () => {
+    rollFour()
+    const reader = open()
+    const cursor = reader.cursor()
+    for (let i = 0; i < 5; i++) assert.ok(cursor.next())
+    files.startAt(10)
+    assert.throws(() => cursor.next(), outOfRange)
+    assert.deepEqual(rest(reader.cursor(10)), range(10, 20))
+  })
+
+  test('does not begin behind what retention removed before it was known to be gone', () => {
+    rollFour()
+    const reader = open()
+    files.removeBefore(10)
+    assert.throws(() => reader.cursor(5).next(), outOfRange)
+  })
+
   test('closing the log ends a live reading', async () => {
     files.attach()
     const reader = open()
