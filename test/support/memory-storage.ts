@@ -36,6 +36,9 @@ export class MemoryStorage implements Storage {
   readonly machine: Machine
   readonly openings: Opening[] = []
   holdFlushes = false
+  /** The logs, by directory, that each call of `flushTogether` asked for. */
+  readonly flushedTogether: string[][] = []
+  private gathering: MemoryLog[] | undefined
   /** Reads that wait for the disk wait for `turnDisk()`. */
   holdDisk = false
   private readonly diskWaiters: (() => void)[] = []
@@ -106,7 +109,15 @@ export class MemoryStorage implements Storage {
   async syncFileSystem(): Promise<void> {}
 
   flushTogether(run: () => void): void {
-    run()
+    const logs: MemoryLog[] = []
+    this.gathering = logs
+    try {
+      run()
+    } finally {
+      this.gathering = undefined
+      this.flushedTogether.push(logs.map(({ directory }) => directory))
+      for (const log of logs) this.askFlush(log)
+    }
   }
 
   limitOpenFiles(reserved: number): number {
@@ -190,6 +201,10 @@ export class MemoryStorage implements Storage {
   }
 
   askFlush(log: MemoryLog): void {
+    if (this.gathering !== undefined) {
+      this.gathering.push(log)
+      return
+    }
     this.waiting.add(log)
     if (!this.holdFlushes) this.timers.soon(() => this.holdFlushes || this.flush())
   }

@@ -26,6 +26,20 @@ test('the partition of a coordinator is never written with write.caching, whatev
   assert.deepEqual([under.partition.highWatermark, under.log.content.endOffset], [0, 1])
 })
 
+test('the logs that a turn wrote are flushed together', async () => {
+  const under = await RuntimeUnderTest.start()
+  await under.extend()
+  const { storage } = under.world
+  const writes = [under.set('a', 1), under.set('b', 2, 1)]
+  await under.settle()
+  assert.deepEqual(storage.flushedTogether, [[`/${topic}-0`, `/${topic}-1`]])
+  await under.flush()
+  assert.deepEqual(
+    writes.map(({ outcome }) => outcome),
+    ['a=1', 'b=2'],
+  )
+})
+
 test('a crash between replay and commit leaves nothing that anybody was told', async () => {
   const first = await RuntimeUnderTest.start()
   first.set('a', 1)

@@ -122,9 +122,20 @@ export class RuntimeUnderTest {
 
   /** Opens the partition's log, as a start does, or makes it. */
   async open(log: Partial<LogSettings> = {}, id = 'id'): Promise<void> {
+    this.partition = await this.openPartition(0, log)
+    this.table.add(topic, id as never, [this.partition])
+  }
+
+  /** Gives the topic one more partition. */
+  async extend(): Promise<void> {
+    const { id, partitions } = this.table.topic(topic)!
+    this.table.extend(id, [await this.openPartition(partitions.length)])
+  }
+
+  private async openPartition(index: number, log: Partial<LogSettings> = {}): Promise<Partition> {
     const { world } = this
     const all = { ...settings, ...log }
-    const { log: stored } = await world.storage.openLog(`/${topic}-0`, all, 1, 0, 0)
+    const { log: stored } = await world.storage.openLog(`/${topic}-${index}`, all, 1, 0, 0)
     const sideFiles = {
       room: () => this.room,
       saveProducers() {},
@@ -134,14 +145,13 @@ export class RuntimeUnderTest {
     }
     const made = new PartitionLog(stored, new ProducerStates(), new LeaderEpochs(), all, sideFiles as never)
     const image = { leader: 1, leaderEpoch: 0, isr: [1], replicas: [1] }
-    const partition = new Partition(topic, 0, image, { writeCaching: true, minInSyncReplicas: 1 })
+    const partition = new Partition(topic, index, image, { writeCaching: true, minInSyncReplicas: 1 })
     new Durability(world.storage).watch(stored, {
       onDurable: durableOffset => partition.onDurable(durableOffset),
       onFailed: () => partition.offline(Code.KAFKA_STORAGE_ERROR),
     })
     partition.online(made)
-    this.partition = partition
-    this.table.add(topic, id as never, [partition])
+    return partition
   }
 
   get log() {
@@ -162,17 +172,19 @@ export class RuntimeUnderTest {
     await this.settle()
   }
 
-  ask<T>(work: (shard: RegisterShard, turn: Turn, answer: (response: T) => void) => void): Asked<T> {
+  ask<T>(work: (shard: RegisterShard, turn: Turn, answer: (response: T) => void) => void, partition = 0): Asked<T> {
     return new Asked(
-      this.runtime.ask<T>(0, (shard, turn, asker) => work(shard, turn, response => turn.answer(asker, response))),
+      this.runtime.ask<T>(partition, (shard, turn, asker) =>
+        work(shard, turn, response => turn.answer(asker, response)),
+      ),
     )
   }
 
-  set(name: string, offset: number | null): Asked<string> {
+  set(name: string, offset: number | null, partition = 0): Asked<string> {
     return this.ask((_, turn, answer) => {
       turn.append(commit(name, offset))
       answer(`${name}=${offset}`)
-    })
+    }, partition)
   }
 
   /** `none` when there is none. */
