@@ -50,7 +50,7 @@ export const planted: Readonly<Record<string, readonly Edit[]>> = {
   'timeouts off': [
     {
       file: 'src/coordinator/transaction/transaction-shard.ts',
-      find: 'if (metadata.state !== TransactionState.ongoing) this.timeouts.watch(next, turn)',
+      find: 'if (!isOpen) this.timeouts.watch(next, turn)',
       replace: '',
     },
   ],

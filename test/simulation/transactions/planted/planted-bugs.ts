@@ -133,7 +133,7 @@ export const planted: Readonly<Record<string, Edit>> = {
     replace: 'const abort: Decision = { ...decision, committed: true }',
   },
   'verification that lets all pass': {
-    file: 'src/coordinator/transaction/add-partitions.ts',
+    file: 'src/coordinator/transaction/transaction-shard.ts',
     find: '? ErrorCode.NONE : ErrorCode.TRANSACTION_ABORTABLE',
     replace: '? ErrorCode.NONE : ErrorCode.NONE',
   },
