@@ -145,7 +145,7 @@ const brokerDocumentation: Readonly<Record<string, string>> = {
   'processors.awake.ms':
     'So long after a request began to wait for the disk the processors of the machine do not halt, where this process may ' +
     'ask for that (it may write to /dev/cpu_dma_latency, as root may): what waits is answered sooner, and power is spent. ' +
-    '0: they may halt; -1: 2 on a machine of at most four processors, else 0. Not of Kafka.',
+    '0: they may halt; -1: 2 on a machine of at most four processors, else 0, and 0 for a broker in an app. Not of Kafka.',
   'producer.id.expiration.ms': 'How long an idle producer is remembered, so that what it sends again is recognized.',
   'queued.max.request.bytes': 'Bytes that all requests in memory may have together; -1 is 256 MB.',
   'remote.log.storage.system.enable': 'Whether segments can be tiered. Not served: always false.',

@@ -41,7 +41,7 @@ export interface Addon {
 }
 
 /** Raised with every change to what the addon exports (native/binding/addon.cc). */
-export const addonAbi = 9
+export const addonAbi = 10
 
 /** Functions without a comment take all arguments from `block` and return a status. */
 export interface RawEngine {
