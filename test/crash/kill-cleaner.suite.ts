@@ -8,7 +8,9 @@ import { CompactedTopic, type WrittenRecord } from '../integration/compacted-top
 
 const limitMs = 60_000
 // A pass over what is written below takes some seconds, and puts several segments in their place.
-const slow = { 'log.cleaner.backoff.ms': '5', 'log.cleaner.io.max.bytes.per.second': '6000000' }
+const cleaning = { 'log.cleaner.backoff.ms': '5', 'log.cleaner.io.max.bytes.per.second': '6000000' }
+/** While the test writes and reads, however long it takes for that: no pass runs that nobody watches. */
+const notCleaning = { 'log.cleaner.enable': 'false' }
 
 /** Resolves when the directory has seen `count` files come or go whose names say so. */
 function untilSeen(directory: string, name: RegExp, count: number): Promise<void> {
@@ -30,6 +32,18 @@ function untilSeen(directory: string, name: RegExp, count: number): Promise<void
 const latest = (records: readonly WrittenRecord[]): Map<string, string | null> =>
   new Map(records.map(({ key, value }) => [key, value]))
 
+/** Segments of keys that come again and keys that come once: each time the cleaner has much to do. */
+async function writeRounds(topic: CompactedTopic, name: string): Promise<void> {
+  for (let round = 0; round < 8; round++) {
+    for (let i = 0; i < 40; i++)
+      await topic.write([
+        [`key-${i}`, `${name}-${round}-${'x'.repeat(2_000)}`],
+        [`once-${name}-${round}-${i}`, 'y'.repeat(6_000)],
+      ])
+    await topic.seal()
+  }
+}
+
 /** Killed when it begins to write, when it has written one or several, and while it swaps them in. */
 const moments: [name: RegExp, count: number][] = [
   [/\.cleaned/, 1],
@@ -41,34 +55,31 @@ const moments: [name: RegExp, count: number][] = [
 test('kill -9 while a log is compacted: every key has its latest value, whenever it comes', {
   timeout: 180_000,
 }, async () => {
-  const broker = await BrokerUnderTest.start(slow)
+  const broker = await BrokerUnderTest.start(notCleaning)
   try {
     const topic = await CompactedTopic.attached(broker.dataDir!, broker)
-    // So long it is left alone.
-    await topic.create({ 'min.cleanable.dirty.ratio': '1' })
+    await topic.create({ 'min.cleanable.dirty.ratio': '0.01' })
     const directory = join(broker.dataDir!, 't-0')
-    for (let round = 0; round < 12; round++) {
-      for (let i = 0; i < 40; i++)
-        await topic.write([
-          [`key-${i}`, `${round}-${'x'.repeat(2_000)}`],
-          [`once-${round}-${i}`, 'y'.repeat(6_000)],
-        ])
-      await topic.seal()
-    }
-    const written = latest(topic.written)
-    await topic.alter({ 'min.cleanable.dirty.ratio': '0.01' })
-    for (const [name, count] of moments) {
-      await untilSeen(directory, name, count)
+    for (const [moment, [name, count]] of moments.entries()) {
+      await writeRounds(topic, `${moment}`)
       await broker.kill9()
-      await broker.startAgain()
+      // Watched from before the pass begins, so that none of it goes by unseen.
+      const seen = untilSeen(directory, name, count)
+      await Promise.all([broker.startAgain(cleaning), seen])
+      await broker.kill9()
+      await broker.startAgain(notCleaning)
       await topic.connect(broker)
       const found = await topic.read()
-      assert.deepEqual(latest(found), written, `after ${count} × ${name}`)
+      assert.deepEqual(latest(found), latest(topic.written), `after ${count} × ${name}`)
       const all = new Map(topic.written.map(record => [record.offset, record]))
       for (const record of found) assert.deepEqual(record, all.get(record.offset), 'nothing is invented or moved')
     }
+    await writeRounds(topic, 'last')
+    await broker.kill9()
+    await broker.startAgain(cleaning)
     const line = await broker.log!.until(each => each.includes('"compacted"'), limitMs)
     const { to } = JSON.parse(line) as { to: number }
+    await topic.connect(broker)
     assert.deepEqual(await topic.read(), topic.expected(to))
     await broker.stop()
     assert.deepEqual(

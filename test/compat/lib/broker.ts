@@ -132,12 +132,12 @@ export class BrokerUnderTest {
     await endedWithin(started.child, stopLimitMs)
   }
 
-  /** Starts the broker again on the same directory and port. */
-  async startAgain(): Promise<void> {
+  /** Starts the broker again on the same directory and port, with other settings where some are given. */
+  async startAgain(config = this.config): Promise<void> {
     if (this.dataDir === undefined) throw new Error('an attached broker cannot be restarted')
     if (this.started !== undefined) throw new Error('the broker still runs')
     this.started =
-      this.kind === 'kafka' ? await startKafka(this.dataDir) : await startMillrace(this.dataDir, this.port, this.config)
+      this.kind === 'kafka' ? await startKafka(this.dataDir) : await startMillrace(this.dataDir, this.port, config)
   }
 
   /** Ends the process, however it fares, and removes its files. */
