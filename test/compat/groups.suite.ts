@@ -73,7 +73,12 @@ class ClientRun {
     const hosts = await this.startHosts(3)
     await this.each('three members', async (scenario, members) => {
       await scenario.produce()
-      for (const [slot, host] of hosts.entries()) members.push(scenario.join(host, slot))
+      for (const [slot, host] of hosts.entries()) {
+        members.push(scenario.join(host, slot))
+        // The first is the leader, so the one that is killed is not: a leader of franz-go that comes back works out an
+        // assignment of its own, and asks for a rebalance where it is another than the group's.
+        if (scenario.way.static && slot === 0) await scenario.settled(members)
+      }
       await scenario.settled(members)
       const { type } = await witness.driver.call<{ type: string }>('describeConsumerGroup', { group: scenario.group })
       assert.equal(type.toLowerCase(), scenario.way.protocol)
