@@ -270,18 +270,23 @@ export class LogReader implements TailedLog, SegmentHome {
     segment.close()
   }
 
-  /** Lists the directory; segments that are gone, or are others now, are unmapped. */
-  private list(): void {
+  /**
+   * Lists the directory; segments that are gone, or are others now, are unmapped. So are those wholly below `startOffset`,
+   * which are still listed while the writer's background thread gets to them: nobody may look again, and a file that is
+   * mapped keeps its room on the disk.
+   */
+  private list(startOffset = 0): void {
     this.segments = listReadSegments(this.directory)
+    const first = this.segments[this.placeOf(startOffset)]?.baseOffset ?? 0
     const inodes = new Map(this.segments.map(listed => [listed.baseOffset, listed.inode]))
     for (const segment of [...this.mapped.values(), ...this.outgrown])
-      if (inodes.get(segment.baseOffset) !== segment.listed.inode) this.unmap(segment)
+      if (segment.baseOffset < first || inodes.get(segment.baseOffset) !== segment.listed.inode) this.unmap(segment)
   }
 
   private follow(sidecar: MappedSidecar): void {
     if (sidecar.segmentBase !== this.activeBase) this.endActive(sidecar.segmentBase)
     if (sidecar.fileChanges !== this.fileChanges) {
-      this.list()
+      this.list(sidecar.startOffset)
       // Only once it is listed, since the page may tell of it a little earlier.
       if (this.segments[this.placeOf(sidecar.segmentBase)]?.baseOffset === sidecar.segmentBase)
         this.fileChanges = sidecar.fileChanges

@@ -16,12 +16,14 @@ const codeOf = (failure: unknown): string | undefined => (failure as { code?: st
 
 const valueAt = (offset: number): string => `${offset} `.padEnd(100_000, 'x')
 
-/** Appends until the disk is full; says what refused the last record. */
+/** Appends until the disk is full; says what refused the last record, which has taken no offset. */
 function fill(log: Log): string | undefined {
   for (;;) {
+    const next = log.endOffset
     try {
-      log.append(valueAt(log.endOffset))
+      log.append(valueAt(next))
     } catch (failure) {
+      assert.equal(log.endOffset, next, 'what is refused takes no offset')
       return codeOf(failure)
     }
   }
@@ -45,19 +47,19 @@ for (const kind of ['ext4', 'tmpfs'] as const) {
     const directory = join(disk.path, 'log-0')
     const log = await Log.open(directory, { segmentBytes: 1 << 20 })
     assert.equal(fill(log), 'MILLRACE_NO_SPACE')
+    // What was got ready in the background for a record that did not fit may have been given back by now.
+    assert.equal(fill(log), 'MILLRACE_NO_SPACE')
     const full = log.endOffset
     assert.ok(full > 150, `${full} records of 100 kB in 24 MB`)
-    assert.equal(fill(log), 'MILLRACE_NO_SPACE')
-    assert.equal(log.endOffset, full, 'what is refused takes no offset')
     await log.flushed()
     await assertWhole(log)
     await log.truncateBefore(full - 50)
-    const late = Date.now() + 20_000
-    while (log.endOffset === full && Date.now() < late) {
-      fill(log) // Segments are removed in the background.
+    const late = Date.now() + 60_000
+    while (log.endOffset < full + 100 && Date.now() < late) {
+      fill(log) // Segments are removed in the background, whoever has read them.
       await new Promise(resolve => setImmediate(resolve))
     }
-    assert.ok(log.endOffset > full)
+    assert.ok(log.endOffset >= full + 100, `${log.endOffset - full} records more`)
     await assertWhole(log)
     await log.close()
     const again = await Log.open(directory)

@@ -148,7 +148,11 @@ test('truncateBefore moves the start for good, and segments below it go', async 
   for (let i = 0; i < 1000; i++) log.append(`record ${i}`)
   await assert.rejects(log.truncateBefore(1001), failsWith('MILLRACE_OFFSET_OUT_OF_RANGE'))
   const before = logFiles().length
+  const cursor = log.cursor()
+  assert.ok(cursor.next())
+  const read = cursor.value!
   await log.truncateBefore(900)
+  assert.equal(read.length, 0, 'nobody has to look again for the room of what was read')
   await log.truncateBefore(3)
   assert.equal(log.startOffset, 900)
   assert.equal((await valuesOf(log))[0], 'record 900')
