@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <vector>
@@ -73,7 +74,11 @@ class ProduceRun {
   void CountUnanswered(int64_t now);
   int64_t StoredRecords(Admin& admin);
   int Finish(Admin* admin);
+  int64_t At(double seconds) const;
+  // When no more comes due.
+  int64_t EndsAt() const;
 
+  bool by_bytes() const { return options_.total_bytes > 0; }
   bool open_loop() const { return options_.rate > 0; }
   // acks=0: a request is done with when the socket has taken it, and its rate is what the broker
   // takes in. What it stored is compared at the end.
@@ -163,27 +168,33 @@ void ProduceRun::Loop() {
       Flush(index);
     }
     int64_t now = NowNs();
+    // Before the end is noticed: what came due before it counts, however late this is run.
+    if (open_loop() && sending_) SendDue(std::min(now, EndsAt()));
     Advance(now);
-    if (open_loop() && sending_) SendDue(now);
   }
   int64_t now = NowNs();
   if (!window_.is_closed()) window_.Close(now);
   CountUnanswered(now);
 }
 
+int64_t ProduceRun::At(double seconds) const {
+  return started_at_ + static_cast<int64_t>(seconds * 1e9);
+}
+
+int64_t ProduceRun::EndsAt() const {
+  return by_bytes() ? std::numeric_limits<int64_t>::max()
+                    : At(options_.warmup_seconds + options_.seconds);
+}
+
 // Opens and closes the window and ends the sending, as time or bytes demand.
 void ProduceRun::Advance(int64_t now) {
-  auto seconds = [&](double value) { return started_at_ + static_cast<int64_t>(value * 1e9); };
-  if (!window_.is_opened() && now >= seconds(options_.warmup_seconds)) window_.Open(now);
+  if (!window_.is_opened() && now >= At(options_.warmup_seconds)) window_.Open(now);
   if (!sending_) return;
-  bool by_bytes = options_.total_bytes > 0;
-  if (by_bytes ? sent_bytes_ < options_.total_bytes
-               : now < seconds(options_.warmup_seconds + options_.seconds))
-    return;
+  if (by_bytes() ? sent_bytes_ < options_.total_bytes : now < EndsAt()) return;
   sending_ = false;
   drain_until_ = now + kDrainLimitNs;
   // A run by bytes ends with its last answer.
-  if (!by_bytes) window_.Close(now);
+  if (!by_bytes()) window_.Close(now);
 }
 
 void ProduceRun::SendDue(int64_t now) {
