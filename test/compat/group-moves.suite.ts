@@ -194,14 +194,17 @@ for (const { protocol, assignor } of [classic, consumer]) {
   })
 }
 
-test('Admin removes a static member, whose process is fenced', { timeout }, async () => {
-  const removing = await scenario({ ...classic, static: true }, 'removes')
-  const members = [removing.join(host, 0), removing.join(host, 1)]
-  await removing.settled(members)
-  await call('removeMembers', { group: removing.group, instanceIds: ['instance-0'] })
-  const fenced = () =>
-    removing.history.events.some(
-      ({ event, member }) => event !== 'processed' && event === 'lost' && member === members[0],
-    )
-  await removing.history.until('the member learns that it is removed', fenced, timeout)
-})
+for (const way of [classic, consumer]) {
+  const title = `Admin removes a static member of a ${way.protocol} group, whose process is fenced, then all members`
+  test(title, { timeout }, async () => {
+    const removing = await scenario({ ...way, static: true }, `removes-${way.protocol}`)
+    const members = [removing.join(host, 0), removing.join(host, 1)]
+    await removing.settled(members)
+    const fenced = (member: string | undefined) => () =>
+      removing.history.events.some(each => each.event === 'lost' && each.member === member)
+    await call('removeMembers', { group: removing.group, instanceIds: ['instance-0'] })
+    await removing.history.until('the member learns that it is removed', fenced(members[0]), timeout)
+    await call('removeMembers', { group: removing.group, instanceIds: [] })
+    await removing.history.until('the other one learns that it is removed', fenced(members[1]), timeout)
+  })
+}

@@ -99,23 +99,24 @@ export class ClassicMembers {
     turn.answer(asker, { errorCode: this.heard(group, request, turn) })
   }
 
+  /** Takes out members of both protocols: to an operator they are all the group's. */
   readonly leave = (group: MixedGroup, ...[request, client, asker, turn]: Parameters<ClassicApis['leave']>): void => {
     const inBatches = client.apiVersion >= leaveInBatchesSince
     const leaving = inBatches ? request.members : [{ memberId: request.memberId, groupInstanceId: null, reason: null }]
     const gone = new Set<string>()
     const members = leaving.map(({ memberId, groupInstanceId, reason }) => {
-      // An operator names the instance alone, as it is all that they know.
+      // An operator names the instance alone, as it is all that they know, and is answered by that name.
       const byInstance = memberId === '' && groupInstanceId !== null ? group.staticMemberId(groupInstanceId) : undefined
       const id = byInstance ?? memberId
-      const found = this.find(group, id, groupInstanceId)
-      if (found.member !== undefined && !gone.has(id)) {
+      const errorCode = refuseMember(group, id, groupInstanceId)
+      if (errorCode === ErrorCode.NONE && !gone.has(id)) {
         gone.add(id)
         this.context.logger.info(
           { group: group.id, member: id, reason: reason || 'not given' },
           'a member left the group',
         )
       }
-      return { memberId: id, groupInstanceId, errorCode: found.member ? ErrorCode.NONE : found.errorCode }
+      return { memberId, groupInstanceId, errorCode }
     })
     if (gone.size > 0) this.consumer().removeMembers(group, [...gone], turn)
     turn.answer(asker, inBatches ? { errorCode: ErrorCode.NONE, members } : { errorCode: members[0]!.errorCode })
@@ -171,15 +172,11 @@ export class ClassicMembers {
   }
 
   private find(group: MixedGroup, memberId: string, instanceId: string | null): Found {
-    if (instanceId !== null) {
-      const owner = group.staticMemberId(instanceId)
-      if (owner === undefined) return { member: undefined, errorCode: ErrorCode.UNKNOWN_MEMBER_ID }
-      if (owner !== memberId) return { member: undefined, errorCode: ErrorCode.FENCED_INSTANCE_ID }
-    }
-    const member = group.members.get(memberId)
-    if (member === undefined || member.classic === null)
-      return { member: undefined, errorCode: ErrorCode.UNKNOWN_MEMBER_ID }
-    return { member, classic: member.classic }
+    const errorCode = refuseMember(group, memberId, instanceId)
+    if (errorCode !== ErrorCode.NONE) return { member: undefined, errorCode }
+    const member = group.members.get(memberId)!
+    const { classic } = member
+    return classic === null ? { member: undefined, errorCode: ErrorCode.UNKNOWN_MEMBER_ID } : { member, classic }
   }
 }
 
@@ -191,6 +188,16 @@ type HeartbeatCall = [
 type Found =
   | { readonly member: MixedMember; readonly classic: ClassicMemberMetadata }
   | { readonly member: undefined; readonly errorCode: ErrorCode }
+
+/** NONE when the member is in the group, whichever protocol it talks, and is the one that has this instance id, if it names one. */
+function refuseMember(group: MixedGroup, memberId: string, instanceId: string | null): ErrorCode {
+  if (instanceId !== null) {
+    const owner = group.staticMemberId(instanceId)
+    if (owner === undefined) return ErrorCode.UNKNOWN_MEMBER_ID
+    if (owner !== memberId) return ErrorCode.FENCED_INSTANCE_ID
+  }
+  return group.members.has(memberId) ? ErrorCode.NONE : ErrorCode.UNKNOWN_MEMBER_ID
+}
 
 /** The protocol that its JoinGroup was answered with: there is no leader whose protocol would matter. */
 const chosenOf = ({ supportedProtocols }: ClassicMemberMetadata): ClassicProtocol => supportedProtocols[0]!

@@ -175,13 +175,12 @@ test('a member that was told to join and does not, or that joins and does not sy
 
 test('a leave takes classic members out together, by id or by instance, for one new epoch', () => {
   const shard = groupWith(['a', 'b'])
-  const { memberId } = shard.join({ groupInstanceId: 'i', protocols: protocols() }).answer
+  shard.join({ groupInstanceId: 'i', protocols: protocols() })
   const epoch = shard.consumerGroup().groupEpoch
   const { errorCode, members } = shard.leave([
     { memberId: 'a' },
     { memberId: 'a' },
     { memberId: 'nobody' },
-    { memberId: 'k' },
     { memberId: '', groupInstanceId: 'i' },
     { memberId: 'other', groupInstanceId: 'i' },
     { memberId: '', groupInstanceId: 'j' },
@@ -193,8 +192,8 @@ test('a leave takes classic members out together, by id or by instance, for one 
       ['a', 'NONE'],
       ['a', 'NONE'],
       ['nobody', 'UNKNOWN_MEMBER_ID'],
-      ['k', 'UNKNOWN_MEMBER_ID'],
-      [memberId, 'NONE'],
+      // By the name that it was asked for by: Java's Admin looks for that.
+      ['', 'NONE'],
       ['other', 'FENCED_INSTANCE_ID'],
       ['', 'UNKNOWN_MEMBER_ID'],
     ],
@@ -203,6 +202,21 @@ test('a leave takes classic members out together, by id or by instance, for one 
   assert.equal(shard.consumerGroup().groupEpoch, epoch + 1)
   assert.equal(named(shard.leave([{ memberId: 'nobody' }], 2).errorCode), 'UNKNOWN_MEMBER_ID')
   assert.equal(named(shard.leave([{ memberId: 'b' }], 2).errorCode), 'NONE')
+})
+
+test('an operator takes out members of the new protocol as well, by id or by instance', () => {
+  const shard = groupWith(['a'])
+  shard.consumerJoin('l', { instanceId: 'i' })
+  const { members } = shard.leave([{ memberId: 'k' }, { memberId: 'k', groupInstanceId: 'i' }])
+  assert.deepEqual(
+    members!.map(each => named(each.errorCode!)),
+    ['NONE', 'FENCED_INSTANCE_ID'],
+  )
+  assert.deepEqual([...shard.consumerGroup().members.keys()].sort(), ['a', 'l'])
+  assert.equal(named(shard.consumerHeartbeat({ memberId: 'k', memberEpoch: 1 }).errorCode), 'UNKNOWN_MEMBER_ID')
+  assert.equal(named(shard.leave([{ memberId: '', groupInstanceId: 'i' }]).members![0]!.errorCode!), 'NONE')
+  // Nobody is left who talks the new protocol.
+  assert.deepEqual([shard.group()?.type, shard.group()?.stateName], ['classic', 'PreparingRebalance'])
 })
 
 test('nobody is a member of an empty KIP-848 group', () => {
