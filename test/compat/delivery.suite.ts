@@ -14,9 +14,8 @@ import { run } from './lib/process.ts'
 import { shortSessions } from './lib/short-sessions.ts'
 
 const { Kafka, logLevel } = kafkajs
-const timeout = 60_000
-/** Two starts of a JVM, which compiles the program each time. */
-const javaTimeout = 120_000
+/** Of a test with up to two members that die, whose sessions end before the next one is given their partition. */
+const timeout = 120_000
 const records = ['zero', 'one', 'two', 'three']
 
 let broker: BrokerUnderTest
@@ -97,7 +96,7 @@ test('exactly once: an offset that is stored with its result goes on after it, w
   assert.deepEqual(results, records)
 })
 
-test('auto-commit of the Java consumer: poll N commits what poll N-1 gave', { timeout: javaTimeout }, async () => {
+test('auto-commit of the Java consumer: poll N commits what poll N-1 gave', { timeout }, async () => {
   const where = await prepared()
   const taken = await javaConsumer('classic', where, 3)
   assert.deepEqual(taken, ['took 0 committed 0', 'took 1 committed 1', 'took 2 committed 2'])
@@ -106,7 +105,7 @@ test('auto-commit of the Java consumer: poll N commits what poll N-1 gave', { ti
 })
 
 test('auto-commit of the Java consumer in a KIP-848 group: poll N may commit what it gives itself, too', {
-  timeout: javaTimeout,
+  timeout,
 }, async () => {
   const where = await prepared()
   const taken = await javaConsumer('consumer', where, 3)
