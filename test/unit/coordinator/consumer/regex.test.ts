@@ -58,6 +58,24 @@ test('topics that come are found at the next heartbeat, but all of them are look
   assert.equal(shard.turns.log.length, before, 'what it stands for is known already')
 })
 
+test('topics that an expression stands for are taken away when they go, and are others when they come back, at once', () => {
+  const shard = new ConsumerShard()
+  for (const name of ['t1', 't2']) shard.topics.put(name, 1)
+  shard.join('m', byRegex('t.*'))
+  shard.turns.advance(0)
+  assert.deepEqual(assignedTo(shard, 'm'), ['t1', 't2'])
+  const before = shard.topics.topic('t1')!.id
+  shard.topics.remove('t1')
+  shard.topicsChanged('t1')
+  assert.deepEqual(assignedTo(shard, 'm'), ['t2'])
+  shard.topics.put('t1', 2)
+  shard.topicsChanged('t1')
+  assert.deepEqual(assignedTo(shard, 'm'), ['t1', 't2'])
+  const after = shard.topics.topic('t1')!.id
+  assert.notEqual(after, before)
+  assert.deepEqual([...shard.group().members.get('m')!.assigned.get(after)!], [0, 1])
+})
+
 test('an expression that comes while all were looked at a moment ago does not wait', () => {
   const shard = new ConsumerShard()
   for (const name of ['t1', 'u1']) shard.topics.put(name, 1)
