@@ -7,10 +7,15 @@ import assert from 'node:assert/strict'
 import { after, before } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import kafkajs from 'kafkajs'
+import { ConfigOperation } from '../../src/config/change.ts'
+import { ConfigResourceType } from '../../src/config/resources.ts'
+import { ErrorCode } from '../../src/protocol/index.ts'
+import { incrementalAlterConfigs } from '../../src/protocol/schema/incremental-alter-configs.ts'
+import { RawClient } from '../integration/raw-client.ts'
 import { BrokerUnderTest } from './lib/broker.ts'
 import { type RunningClient, startClient } from './lib/clients.ts'
 import { type GroupClient, type GroupWay, groupClients, nameOf } from './lib/group-clients.ts'
-import { GroupScenario, type NewTopic } from './lib/group-scenario.ts'
+import { GroupScenario, type NewTopic, staticSessionTimeoutMs } from './lib/group-scenario.ts'
 import type { DriverCommand } from './lib/install-clients.ts'
 import { MemberHost } from './lib/member-host.ts'
 import { Report } from './lib/report.ts'
@@ -156,6 +161,19 @@ const createTopics = async (topics: readonly NewTopic[]): Promise<void> => {
   }
 }
 
+/** Members of KIP-848 groups have their session from the broker. */
+const lengthenSessions = async (): Promise<void> => {
+  const configs = [
+    { name: 'consumer.session.timeout.ms', configOperation: ConfigOperation.set, value: `${staticSessionTimeoutMs}` },
+  ]
+  const groups = scenarios.filter(({ way }) => way.static && way.protocol === 'consumer').map(({ group }) => group)
+  const resources = groups.map(resourceName => ({ resourceType: ConfigResourceType.group, resourceName, configs }))
+  const client = await RawClient.open(broker)
+  const { responses } = await client.request(incrementalAlterConfigs, 1, { resources, validateOnly: false })
+  for (const { errorCode, errorMessage } of responses) assert.equal(errorCode, ErrorCode.NONE, errorMessage ?? '')
+  client.destroy()
+}
+
 /** What kafkajs's admin does not try again by itself: the broker may be up before its coordinators have loaded. */
 const notLoadedYet = ['GROUP_LOAD_IN_PROGRESS', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR_FOR_GROUP']
 const loadLimitMs = 30_000
@@ -206,6 +224,7 @@ before(
   async () => {
     await admin.connect()
     await createTopics(scenarios.map(scenario => scenario.firstTopic()))
+    await lengthenSessions()
     await Promise.all(
       runs.map(run =>
         run.through(async () => {

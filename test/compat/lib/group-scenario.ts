@@ -15,6 +15,8 @@ const settleLimitMs = 60_000
 
 /** The least that a slow machine leaves room for: who is killed is missed for this long. */
 export const sessionTimeoutMs = 6_000
+/** Nobody waits for the end of a static member's session: who is killed comes back within it, on a slow machine, too. */
+export const staticSessionTimeoutMs = 40_000
 
 export interface NewTopic {
   readonly topic: string
@@ -92,7 +94,7 @@ export class GroupScenario {
         protocol: way.protocol,
         assignor: way.assignor,
         ...(way.static ? { instanceId: `instance-${slot}` } : {}),
-        sessionTimeoutMs,
+        sessionTimeoutMs: way.static ? staticSessionTimeoutMs : sessionTimeoutMs,
         ...(way.maxPollIntervalMs === undefined ? {} : { maxPollIntervalMs: way.maxPollIntervalMs }),
       },
       this.history,

@@ -21,6 +21,8 @@ class Member(members.Member, ConsumerRebalanceListener):
     def open(self):
         self.consumer = KafkaConsumer(
             bootstrap_servers=sys.argv[1],
+            # Otherwise a broker that is silent for two seconds is none.
+            api_version_auto_timeout_ms=30_000,
             client_id=self.id,
             group_id=self.args["group"],
             enable_auto_commit=False,
