@@ -39,6 +39,8 @@ enum CallSlot : size_t {
   kSystemError = 34,
   // append, validate, check: how many record faults lie in the array of headers
   kFaultCount = 36,
+  // append: it may not be written before the next gatherAppends
+  kGathered = 37,
   kCallSlots = 40,
 };
 

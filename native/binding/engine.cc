@@ -155,10 +155,47 @@ Status Engine::StartTransport(const TransportOptions& options) {
 }
 
 void Engine::StopTransport() {
+  WriteGathered();  // frames lie in the transport's memory
   transport_poll_.reset();
   // JavaScript must not keep a view on memory that is about to be unmapped.
   arenas_.DetachAll(environment_.env());
   transport_.reset();
+}
+
+Status Engine::GatherAppends(bool more) {
+  WriteGathered();
+  gathers_ = more;
+  return std::exchange(gather_status_, Status::Ok());
+}
+
+void Engine::NoteGathered(double id, LogEntry& entry, uint32_t bytes) {
+  if (entry.gathered_bytes == 0) gathering_.push_back(id);
+  entry.gathered_bytes += bytes;
+}
+
+void Engine::WriteGathered() {
+  for (const double id : gathering_) {
+    LogEntry* entry = FindLog(id);
+    if (entry == nullptr) continue;
+    const Status status = entry->log->WriteGathered();
+    // Also after a failure: some may have been written before.
+    flush_pool_->Dirty(static_cast<uint64_t>(id), std::exchange(entry->gathered_bytes, 0));
+    if (!status.ok()) {
+      AnnounceFailure(id, *entry->log);
+      if (gather_status_.ok()) gather_status_ = status;
+    }
+    if (std::exchange(entry->flush_asked, false)) RequestFlush(id, *entry);
+  }
+  gathering_.clear();
+}
+
+void Engine::RequestFlush(double id, LogEntry& entry) {
+  if (entry.gathered_bytes > 0) {
+    entry.flush_asked = true;
+  } else if (entry.log->needs_flush()) {
+    Await(entry, entry.log->log_end_offset());
+    flush_pool_->Wait(static_cast<uint64_t>(id));
+  }
 }
 
 void Engine::KeepAlive(bool alive) {

@@ -40,6 +40,8 @@ struct LogEntry {
   Offset awaited =
       -1;  // the end offset whose flush was requested and has not been announced, else -1
   std::unique_ptr<EmbeddedWriter> writer = nullptr;  // of an embedded log; goes before `log`
+  uint32_t gathered_bytes = 0;  // of appends that the flush pool hears of once they are written
+  bool flush_asked = false;     // and so of somebody who waits for a flush
 };
 
 // One storage and at most one transport, driven by the environment's libuv loop. Everything here
@@ -80,6 +82,16 @@ class Engine {
   Status StartTransport(const TransportOptions& options);
   void StopTransport();
   void KeepAlive(bool alive);
+  // Appends of frames may wait for each other, from now on or no longer. What has waited is written
+  // first; a failure is that of any log.
+  Status GatherAppends(bool more);
+  bool gathers() const { return gathers_; }
+  // `bytes` were appended to this log and wait.
+  void NoteGathered(double id, LogEntry& entry, uint32_t bytes);
+  // What has waited is written; a failure is told by the next GatherAppends.
+  void WriteGathered();
+  // Somebody waits for what is in this log now.
+  void RequestFlush(double id, LogEntry& entry);
   // A flush was requested up to `end`, or is not awaited any more (-1). While any is, the process
   // stays alive.
   void Await(LogEntry& entry, Offset end);
@@ -124,6 +136,9 @@ class Engine {
   bool abandoned_ = false;
   int calls_ = 0;         // on worker threads
   int awaited_logs_ = 0;  // entries with an awaited offset
+  bool gathers_ = false;
+  Status gather_status_;           // first failure since GatherAppends
+  std::vector<double> gathering_;  // logs with gathered bytes
   napi_deferred closed_ = nullptr;
 
   std::unique_ptr<FlushPool> flush_pool_;

@@ -81,6 +81,7 @@ void StoreAppended(const LogCall& call, const Appended& appended) {
   to[kMaxTimestamp] = static_cast<double>(appended.max_timestamp);
   to[kFirstBadRecord] = appended.first_bad_record;
   to[kRolled] = appended.rolled ? 1 : 0;
+  to[kGathered] = appended.gathered ? 1 : 0;
   to[kFaultCount] = static_cast<double>(appended.faults.size());
   if (!appended.faults.empty()) [[unlikely]]
     StoreFaults(call.engine, appended.faults);
@@ -90,9 +91,12 @@ napi_value Append(LogCall& call, std::span<std::byte> batch, const AppendOptions
   Appended appended;
   const Status status = call.entry->log->Append(batch, options, &appended);
   StoreAppended(call, appended);
-  if (status.ok()) {
-    call.engine.flush_pool().Dirty(static_cast<uint64_t>(call.numbers()[kLog]),
-                                   static_cast<uint32_t>(batch.size()));
+  const double log = call.numbers()[kLog];
+  const auto bytes = static_cast<uint32_t>(batch.size());
+  if (appended.gathered) {
+    call.engine.NoteGathered(log, *call.entry, bytes);
+  } else if (status.ok()) {
+    call.engine.flush_pool().Dirty(static_cast<uint64_t>(log), bytes);
   }
   return call.Answer(status);
 }
@@ -107,14 +111,43 @@ AppendOptions FrameOptions(LogCall& call) {
   return options;
 }
 
-// appendFrame: arena, position, length, and FrameOptions.
+// appendFrame: arena, position, length, FrameOptions, and whether it may wait for gatherAppends.
 napi_value AppendFrame(napi_env env, napi_callback_info info) {
   LogCall call(env, info);
   if (!call.ready()) return call.Refuse();
   const std::optional<std::span<std::byte>> batch = FrameBytes(call);
-  const AppendOptions options = FrameOptions(call);
+  AppendOptions options = FrameOptions(call);
   if (!batch.has_value() || !call.reader.ok()) return call.Refuse();
+  // Who has lent an arena writes to it again as soon as this returns.
+  const bool stays = call.numbers()[kArgument] != ArenaBuffers::kLocalArena;
+  if (stays && call.engine.gathers() && call.reader.Flag(kArgument + 6))
+    options.flags |= kAppendGather;
   return Append(call, *batch, options);
+}
+
+// gatherAppends(more): what frames have given to logs is written; from now on it may wait for the
+// next such call, or not.
+napi_value GatherAppends(napi_env env, napi_callback_info info) {
+  CallArgs<1> args(env, info);
+  Engine& engine = args.Owner<Engine>();
+  const auto more = args.Boolean(0);
+  if (!more) return ThrowArgument(env, "gatherAppends takes a boolean");
+  if (!engine.open()) return ToJs(env, static_cast<int32_t>(Code::kClosed));
+  return engine.Answer(env, engine.GatherAppends(*more));
+}
+
+// writeGathered: what this log has gathered.
+napi_value WriteGathered(napi_env env, napi_callback_info info) {
+  LogCall call(env, info);
+  if (!call.ready()) return call.Refuse();
+  return call.Answer(call.entry->log->WriteGathered());
+}
+
+// takeLoss: see Log.
+napi_value TakeLoss(napi_env env, napi_callback_info info) {
+  LogCall call(env, info);
+  if (!call.ready()) return call.Refuse();
+  return call.Answer(call.entry->log->TakeLoss());
 }
 
 // validateFrame: arena, position, length, and FrameOptions.
@@ -260,11 +293,7 @@ napi_value RollLog(napi_env env, napi_callback_info info) {
 napi_value RequestFlush(napi_env env, napi_callback_info info) {
   LogCall call(env, info);
   if (!call.ready()) return call.Refuse();
-  const Log& log = *call.entry->log;
-  if (log.needs_flush()) {
-    call.engine.Await(*call.entry, log.log_end_offset());
-    call.engine.flush_pool().Wait(static_cast<uint64_t>(call.numbers()[kLog]));
-  }
+  call.engine.RequestFlush(call.numbers()[kLog], *call.entry);
   return call.Answer(Status::Ok());
 }
 
@@ -327,6 +356,9 @@ napi_value ReleaseRegion(napi_env env, napi_callback_info info) {
 void AppendLogCalls(std::vector<napi_property_descriptor>& properties, Engine* engine) {
   const napi_property_descriptor calls[] = {
       Method("lendLocalArena", LendLocalArena, engine),
+      Method("gatherAppends", GatherAppends, engine),
+      Method("writeGathered", WriteGathered, engine),
+      Method("takeLoss", TakeLoss, engine),
       Method("appendFrame", AppendFrame, engine),
       Method("appendBytes", AppendBytes, engine),
       Method("validateFrame", ValidateFrame, engine),

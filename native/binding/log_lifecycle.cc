@@ -191,6 +191,7 @@ napi_value OpenLog(napi_env env, napi_callback_info info) {
 napi_value GiveUpLog(napi_env env, Engine& engine, std::optional<double> id,
                      GiveUpCall::Kind kind) {
   if (!id) return ThrowArgument(env, "the log is given by its number");
+  if (engine.open()) engine.WriteGathered();  // the frames are this thread's
   LogEntry* entry = engine.open() ? engine.FindLog(*id) : nullptr;
   if (entry == nullptr) {
     return ThrowStatus(env, Status(Code::kClosed),

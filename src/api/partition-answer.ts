@@ -1,9 +1,10 @@
 import { type AppendFailure, appendFailure, noRecordErrors, type RecordError } from '../log/append-failure.ts'
 import { ErrorCode, errorMessage } from '../protocol/index.ts'
+import type { LossWaiter } from '../replication/partition.ts'
 import { PendingCommit } from './commit-wait.ts'
 
 /** What became of one partition's records: its part of a Produce response, field by field, once nothing is waited for. */
-export class PartitionAnswer extends PendingCommit {
+export class PartitionAnswer extends PendingCommit implements LossWaiter {
   readonly index: number
   errorCode: ErrorCode = ErrorCode.NONE
   baseOffset = -1
@@ -25,6 +26,10 @@ export class PartitionAnswer extends PendingCommit {
     this.baseOffset = -1
     this.logAppendTimeMs = -1
     return this
+  }
+
+  onLost(failure: AppendFailure): void {
+    this.refuse(failure)
   }
 
   protected override commitFailed(code: ErrorCode): void {

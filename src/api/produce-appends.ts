@@ -191,20 +191,24 @@ export class ProduceAppends {
     const { arena, view } = this.context
     const { position, length } = records!
     const guard = this.transaction?.guardOf(partition)
-    const appended = partition.append({ arena, view, position, length, unfolded }, this.nowMs, guard)
+    const { acks } = this.request
+    // Who asks for no answer is told of a failure by the end of the connection, which would come too late.
+    const mayWait = acks !== 0
+    const appended = partition.append({ arena, view, position, length, unfolded, mayWait }, this.nowMs, guard)
     if (!appended.ok) {
       answer.refuse(appended.error)
       if (answer.errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER && this.context.apiVersion >= firstLeaderVersion)
         answer.currentLeader = { leaderId: partition.leader, leaderEpoch: partition.epoch }
       return answer
     }
-    const { baseOffset, endOffset, logAppendTimeMs, flushFirst } = appended.value
+    const { baseOffset, endOffset, logAppendTimeMs, flushFirst, gathered } = appended.value
     answer.baseOffset = baseOffset
     answer.logAppendTimeMs = logAppendTimeMs
-    const { acks } = this.request
-    if (acks === 0 || (acks === 1 && !flushFirst)) return answer
-    answer.partition = partition
     answer.endOffset = endOffset
+    if (gathered) partition.whenLost(answer)
+    if (acks === 0 || (acks === 1 && !flushFirst)) return answer
+    if (acks === -1 && gathered && partition.commitsWritten) return answer
+    answer.partition = partition
     answer.durableHere = acks === 1
     return answer
   }

@@ -187,6 +187,16 @@ export interface Storage {
   keepFree(bytes: number): void
   /** From now on `localArena` is these bytes, which its user may write wherever no append is under way. */
   lendLocalArena(bytes: Uint8Array): void
+  /**
+   * Writes what appends have left to be written together, a log's by one write, and tells whether from now on those that
+   * `mayWait` may leave it so, until the next call. Meanwhile the frames that they came in stay, and no answer that tells
+   * of them leaves; reads and flushes see what is written. Then the listeners of `onGathered` hear of each log that has
+   * lost some, whose end is again where it was written to; then `onLost` is called, if there was any; then the listeners
+   * hear of all that had gathered anything (status 0). A log that has lost some takes no append until they have.
+   */
+  gatherAppends(more: boolean, onLost: () => void): void
+  /** A status that is not 0 tells why what the log had gathered could not all be written. */
+  onGathered(listener: (log: StoredLog, status: number) => void): void
   /** Gives back a region that will not be submitted to the network. */
   releaseRegion(region: number): void
   /** Copies bytes of a region, from `from` within it; returns how many. For in-process readers, never for the wire. */
@@ -207,6 +217,8 @@ export interface LastAppend {
   maxTimestamp: number
   firstBadRecord: number
   rolled: boolean
+  /** It has its offsets, and may not be written before the next `Storage.gatherAppends`. */
+  gathered: boolean
 }
 
 export const RecordFaultKind = { keyMissing: 0, timestampOutOfBounds: 1 } as const
@@ -230,7 +242,7 @@ export interface StoredLog {
   /**
    * Appends one batch that lies in a network frame: `arena`, `position`, `length`. Result in `lastAppend`. Inside a
    * compressed batch nothing is checked here; `checkedInside` tells that `checkUnfolded` did, so that the timestamps in
-   * its header, which are its client's, do not count either.
+   * its header, which are its client's, do not count either. `mayWait`: see `Storage.gatherAppends`.
    */
   appendFrame(
     arena: number,
@@ -239,7 +251,10 @@ export interface StoredLog {
     leaderEpoch: number,
     nowMs: number,
     checkedInside?: boolean,
+    mayWait?: boolean,
   ): number
+  /** Writes what this log has gathered now; not 0 until all have been told that some of it is lost. */
+  writeGathered(): number
   /** Appends one batch of the process's own; it is stamped in place. Control batches are allowed. */
   appendBytes(batch: Uint8Array, leaderEpoch: number, nowMs: number): number
   /** The checks of `appendFrame` alone. */
@@ -426,6 +441,8 @@ export interface Network {
   ): void
   /** Hands all queued replies to the kernel, in one crossing. */
   flush(): void
+  /** Forgets them instead; their regions are their owners' again. */
+  dropReplies(): void
   pause(connection: number): void
   resume(connection: number): void
   /** What a patient connection sends may wait some milliseconds, so that what many of them send comes in one turn. */

@@ -306,8 +306,12 @@ export class LogManager {
 
   /** What its producers are known by stays known, although records go and whatever a crash takes. */
   private async keepProducers({ log, files }: OpenLog): Promise<void> {
-    const { logEnd, producers } = log
+    const { producers } = log
     if (producers.size === 0) return
+    const status = log.stored.writeGathered()
+    if (status !== StatusCode.ok)
+      throw new MillraceError('LOG_WRITE', `What was appended could not be written (status ${status}).`)
+    const { logEnd } = log
     await this.reserve.spend(() => files.keepProducers(logEnd, producers))
     // A log that a crash leaves shorter than its snapshot does not believe it.
     await this.flushWaiters.reached(log.stored, logEnd)

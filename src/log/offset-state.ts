@@ -37,6 +37,12 @@ export class OffsetState {
     this.end = logEnd
   }
 
+  /** What was appended last is not there, and nobody was told that it is: the log ends at `logEnd` again. */
+  takenBack(logEnd: Offset): void {
+    this.end = logEnd
+    this.check()
+  }
+
   /** Moves the high watermark forward, and the last stable offset to `lastStable`. Returns whether anything moved. */
   committed(highWatermark: Offset, lastStable: Offset): boolean {
     if (highWatermark < this.watermark) return false

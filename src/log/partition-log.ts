@@ -19,7 +19,7 @@ import { AbortedTransactions } from './aborted-transactions.ts'
 import { type AppendFailure, failureOfMarker, failureOfStatus, failureOfVerdict } from './append-failure.ts'
 import { markerBatch } from './control-batch.ts'
 import type { LeaderEpochs } from './leader-epochs.ts'
-import type { ProducerBatch, ProducerStates, ProducerVerdict } from './producer-state.ts'
+import type { AppendedBatch, ProducerBatch, ProducerStates, ProducerVerdict } from './producer-state.ts'
 import type { AbortedTransaction, TransactionMarker } from './transaction-marker.ts'
 import type { VerificationGuard } from './verification.ts'
 
@@ -31,6 +31,8 @@ export interface FrameRecords {
   length: number
   /** What the batch unfolds to, when it is compressed. */
   unfolded?: Uint8Array | undefined
+  /** It may be left to be written with others of the turn: who answers hears when it is lost. */
+  mayWait?: boolean
 }
 
 export interface Appended {
@@ -41,6 +43,16 @@ export interface Appended {
   readonly logAppendTimeMs: number
   /** flush.messages asks that it be durable here before it is acknowledged, whatever acks says. */
   readonly flushFirst: boolean
+  /** It is not written yet: see `PartitionLog.takeBack`. */
+  readonly gathered: boolean
+}
+
+/** A producer's batch that is not written yet. */
+interface GatheredBatch {
+  readonly producerId: ProducerId
+  readonly baseOffset: number
+  /** What it has pushed out of its producer's state. */
+  readonly oldest: AppendedBatch | undefined
 }
 
 /** What the log asks of the files around it; all are written behind the appends. */
@@ -74,6 +86,8 @@ export class PartitionLog {
   private current: LogSettings
   /** Only `advanceStart` moves it, and every answer tells it: kept here, where it costs no call into native code. */
   private start: number
+  /** In the order of their appends, all within a turn. */
+  private gathered: GatheredBatch[] = []
 
   /** `chance` draws from [0, 1): how much earlier than segment.ms a segment is rolled. */
   constructor(
@@ -170,9 +184,33 @@ export class PartitionLog {
       if (verdict.kind !== 'accept') return this.answerVerdict(verdict, records, nowMs)
     }
     const { arena, length } = records
-    const status = this.stored.appendFrame(arena, position, length, leaderEpoch, nowMs, compressed)
+    const mayWait = records.mayWait === true && this.canTakeBack(leaderEpoch, producer)
+    const status = this.stored.appendFrame(arena, position, length, leaderEpoch, nowMs, compressed, mayWait)
     if (status !== StatusCode.ok) return err(this.failure(status, nowMs))
     return ok(this.appended(this.stored.lastAppend, length, leaderEpoch, producer, nowMs))
+  }
+
+  /** What only adds to what is known can be taken back. */
+  private canTakeBack(leaderEpoch: LeaderEpoch, producer: ProducerBatch | undefined): boolean {
+    return this.epochs.latest === leaderEpoch && (producer === undefined || this.producers.onlyAdds(producer))
+  }
+
+  /** All that was gathered is written. */
+  wroteGathered(): void {
+    if (this.gathered.length > 0) this.gathered = []
+  }
+
+  /**
+   * Some of what was gathered could not be written, for the native `status`: what is known of producers is again what the
+   * log tells, up to its end. Returns what those are told whose batches would lie behind it.
+   */
+  takeBack(status: number): AppendFailure {
+    const { logEnd, gathered } = this
+    while (gathered.length > 0 && gathered[gathered.length - 1]!.baseOffset >= logEnd) {
+      const { producerId, oldest } = gathered.pop()!
+      this.producers.takeBack(producerId, oldest)
+    }
+    return this.failure(status, 0) // No record is at fault, and so no time.
   }
 
   /**
@@ -260,12 +298,15 @@ export class PartitionLog {
     const { baseOffset, lastOffset } = last
     // The snapshot of a new segment tells the state below it, so it is taken before this batch is applied.
     if (last.rolled) this.rolled(baseOffset)
-    if (producer !== undefined) this.producers.apply(producer, baseOffset, nowMs)
+    if (producer !== undefined) {
+      const oldest = this.producers.apply(producer, baseOffset, nowMs)
+      if (last.gathered) this.gathered.push({ producerId: producer.producerId, baseOffset, oldest })
+    }
     if (this.epochs.begin(leaderEpoch, baseOffset)) this.sideFiles.saveEpochs(this.epochs)
     this.sideFiles.appended(length)
     const logAppendTimeMs = this.settings.logAppendTime ? nowMs : -1
     const endOffset = lastOffset + 1
-    return { baseOffset, endOffset, logAppendTimeMs, flushFirst: this.flushFirst(endOffset) }
+    return { baseOffset, endOffset, logAppendTimeMs, flushFirst: this.flushFirst(endOffset), gathered: last.gathered }
   }
 
   /** As in Kafka, the append with which so many records are unflushed waits for them. */
@@ -296,9 +337,13 @@ export class PartitionLog {
     const status = this.validate(records, nowMs)
     if (status !== StatusCode.ok) return err(this.failure(status, nowMs))
     const { baseOffset, lastOffset, timestampMs } = verdict.original
+    if (this.gathered.length > 0 && baseOffset >= this.gathered[0]!.baseOffset) {
+      const written = this.stored.writeGathered()
+      if (written !== StatusCode.ok) return err(this.failure(written, nowMs))
+    }
     const logAppendTimeMs = this.settings.logAppendTime ? timestampMs : -1
     const endOffset = lastOffset + 1
-    return ok({ baseOffset, endOffset, logAppendTimeMs, flushFirst: this.flushFirst(endOffset) })
+    return ok({ baseOffset, endOffset, logAppendTimeMs, flushFirst: this.flushFirst(endOffset), gathered: false })
   }
 
   /** A batch whose bytes are wrong is told so first; only then what is wrong with its place. */

@@ -1,3 +1,4 @@
+import { assert } from '../base/assert.ts'
 import type { ProducerId } from '../base/ids.ts'
 import { LargeMap } from '../base/large-map.ts'
 import { OpenTransactions } from './open-transactions.ts'
@@ -182,8 +183,17 @@ export class ProducerStates {
     }
   }
 
-  /** Records an appended batch; the same code at append and at replay. */
-  apply(batch: ProducerBatch, baseOffset: number, nowMs: number): void {
+  /** Whether `apply` would only add this batch to what is known of its producer, which `takeBack` undoes. */
+  onlyAdds({ producerId, producerEpoch, transactional }: ProducerBatch): boolean {
+    const entry = this.entries.get(producerId)
+    return entry !== undefined && entry.producerEpoch === producerEpoch && (!transactional || isOpen(entry))
+  }
+
+  /**
+   * Records an appended batch; the same code at append and at replay. Returns the oldest batch that was known of its
+   * producer, where it is no longer.
+   */
+  apply(batch: ProducerBatch, baseOffset: number, nowMs: number): AppendedBatch | undefined {
     const { producerId, producerEpoch, baseSequence, recordCount } = batch
     const entry = this.entryAt(producerId, producerEpoch, nowMs)
     entry.batches.push({
@@ -193,8 +203,24 @@ export class ProducerStates {
       lastOffset: baseOffset + recordCount - 1,
       timestampMs: nowMs,
     })
-    if (entry.batches.length > retainedBatches) entry.batches.shift()
-    if (!batch.transactional) return
+    const oldest = entry.batches.length > retainedBatches ? entry.batches.shift() : undefined
+    if (batch.transactional) this.transactionGoesOn(producerId, entry, baseOffset)
+    return oldest
+  }
+
+  /**
+   * The newest batch of the producer, which it `onlyAdds`, was not written; `oldest` is what its `apply` returned. That the
+   * producer was heard from stays.
+   */
+  takeBack(producerId: ProducerId, oldest: AppendedBatch | undefined): void {
+    const entry = this.entries.get(producerId)
+    assert(entry !== undefined && entry.batches.length > 0, 'a batch that is taken back is known', { producerId })
+    this.changing(producerId, entry)
+    entry.batches.pop()
+    if (oldest !== undefined) entry.batches.unshift(oldest)
+  }
+
+  private transactionGoesOn(producerId: ProducerId, entry: ProducerEntry, baseOffset: number): void {
     this.verifications.forget(producerId)
     if (isOpen(entry)) return
     entry.transactionStart = baseOffset

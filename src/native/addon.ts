@@ -41,7 +41,7 @@ export interface Addon {
 }
 
 /** Raised with every change to what the addon exports (native/binding/addon.cc). */
-export const addonAbi = 10
+export const addonAbi = 11
 
 /** Functions without a comment take all arguments from `block` and return a status. */
 export interface RawEngine {
@@ -65,6 +65,10 @@ export interface RawEngine {
   configureLog(): number
   /** What `localArena` is from now on; held until the transport stops. */
   lendLocalArena(bytes: Uint8Array): void
+  gatherAppends(more: boolean): number
+  writeGathered(): number
+  /** Why appends of the log were lost, 0 if none were; from now on it takes some again. */
+  takeLoss(): number
   appendFrame(): number
   appendBytes(batch: Uint8Array): number
   validateFrame(): number
@@ -159,6 +163,7 @@ export const Slot = {
   port: 33,
   systemError: 34,
   faultCount: 36,
+  gathered: 37,
 } as const
 
 /** Numbers of an entry in `events`. */

@@ -28,4 +28,8 @@ export class BlockLastAppend implements LastAppend {
   get rolled(): boolean {
     return this.#block[Slot.rolled] !== 0
   }
+
+  get gathered(): boolean {
+    return this.#block[Slot.gathered] !== 0
+  }
 }

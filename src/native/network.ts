@@ -99,6 +99,10 @@ class NativeNetwork implements Network, DeliverySink {
     this.#replies.submitTo(this.#engine.raw)
   }
 
+  dropReplies(): void {
+    this.#replies.clear()
+  }
+
   pause(connection: number): void {
     this.#engine.raw.pause(connection)
   }

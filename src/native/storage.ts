@@ -4,10 +4,12 @@ import { type DeliverySink, type Engine, guarded } from './engine.ts'
 import { fromNative } from './errors.ts'
 import { BlockLastAppend } from './last-append.ts'
 import { loadAddon } from './load-addon.ts'
+import { StatusCode } from './status.ts'
 import { NativeLog, settingsCount, storeSettings } from './stored-log.ts'
 
 type DurableListener = (log: StoredLog, durableOffset: number) => void
 type FailedListener = (log: StoredLog, code: number, systemError: number) => void
+type GatheredListener = (log: StoredLog, status: number) => void
 
 export const openStorage = (engine: Engine): Storage => new NativeStorage(engine)
 
@@ -22,6 +24,9 @@ class NativeStorage implements Storage, DeliverySink {
   readonly #lastAppend: BlockLastAppend
   readonly #durableListeners: DurableListener[] = []
   readonly #failedListeners: FailedListener[] = []
+  readonly #gatheredListeners: GatheredListener[] = []
+  /** Logs that have gathered appends. */
+  #gathering: NativeLog[] = []
 
   constructor(engine: Engine) {
     this.#engine = engine
@@ -52,7 +57,14 @@ class NativeStorage implements Storage, DeliverySink {
       throw fromNative(`open the log in ${directory}`, failure)
     }
     const number = opened[0]!
-    const log = new NativeLog(raw, directory, number, this.#lastAppend, gone => this.#forget(gone))
+    const log = new NativeLog(
+      raw,
+      directory,
+      number,
+      this.#lastAppend,
+      gone => this.#forget(gone),
+      gathers => this.#gathering.push(gathers),
+    )
     this.#logs.set(number, new WeakRef(log))
     this.#abandoned.register(log, number, log)
     return {
@@ -100,6 +112,26 @@ class NativeStorage implements Storage, DeliverySink {
     }
   }
 
+  gatherAppends(more: boolean, onLost: () => void): void {
+    const written = this.#engine.raw.gatherAppends(more) === StatusCode.ok
+    const logs = this.#gathering
+    if (logs.length === 0) return
+    this.#gathering = []
+    for (const log of logs) log.gathers = false
+    if (!written) {
+      for (const log of logs) {
+        const status = log.takeLoss()
+        if (status !== StatusCode.ok) this.#tellGathered(log, status)
+      }
+      onLost()
+    }
+    for (const log of logs) this.#tellGathered(log, StatusCode.ok)
+  }
+
+  #tellGathered(log: StoredLog, status: number): void {
+    for (const listener of this.#gatheredListeners) guarded(() => listener(log, status))
+  }
+
   releaseRegion(region: number): void {
     this.#engine.raw.releaseRegion(region)
   }
@@ -114,6 +146,10 @@ class NativeStorage implements Storage, DeliverySink {
 
   onFailed(listener: FailedListener): void {
     this.#failedListeners.push(listener)
+  }
+
+  onGathered(listener: GatheredListener): void {
+    this.#gatheredListeners.push(listener)
   }
 
   /** For the engine: `count` completions lie in its shared array. */

@@ -25,6 +25,9 @@ export class NativeLog implements StoredLog {
   readonly #raw: RawEngine
   readonly #block: Float64Array
   readonly #onGone: (number: number) => void
+  readonly #onGathers: (log: NativeLog) => void
+  /** Storage knows that it has gathered something. */
+  gathers = false
 
   constructor(
     raw: RawEngine,
@@ -32,6 +35,7 @@ export class NativeLog implements StoredLog {
     number: number,
     lastAppend: LastAppend,
     onGone: (number: number) => void,
+    onGathers: (log: NativeLog) => void,
   ) {
     this.#raw = raw
     this.#block = raw.block
@@ -39,6 +43,7 @@ export class NativeLog implements StoredLog {
     this.number = number
     this.lastAppend = lastAppend
     this.#onGone = onGone
+    this.#onGathers = onGathers
   }
 
   configure(settings: LogSettings): void {
@@ -54,9 +59,27 @@ export class NativeLog implements StoredLog {
     leaderEpoch: number,
     nowMs: number,
     checkedInside = false,
+    mayWait = false,
   ): number {
     this.#storeAppend(arena, position, length, leaderEpoch, nowMs, checkedInside)
-    return this.#raw.appendFrame()
+    this.#block[argument + 6] = mayWait ? 1 : 0
+    const status = this.#raw.appendFrame()
+    if (!this.gathers && this.lastAppend.gathered) {
+      this.gathers = true
+      this.#onGathers(this)
+    }
+    return status
+  }
+
+  writeGathered(): number {
+    this.#block[Slot.log] = this.number
+    return this.#raw.writeGathered()
+  }
+
+  /** Why some of what it had gathered is lost, 0 if none is; it takes appends again. */
+  takeLoss(): number {
+    this.#block[Slot.log] = this.number
+    return this.#raw.takeLoss()
   }
 
   appendBytes(batch: Uint8Array, leaderEpoch: number, nowMs: number): number {

@@ -18,6 +18,12 @@ export interface CommitWaiter {
   onCommitted(code: ErrorCode): void
 }
 
+/** Told when the batch that ends there is not in the log, although its append has succeeded: see Partition.whenLost. */
+export interface LossWaiter {
+  readonly endOffset: number
+  onLost(failure: AppendFailure): void
+}
+
 /** Told each time more of the partition can be read, or none of it any more. */
 export interface ReadWaiter {
   onReadable(): void
@@ -58,7 +64,10 @@ export class Partition {
   private durableWaiters: CommitWaiter[] = []
   /** flush.messages was reached below here: nothing more is committed before that is durable. 0: it is. */
   private flushUpTo = 0
+  /** Everything gathered below is committed as soon as it is written. */
+  private commitWhenWritten = 0
   private readonly readWaiters = new Set<ReadWaiter>()
+  private lossWaiters: LossWaiter[] = []
   private gone: ErrorCode = ErrorCode.NONE
   /** For the coordinator whose state this partition holds: told after everyone who waits. */
   onOffline: (code: ErrorCode) => void = () => {}
@@ -124,6 +133,9 @@ export class Partition {
     this.commitWaiters = []
     this.durableWaiters = []
     for (const waiter of waiting) waiter.onCommitted(code)
+    const unwritten = this.lossWaiters
+    this.lossWaiters = []
+    for (const waiter of unwritten) waiter.onLost(this.unavailable())
     this.notifyReaders()
     this.onOffline(code)
   }
@@ -212,15 +224,54 @@ export class Partition {
     return this.current?.abortedTransactions(from, to) ?? []
   }
 
-  private appended({ endOffset, flushFirst }: Appended): void {
+  private appended({ endOffset, flushFirst, gathered }: Appended): void {
     const { current, state } = this
     assert(current !== undefined && state !== undefined, 'only an online partition is appended to')
-    // A duplicate's end lies below the log's.
-    if (endOffset > state.logEnd) state.appended(offset(endOffset))
+    // A duplicate's end lies below the log's, of which more may be gathered.
+    const added = endOffset > state.logEnd
+    if (added) state.appended(offset(endOffset))
     if (flushFirst) this.flushUpTo = Math.max(this.flushUpTo, endOffset)
     if (this.flushUpTo > 0) current.stored.requestFlush()
-    else if (this.writeCaching) this.commit(state.logEnd)
-    else if (this.readWaiters.size > 0) current.stored.requestFlush()
+    else if (this.writeCaching) {
+      if (gathered) this.commitWhenWritten = endOffset
+      else if (added) this.commit(state.logEnd)
+    } else if (this.readWaiters.size > 0) current.stored.requestFlush()
+  }
+
+  /** What was gathered just now is committed as soon as it is written, before any answer leaves. */
+  get commitsWritten(): boolean {
+    return this.writeCaching && this.flushUpTo === 0
+  }
+
+  /** The waiter's append is gathered. Whatever it has promised until the turn ends it takes back when it hears of a loss. */
+  whenLost(waiter: LossWaiter): void {
+    this.lossWaiters.push(waiter)
+  }
+
+  /** Some of what was gathered could not be written, for this native status; nobody has been told that it is there. */
+  onLost(status: number): void {
+    const { current, state } = this
+    if (current === undefined || state === undefined) return
+    const failure = current.takeBack(status)
+    const { logEnd } = current
+    state.takenBack(offset(logEnd))
+    if (this.flushUpTo > logEnd) this.flushUpTo = current.durableEnd < logEnd ? logEnd : 0
+    const isLost = ({ endOffset }: { endOffset: number }) => endOffset > logEnd
+    const waiting = [...this.commitWaiters, ...this.durableWaiters].filter(isLost)
+    this.commitWaiters = this.commitWaiters.filter(waiter => !isLost(waiter))
+    this.durableWaiters = this.durableWaiters.filter(waiter => !isLost(waiter))
+    for (const waiter of waiting) waiter.onCommitted(failure.code)
+    for (const waiter of this.lossWaiters) if (isLost(waiter)) waiter.onLost(failure)
+  }
+
+  /** What was gathered is written, but for what `onLost` has told of. */
+  onWritten(): void {
+    if (this.lossWaiters.length > 0) this.lossWaiters = []
+    if (this.current === undefined) return
+    this.current.wroteGathered()
+    const committed = this.commitWhenWritten
+    this.commitWhenWritten = 0
+    if (committed > 0) this.commit(committed)
   }
 
   /** Calls the waiter once everything below its end offset is committed: at once, when it is already. */

@@ -220,6 +220,11 @@ export class TopicLifecycle {
       const log = await this.logs.openLog(key, logSettings(settings), mayGo)
       this.durability.watch(log.stored, {
         onDurable: durableOffset => partition.onDurable(durableOffset),
+        onLost: status => {
+          this.logger.error({ log: directoryName(key), status }, 'appends could not be written: they are refused')
+          partition.onLost(status)
+        },
+        onWritten: () => partition.onWritten(),
         onFailed: (status, systemError) => {
           if (partition.log === undefined) return // It is told once.
           this.logger.error({ log: directoryName(key), status, systemError }, 'a log failed: its partition is offline')

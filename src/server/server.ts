@@ -23,6 +23,12 @@ const closeReasonNames = new Map<number, string>(Object.entries(CloseReason).map
 /** Ends of a connection that are nobody's fault. */
 const ordinaryEnds = new Set<number>([CloseReason.peer, CloseReason.requested, CloseReason.idle, CloseReason.shutdown])
 
+/** A response, as `send` was asked for it. */
+interface Queued {
+  readonly connection: number
+  readonly encode: (writer: ResponseWriter) => void
+}
+
 /** Accepts connections, hands their frames to the handlers, sends the responses of a loop turn together. */
 export class Server implements NetworkListener, ConnectionServices {
   private readonly world: World
@@ -42,6 +48,13 @@ export class Server implements NetworkListener, ConnectionServices {
   /** A turn will come by itself: answers were given outside of one, or the last one was over before its work was. */
   private turnScheduled = false
   private inTurn = false
+  /** Appends may be left to be written together: see Storage.gatherAppends. */
+  private gathering = false
+  /** Arenas and positions of frames that are given back once that is done. */
+  private spentFrames: number[] = []
+  /** The responses that are queued until then, to be encoded again should one of them tell of an append that is lost. */
+  private queued: Queued[] = []
+  private readonly onLost = () => this.encodeAgain()
 
   constructor(world: World, logger: Logger, handlers: readonly ServedApi[]) {
     this.world = world
@@ -158,7 +171,8 @@ export class Server implements NetworkListener, ConnectionServices {
   }
 
   freeFrame(arena: number, position: number): void {
-    this.world.network.releaseFrame(arena, position)
+    if (this.gathering) this.spentFrames.push(arena, position)
+    else this.world.network.releaseFrame(arena, position)
   }
 
   freeRegion(region: number): void {
@@ -166,6 +180,13 @@ export class Server implements NetworkListener, ConnectionServices {
   }
 
   send(connection: number, encode: (writer: ResponseWriter) => void): void {
+    this.encode(connection, encode)
+    if (this.gathering) this.queued.push({ connection, encode })
+    if (this.writer.position >= flushAboveBytes) this.flush()
+    else this.scheduleTurn()
+  }
+
+  private encode(connection: number, encode: (writer: ResponseWriter) => void): void {
     const { writer } = this
     const start = writer.position
     const firstSplit = writer.splits.length
@@ -179,8 +200,6 @@ export class Server implements NetworkListener, ConnectionServices {
     }
     const { bytes, position, splits } = writer
     this.world.network.reply(connection, bytes, start, position, splits, firstSplit, splits.length)
-    if (position >= flushAboveBytes) this.flush()
-    else this.scheduleTurn()
   }
 
   close(connection: number, reason: string, afterReplies: boolean): void {
@@ -213,9 +232,11 @@ export class Server implements NetworkListener, ConnectionServices {
   private turn(): void {
     const startMs = this.world.clock.monotonicMs()
     this.inTurn = true
+    this.writeGathered(true)
     try {
       this.turns.run(startMs)
     } finally {
+      this.writeGathered(false)
       this.inTurn = false
       this.flush()
       const endMs = this.world.clock.monotonicMs()
@@ -237,8 +258,27 @@ export class Server implements NetworkListener, ConnectionServices {
     })
   }
 
+  /** Nothing leaves before what the turn's requests have appended is written; `more`: they go on. */
+  private writeGathered(more: boolean): void {
+    this.world.storage.gatherAppends(more, this.onLost)
+    this.gathering = more
+    if (this.queued.length > 0) this.queued = []
+    const { spentFrames: frames } = this
+    if (frames.length === 0) return
+    this.spentFrames = []
+    for (let at = 0; at < frames.length; at += 2) this.world.network.releaseFrame(frames[at]!, frames[at + 1]!)
+  }
+
+  /** Answers that were given for appends that are lost say so by now. */
+  private encodeAgain(): void {
+    this.world.network.dropReplies()
+    this.writer.reset()
+    for (const { connection, encode } of this.queued) this.encode(connection, encode)
+  }
+
   private flush(): void {
     if (this.writer.position === 0) return
+    if (this.gathering) this.writeGathered(true)
     this.world.network.flush()
     if (this.writer.bytes.byteLength > keptOutputBytes) this.writer = new Writer()
     else this.writer.reset()

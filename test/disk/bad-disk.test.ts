@@ -40,6 +40,38 @@ test('a write that fails is refused and has moved nothing; the next one is taken
   await broker.stop()
 })
 
+test('requests whose batches are written together are refused together, and nobody else is', options, async t => {
+  const { faults, broker, start, client, ledger } = await scene(t)
+  const values = ['w', 'x', 'y', 'z'].map(each => each.repeat(5000))
+  let end = 5
+  for (const error of [EIO, ENOSPC]) {
+    faults.inject({ calls: ['write'], path: '/a-0/', error: 0, times: 1 }) // half of it is there
+    const fault = faults.inject({ calls: ['write'], path: '/a-0/', error, times: 1 })
+    const answers = await client.produceTogether('a', values)
+    assert.equal(fault.hits(), 1)
+    const taken = answers.filter(({ code }) => code === NONE).map(({ offset }) => offset)
+    assert.deepEqual(
+      taken,
+      taken.map((_, index) => end + index),
+    )
+    assert.ok(taken.length < values.length)
+    for (const { code } of answers) assert.ok(code === NONE || code === KAFKA_STORAGE_ERROR)
+    end += taken.length
+    const again = await client.produceTogether('a', values)
+    assert.deepEqual(
+      again.map(({ offset }) => offset),
+      values.map((_, index) => end + index),
+    )
+    end += values.length
+    assert.deepEqual(await client.partitionErrors('a'), [NONE])
+  }
+  assert.equal(await ledger.produce('a', 'after'), end)
+  await broker.kill9()
+  const next = await start()
+  await ledger.with(new DiskClient(next)).produce('a', 'and after')
+  await next.stop()
+})
+
 test('short writes and short reads are completed, and one that then fails leaves nothing behind', options, async t => {
   const { faults, broker, start, client, ledger } = await scene(t)
   const short = faults.inject({ calls: ['write', 'read', 'sendfile'], path: '/a-0/', error: 0 })

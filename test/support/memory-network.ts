@@ -126,6 +126,10 @@ export class MemoryNetwork implements Network {
     }
   }
 
+  dropReplies(): void {
+    this.queued = []
+  }
+
   /** Of connections that are. */
   readonly patient = new Set<number>()
 

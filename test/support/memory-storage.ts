@@ -46,6 +46,10 @@ export class MemoryStorage implements Storage {
   reservedFiles = 0
   /** What `keepFree` was last told. */
   keptFree = 0
+  /** What `gatherAppends` was last told. */
+  gathers = false
+  /** By directory: the status with which what its log gathers next is not written. */
+  readonly losses = new Map<string, number>()
   /** Makes `openLog` reject, by directory. */
   damaged: (directory: string) => boolean = () => false
   private readonly timers: Timers
@@ -53,6 +57,7 @@ export class MemoryStorage implements Storage {
   private readonly open = new Set<MemoryLog>()
   private readonly waiting = new Set<MemoryLog>()
   private readonly durableListeners: ((log: StoredLog, durableOffset: number) => void)[] = []
+  private readonly gatheredListeners: ((log: StoredLog, status: number) => void)[] = []
   private readonly failedListeners: ((log: StoredLog, code: number, systemError: number) => void)[] = []
   private readonly regions = new Map<number, Uint8Array>()
   private nextRegion = 1
@@ -127,6 +132,26 @@ export class MemoryStorage implements Storage {
 
   keepFree(bytes: number): void {
     this.keptFree = bytes
+  }
+
+  gatherAppends(more: boolean, onLost: () => void): void {
+    this.gathers = more
+    const logs = [...this.open].filter(log => log.writtenEnd !== undefined)
+    if (logs.length === 0) return
+    for (const log of logs) log.endGathering()
+    const lost = logs.filter(({ directory }) => this.losses.has(directory))
+    for (const log of lost) this.tellGathered(log, this.losses.get(log.directory)!)
+    for (const { directory } of lost) this.losses.delete(directory)
+    if (lost.length > 0) onLost()
+    for (const log of logs) this.tellGathered(log, StatusCode.ok)
+  }
+
+  onGathered(listener: (log: StoredLog, status: number) => void): void {
+    this.gatheredListeners.push(listener)
+  }
+
+  private tellGathered(log: StoredLog, status: number): void {
+    for (const listener of this.gatheredListeners) listener(log, status)
   }
 
   lendLocalArena(bytes: Uint8Array): void {
@@ -234,7 +259,10 @@ export class MemoryLog implements StoredLog {
     maxTimestamp: -1,
     firstBadRecord: -1,
     rolled: false,
+    gathered: false,
   }
+  /** The log end before what is gathered. */
+  writtenEnd: number | undefined
   lastRegion = 0
   lastRegionLength = 0
   lastRegionEnd = 0
@@ -269,11 +297,43 @@ export class MemoryLog implements StoredLog {
     this.settings = settings
   }
 
-  appendFrame(arena: number, position: number, length: number, leaderEpoch: number, nowMs: number): number {
-    return this.append(this.storage.frame(arena, position, length), leaderEpoch, nowMs, false)
+  appendFrame(
+    arena: number,
+    position: number,
+    length: number,
+    leaderEpoch: number,
+    nowMs: number,
+    _checkedInside = false,
+    mayWait = false,
+  ): number {
+    const gathers = mayWait && this.storage.gathers && arena !== localArena
+    const { endOffset } = this.content
+    const status = this.append(this.storage.frame(arena, position, length), leaderEpoch, nowMs, false)
+    if (status !== StatusCode.ok) return status
+    this.lastAppend.gathered = gathers
+    if (gathers) this.writtenEnd ??= endOffset
+    return status
+  }
+
+  writeGathered(): number {
+    if (this.writtenEnd === undefined) return StatusCode.ok
+    const loss = this.storage.losses.get(this.directory)
+    if (loss === undefined) this.writtenEnd = this.content.endOffset
+    return loss ?? StatusCode.ok
+  }
+
+  /** For the storage. */
+  endGathering(): void {
+    const end = this.writtenEnd!
+    this.writtenEnd = undefined
+    if (!this.storage.losses.has(this.directory)) return
+    this.content.batches = this.content.batches.filter(({ baseOffset }) => baseOffset < end)
+    this.content.endOffset = end
   }
 
   appendBytes(batch: Uint8Array, leaderEpoch: number, nowMs: number): number {
+    const written = this.writeGathered()
+    if (written !== StatusCode.ok) return written
     return this.append(batch, leaderEpoch, nowMs, true)
   }
 
@@ -486,7 +546,7 @@ export class MemoryLog implements StoredLog {
     this.modifiedMs.set(this.activeBaseOffset(), nowMs)
     content.endOffset = batch.lastOffset + 1
     const { baseOffset, lastOffset, maxTimestamp } = batch
-    Object.assign(this.lastAppend, { baseOffset, lastOffset, maxTimestamp, rolled })
+    Object.assign(this.lastAppend, { baseOffset, lastOffset, maxTimestamp, rolled, gathered: false })
     return StatusCode.ok
   }
 

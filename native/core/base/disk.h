@@ -42,6 +42,15 @@ class File {
   virtual ~File() = default;
   // All of `bytes` or an error; after an error any prefix may have been written.
   virtual Status WriteAt(uint64_t position, std::span<const std::byte> bytes) = 0;
+  // The same for bytes that lie in several places, to follow each other in the file.
+  virtual Status WritePartsAt(uint64_t position,
+                              std::span<const std::span<const std::byte>> parts) {
+    for (const std::span<const std::byte> part : parts) {
+      if (Status status = WriteAt(position, part); !status.ok()) return status;
+      position += part.size();
+    }
+    return Status::Ok();
+  }
   // Reads up to `into.size()` bytes; fewer only at the end of the file.
   virtual Result<size_t> ReadAt(uint64_t position, std::span<std::byte> into) = 0;
   // Reads what lies in the page cache and waits for no disk: as ReadAt, but it may also end before

@@ -25,6 +25,7 @@ namespace millrace {
 namespace {
 
 constexpr uint64_t kBlockBytes = 4096;
+constexpr size_t kPartsPerCall = 32;
 constexpr uint64_t kExt4 = 0xEF53;  // of statfs(2)
 
 template <typename Call>
@@ -95,6 +96,33 @@ class PosixFile final : public File {
       if (written == 0) return Status::FromErrno(EIO);
       position += static_cast<uint64_t>(written);
       bytes = bytes.subspan(static_cast<size_t>(written));
+    }
+    return Status::Ok();
+  }
+
+  // What one call leaves is written part by part.
+  Status WritePartsAt(uint64_t position,
+                      std::span<const std::span<const std::byte>> parts) override {
+    if (!writable_) return Status::FromErrno(EROFS);
+    std::array<iovec, kPartsPerCall> vectors;
+    while (!parts.empty()) {
+      const size_t count = std::min(parts.size(), kPartsPerCall);
+      for (size_t i = 0; i < count; ++i)
+        vectors[i] = {const_cast<std::byte*>(parts[i].data()), parts[i].size()};
+      const ssize_t written = RetryInterrupted([&] {
+        return ::pwritev(fd_.get(), vectors.data(), static_cast<int>(count),
+                         static_cast<off_t>(position));
+      });
+      if (written < 0) return LastError();
+      auto left = static_cast<size_t>(written);
+      position += left;
+      for (; !parts.empty() && left >= parts.front().size(); parts = parts.subspan(1))
+        left -= parts.front().size();
+      if (left == 0 && written > 0) continue;
+      const std::span<const std::byte> rest = parts.front().subspan(left);
+      if (Status status = WriteAt(position, rest); !status.ok()) return status;
+      position += rest.size();
+      parts = parts.subspan(1);
     }
     return Status::Ok();
   }

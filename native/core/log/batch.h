@@ -37,7 +37,8 @@ enum AppendFlags : uint32_t {
   kAppendInternal = 1u
       << 2,  // written by this broker (coordinators, markers): control batches allowed
   kAppendCheckedInside = 1u
-      << 3,  // a compressed batch whose records are checked apart, by CheckUnfolded
+      << 3,                 // a compressed batch whose records are checked apart, by CheckUnfolded
+  kAppendGather = 1u << 4,  // the batch may be written later, with others: see Log::WriteGathered
 };
 
 struct AppendOptions {
@@ -64,7 +65,8 @@ struct Appended {
   int64_t max_timestamp = -1;
   int32_t first_bad_record =
       -1;  // with kBatchInvalid / kBatchTimestamp: the record's index within the batch, else -1
-  bool rolled = false;  // a new segment was begun for this batch
+  bool rolled = false;    // a new segment was begun for this batch
+  bool gathered = false;  // it is not written yet
   // The first kMaxRecordFaults of the batch, in order; empty when its structure does not hold.
   std::vector<RecordFault> faults;
 };

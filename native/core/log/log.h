@@ -173,6 +173,16 @@ class Log {
   // `appended->first_bad_record` may be set.
   virtual Status Append(std::span<std::byte> batch, const AppendOptions& options,
                         Appended* appended) = 0;
+  // With kAppendGather a small batch may have its offsets and not be written yet: its bytes stay
+  // where they are until WriteGathered was called, which rolling, truncating, closing and an append
+  // without the flag do themselves. Reads and flushes see what is written. Nothing is acknowledged
+  // before WriteGathered has succeeded. When it fails, the log ends where it was written to; since
+  // the offsets of the others were told, it takes nothing, and WriteGathered fails again, until
+  // TakeLoss.
+  virtual Status WriteGathered() { return Status::Ok(); }
+  // What is decided upon the offsets of those that could not be written is undone: the log goes on
+  // from its end. Why they could not; ok when none were lost.
+  virtual Status TakeLoss() { return Status::Ok(); }
   // The checks of Append alone, changing nothing.
   virtual Status Validate(std::span<const std::byte> batch, const AppendOptions& options,
                           Appended* verdict) const = 0;

@@ -1,6 +1,7 @@
 #include "core/log/log_impl.h"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 #include "core/log/recovery.h"
@@ -80,6 +81,7 @@ Status LogImpl::Recover(OpenTrust trust, Offset recovery_point, Offset log_start
 }
 
 void LogImpl::Configure(const LogConfig& config) {
+  (void)WriteOut();  // by what it was reserved for; a failure is told by the next append
   config_ = config;
   spares_->Configure(config.spare_segments, RoundUpToBlocks(config.segment_bytes));
 }
@@ -125,12 +127,16 @@ Status LogImpl::Append(std::span<std::byte> batch, const AppendOptions& options,
                        Appended* appended) {
   *appended = Appended();
   if (Status status = CheckUsable(); !status.ok()) return status;
+  if (!lost_.ok()) return lost_;
   BatchHeader header;
   if (Status status = CheckBatch(batch, options, &header, appended); !status.ok()) return status;
   if (batch.size() > config_.segment_bytes) return Status(Code::kBatchLargerThanSegment);
-  if (Status status = CheckRoom(batch.size()); !status.ok()) return status;
+  if (!Gathers(batch.size(), options) || gathered_.Full(batch.size())) {
+    if (Status status = WriteOut(); !status.ok()) return status;
+  }
+  if (Status status = CheckRoom(gathered_.bytes() + batch.size()); !status.ok()) return status;
 
-  const Offset base_offset = dirty_.end();
+  const Offset base_offset = log_end_offset();
   Offset last_offset;
   if (__builtin_add_overflow(base_offset, header.last_offset - header.base_offset, &last_offset) ||
       last_offset == INT64_MAX) {
@@ -143,9 +149,15 @@ Status LogImpl::Append(std::span<std::byte> batch, const AppendOptions& options,
   if (!room.ok()) return room;
 
   StampBatch(batch, base_offset, options, &header);
-  if (Status status = active().Append(batch, header, config_); !status.ok()) return Judge(status);
-  dirty_.SetEnd(active().end_offset());
-  if (config_.mapped) active().AdvanceTail(services_);
+  appended->gathered = Gathers(batch.size(), options);
+  if (appended->gathered) {
+    gathered_.Add(batch, header);
+  } else {
+    assert(gathered_.empty());
+    if (Status status = active().Append(batch, header, config_); !status.ok()) return Judge(status);
+    dirty_.SetEnd(active().end_offset());
+    if (config_.mapped) active().AdvanceTail(services_);
+  }
 
   appended->base_offset = base_offset;
   appended->last_offset = last_offset;
@@ -154,11 +166,26 @@ Status LogImpl::Append(std::span<std::byte> batch, const AppendOptions& options,
   return Status::Ok();
 }
 
+bool LogImpl::Gathers(uint64_t size, const AppendOptions& options) const {
+  return (options.flags & kAppendGather) != 0 && !config_.mapped &&
+         size <= GatheredBatches::kLargest && active().CanGather(gathered_.count(), config_);
+}
+
+Status LogImpl::WriteOut() {
+  if (gathered_.empty()) return lost_;
+  lost_ = Judge(active().AppendGathered(gathered_.batches(), config_));
+  gathered_.Clear();
+  dirty_.SetEnd(active().end_offset());
+  return lost_;
+}
+
 Status LogImpl::MakeRoom(uint64_t size, Offset last_offset, int64_t max_timestamp, int64_t now_ms,
                          bool* rolled) {
-  Result<bool> roll = active().MustRoll(size, last_offset, max_timestamp, now_ms, config_);
+  Result<bool> roll =
+      active().MustRoll(gathered_.bytes() + size, last_offset, max_timestamp, now_ms, config_);
   if (!roll.ok()) return Judge(roll.status());
   if (*roll) {
+    if (Status written = WriteOut(); !written.ok()) return written;
     Status status = RollTo(dirty_.end());
     if (status.code() == Code::kNoSpace && GiveBackSpares()) status = RollTo(dirty_.end());
     if (!status.ok()) return Judge(status);
@@ -166,11 +193,13 @@ Status LogImpl::MakeRoom(uint64_t size, Offset last_offset, int64_t max_timestam
   }
   now_ms_ = now_ms;
   if (!pace_.has_value()) pace_ = Pace{now_ms, active().length()};
-  Status reserved = active().Reserve(size, config_);
+  const uint64_t behind = gathered_.bytes() + size;
+  const size_t batches = gathered_.count() + 1;
+  Status reserved = active().Reserve(behind, config_, batches);
   if (reserved.code() == Code::kNoSpace && GiveBackSpares())
-    reserved = active().Reserve(size, config_);
+    reserved = active().Reserve(behind, config_, batches);
   ListActive();
-  if (reserved.ok() && !config_.mapped) reserved = active().WriteAhead(size, dirty_.syncs());
+  if (reserved.ok() && !config_.mapped) reserved = active().WriteAhead(behind, dirty_.syncs());
   return reserved.ok() ? reserved : Judge(reserved);
 }
 
@@ -252,6 +281,7 @@ bool LogImpl::FillsFast() const {
 
 Status LogImpl::Roll() {
   if (Status status = CheckUsable(); !status.ok()) return status;
+  if (Status status = WriteOut(); !status.ok()) return status;
   if (active().length() == 0) return Status::Ok();
   return Judge(RollTo(dirty_.end()));
 }
@@ -319,7 +349,7 @@ Result<size_t> LogImpl::ListSegments(bool times, std::span<SegmentFacts> into) {
 
 // Asked with every look at the log's state, so it is not added up anew.
 uint64_t LogImpl::size_bytes() const {
-  return segments_.empty() ? 0 : rolled_bytes_ + active().length();
+  return segments_.empty() ? 0 : rolled_bytes_ + active().length() + gathered_.bytes();
 }
 
 void LogImpl::CountRolledBytes() {
@@ -333,6 +363,7 @@ Offset LogImpl::active_base_offset() const {
 
 bool LogImpl::Rest() {
   if (!CheckUsable().ok() || !active().writing()) return true;
+  if (!gathered_.empty() || !lost_.ok()) return false;
   const auto stopped = dirty_.TryStopFlush();
   if (!stopped.owns_lock() || !dirty_.clean()) return false;
   prepared_.Discard();
@@ -359,6 +390,7 @@ Status LogImpl::CloseUnsynced() {
 
 // After the flush has trimmed and synced the rolled segments, the active one is left.
 Status LogImpl::CloseClean(bool sync) {
+  (void)WriteOut();  // without those that cannot be written it is whole
   EndSpares();
   SettleReplacement();
   (void)removals_.Finish();  // what cannot be removed now the next start removes
@@ -390,6 +422,7 @@ void LogImpl::LetGo() {
   removals_.Abandon();
   spares_->Discard();  // one may have been on its way
   segments_.clear();
+  gathered_.Clear();
   dirty_.Forget(0, INT64_MAX);
 }
 

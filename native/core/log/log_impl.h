@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/log/dirty_files.h"
@@ -32,6 +33,8 @@ class LogImpl final : public Log {
   void Configure(const LogConfig& config) override;
   Status Append(std::span<std::byte> batch, const AppendOptions& options,
                 Appended* appended) override;
+  Status WriteGathered() override { return WriteOut(); }
+  Status TakeLoss() override { return std::exchange(lost_, Status::Ok()); }
   Status Validate(std::span<const std::byte> batch, const AppendOptions& options,
                   Appended* verdict) const override;
   Result<TailSpace> ReserveTail(uint64_t bytes, int64_t now_ms, TailWay way) override;
@@ -60,7 +63,9 @@ class LogImpl final : public Log {
   Status Delete() override;
 
   Offset log_start_offset() const override { return log_start_; }
-  Offset log_end_offset() const override { return dirty_.end(); }
+  Offset log_end_offset() const override {
+    return gathered_.empty() ? dirty_.end() : gathered_.end_offset();
+  }
   Offset durable_offset() const override { return dirty_.durable(); }
   bool needs_flush() const override {
     return dirty_.durable() < dirty_.end() || dirty_.names_dirty();
@@ -69,7 +74,7 @@ class LogImpl final : public Log {
   Offset active_base_offset() const override;
   Result<uint64_t> active_bytes() const override {
     if (segments_.empty()) return Status(Code::kClosed);
-    return active().length();
+    return active().length() + gathered_.bytes();
   }
   bool failed() const override { return dirty_.failed(); }
 
@@ -92,6 +97,9 @@ class LogImpl final : public Log {
   // them. False: there were none.
   bool GiveBackSpares();
   Status RollTo(Offset base_offset);
+  // Whether a batch of this size may wait to be written.
+  bool Gathers(uint64_t size, const AppendOptions& options) const;
+  Status WriteOut();  // WriteGathered
   // Room for a batch of these facts at the log's end, in a new segment where one is due.
   Status MakeRoom(uint64_t size, Offset last_offset, int64_t max_timestamp, int64_t now_ms,
                   bool* rolled);
@@ -134,6 +142,8 @@ class LogImpl final : public Log {
   uint64_t rolled_bytes_ = 0;                       // of all segments but the active one
   Offset log_start_ = 0;
   bool active_listed_ = false;  // dirty_ has the active segment's open file
+  GatheredBatches gathered_;    // behind the active segment's written end
+  Status lost_;                 // why some could not be written, until TakeLoss
   DirtyFiles dirty_;
   const std::shared_ptr<SpareSegments> spares_;
   PreparedSegment prepared_;

@@ -37,6 +37,7 @@ Status LogImpl::Remove(Segment& segment) {
 
 Status LogImpl::TruncateTo(Offset offset) {
   if (Status status = CheckUsable(); !status.ok()) return status;
+  if (Status status = WriteOut(); !status.ok()) return status;
   if (offset >= dirty_.end()) return Status::Ok();
   if (offset < log_start_) return ResetTo(offset);
   SettleReplacement();
@@ -81,6 +82,7 @@ Status LogImpl::CutTo(Offset offset) {
 
 Status LogImpl::ResetTo(Offset offset) {
   if (Status status = CheckUsable(); !status.ok()) return status;
+  if (Status status = WriteOut(); !status.ok()) return status;
   if (offset < 0) return Status(Code::kInvalidArgument);
   SettleReplacement();
   // The names of segments that went may be needed again.
@@ -122,6 +124,7 @@ Status LogImpl::StartOver(Offset offset) {
 
 Status LogImpl::AdvanceStart(Offset offset) {
   if (segments_.empty()) return Status(Code::kClosed);
+  if (Status status = WriteOut(); !status.ok()) return status;
   if (offset > dirty_.end()) return Status(Code::kOffsetOutOfRange);
   if (offset <= log_start_) return Status::Ok();
   log_start_ = offset;

@@ -120,7 +120,16 @@ Result<int64_t> Segment::FirstTimestamp() {
   return *first_timestamp_;
 }
 
-Status Segment::Reserve(uint64_t size, const LogConfig& config) {
+bool Segment::CanGather(size_t gathered, const LogConfig& config) {
+  if (open_ == nullptr || !open_->writable() || tail_ != nullptr || length_ == 0) return false;
+  const size_t more = gathered + 1;
+  return offset_index_.file().entries() + more <
+             config.segment_index_bytes / OffsetIndex::kEntryBytes &&
+         time_index_.file().entries() + 1 + more <
+             config.segment_index_bytes / TimeIndex::kEntryBytes;
+}
+
+Status Segment::Reserve(uint64_t size, const LogConfig& config, size_t batches) {
   index_interval_bytes_ = config.index_interval_bytes;
   if (Status status = LoadProgress(); !status.ok()) return status;
   at_rest_ = false;
@@ -135,11 +144,11 @@ Status Segment::Reserve(uint64_t size, const LogConfig& config) {
     ahead_until_ = length_;  // what was behind it was trimmed
     modified_ms_.reset();
   }
-  if (!offset_index_.file().CanGather(1)) {
+  if (!offset_index_.file().CanGather(batches)) {
     if (Status status = StoreIndexes(); !status.ok()) return status;
   }
-  if (Status status = offset_index_.file().Reserve(1); !status.ok()) return status;
-  if (Status status = time_index_.file().Reserve(2); !status.ok()) return status;
+  if (Status status = offset_index_.file().Reserve(batches); !status.ok()) return status;
+  if (Status status = time_index_.file().Reserve(batches + 1); !status.ok()) return status;
   if (length_ + size > allocated_) {
     if (Status status = Grow(length_ + size, config); !status.ok()) return status;
   }
@@ -236,12 +245,31 @@ Status Segment::Append(std::span<const std::byte> batch, const BatchHeader& head
   } else if (Status status = open_->WriteAt(length_, batch); !status.ok()) {
     // In a mapped segment the records are there since WriteBehind, and promised; the next batch to
     // be written here is this one, or what it has grown to.
-    if (tail_ != nullptr) return status;
-    // What was written of it must not stay behind a later, shorter batch.
-    SetAllocated(length_);
-    damaged_ = !open_->Truncate(length_).ok();
-    return status;
+    return tail_ != nullptr ? status : TakeBack(status);
   }
+  NoteAppended(batch.size(), header, config);
+  return Status::Ok();
+}
+
+Status Segment::AppendGathered(std::span<const GatheredBatch> batches, const LogConfig& config) {
+  assert(open_ != nullptr && tail_ == nullptr && progress_.has_value());
+  assert(batches.size() <= GatheredBatches::kMost);
+  std::array<std::span<const std::byte>, GatheredBatches::kMost> parts;
+  for (size_t i = 0; i < batches.size(); ++i) parts[i] = batches[i].bytes;
+  const Status status = open_->WritePartsAt(length_, std::span(parts).first(batches.size()));
+  if (!status.ok()) return TakeBack(status);
+  for (const GatheredBatch& batch : batches) NoteAppended(batch.bytes.size(), batch.header, config);
+  return Status::Ok();
+}
+
+// What was written of it must not stay behind a later, shorter batch.
+Status Segment::TakeBack(Status status) {
+  SetAllocated(length_);
+  damaged_ = !open_->Truncate(length_).ok();
+  return status;
+}
+
+void Segment::NoteAppended(uint64_t size, const BatchHeader& header, const LogConfig& config) {
   progress_->Note(header);
   if (progress_->EntryDue(length_, config.index_interval_bytes)) {
     // An entry of the offset index implies that the time index is as far: recovery looks no further
@@ -254,9 +282,8 @@ Status Segment::Append(std::span<const std::byte> batch, const BatchHeader& head
     progress_->indexed_position = length_;
   }
   if (length_ == 0) first_timestamp_ = header.max_timestamp;
-  recent_.Push(
-      {length_, batch.size(), header.base_offset, header.last_offset, header.max_timestamp});
-  length_ += batch.size();
+  recent_.Push({length_, size, header.base_offset, header.last_offset, header.max_timestamp});
+  length_ += size;
   end_offset_ = header.last_offset + 1;
   if (length_ > whole_until_) {
     whole_until_ = RoundUpToBlocks(length_);
@@ -265,7 +292,6 @@ Status Segment::Append(std::span<const std::byte> batch, const BatchHeader& head
   file_->SetWritten(length_);
   // If it fails, Reserve will say so once there is no more room to gather.
   if (length_ - stored_upto_ >= kUnstoredBytes) (void)StoreIndexes();
-  return Status::Ok();
 }
 
 // In this order, since a stored entry of the offset index implies that the time index is as far.

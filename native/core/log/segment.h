@@ -7,6 +7,7 @@
 
 #include "core/log/batch_cursor.h"
 #include "core/log/dirty_files.h"
+#include "core/log/gathered_batches.h"
 #include "core/log/log.h"
 #include "core/log/mapped_tail.h"
 #include "core/log/offset_index.h"
@@ -71,8 +72,12 @@ class Segment {
   // Whether a batch of these facts has to go to a new segment: Kafka's rules.
   Result<bool> MustRoll(uint64_t size, Offset last_offset, int64_t max_timestamp, int64_t now_ms,
                         const LogConfig& config);
-  // Prepares everything that could fail for want of space or descriptors. Nothing has moved.
-  Status Reserve(uint64_t size, const LogConfig& config);
+  // Whether one more batch may wait beside `gathered` others to be written: not where the rules of
+  // MustRoll depend on what they add.
+  bool CanGather(size_t gathered, const LogConfig& config);
+  // Prepares everything that could fail for want of space or descriptors, for so many batches of
+  // `size` bytes together. Nothing has moved.
+  Status Reserve(uint64_t size, const LogConfig& config, size_t batches = 1);
   // After Reserve. `syncs` counts those of the log so far: where they come so often that each makes
   // little durable, what the next batches will overwrite is written as zeros, a step ahead. Blocks
   // that were allocated and never written cost every sync a commit of the file system's journal;
@@ -83,6 +88,8 @@ class Segment {
   enum class Copy { kToMemory, kByWrite };  // where the segment is mapped
   Status Append(std::span<const std::byte> batch, const BatchHeader& header,
                 const LogConfig& config, Copy copy = Copy::kToMemory);
+  // The same for all of them, where the segment is not mapped, by one write.
+  Status AppendGathered(std::span<const GatheredBatch> batches, const LogConfig& config);
   // Writes bytes behind the end, within what was reserved: parts of a batch that is to come.
   Status WriteBehind(uint64_t at, std::span<const std::byte> bytes) {
     return open_->WriteAt(length_ + at, bytes);
@@ -166,6 +173,9 @@ class Segment {
   explicit Segment(const Segment* viewed);
 
   Status Grow(uint64_t end, const LogConfig& config);
+  void NoteAppended(uint64_t size, const BatchHeader& header, const LogConfig& config);
+  // A write behind the end has failed with `status`.
+  Status TakeBack(Status status);
   Status ReserveMapped(uint64_t size, const LogConfig& config);
   // Cuts the .log to length_.
   Status Shorten(Disk& disk, File& log);

@@ -121,6 +121,9 @@ bool LogHost::DoTo(Topic& topic, const Operation& operation) {
   switch (operation.kind) {
     case Kind::kAppend:
       return Append(topic, operation);
+    case Kind::kAppendTogether:
+      ++content_;
+      return model.AppendTogether(operation.a, operation.b, 1'000'000 + now_ms_, content_);
     case Kind::kFlush:
       return model.Flush();
     case Kind::kWriteBack:

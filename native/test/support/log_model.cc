@@ -85,14 +85,40 @@ bool LogModel::Append(int32_t records, size_t value_bytes, int64_t timestamp, ui
   plan.value_bytes = value_bytes;
   plan.content = content;
   plan.base_timestamp = timestamp;
+  const bool taken = Take(plan, 0);
+  if (taken) certain_end_ = end();
+  return taken;
+}
+
+bool LogModel::AppendTogether(uint64_t batches, size_t value_bytes, int64_t timestamp,
+                              uint64_t content) {
+  bool taken = true;
+  for (uint64_t i = 0; i < batches; ++i) {
+    BatchPlan plan;
+    plan.records = 1 + static_cast<int32_t>(i % 3);
+    plan.value_bytes = value_bytes;
+    plan.content = content + (i << 32);
+    plan.base_timestamp = timestamp;
+    taken = Take(plan, kAppendGather) && taken;
+  }
+  taken = log_->WriteGathered().ok() && taken;
+  if (!log_->TakeLoss().ok() && !place_.disk->crashed() && !log_->failed()) {
+    while (end() > log_->log_end_offset()) batches_.pop_back();
+  }
+  if (taken) certain_end_ = end();
+  return taken;
+}
+
+// Where a batch waits to be written, its bytes stay where they are: those of a vector that moves.
+bool LogModel::Take(const BatchPlan& plan, uint32_t flags) {
   std::vector<std::byte> bytes = MakeBatch(plan);
   Appended appended;
-  Status status = log_->Append(bytes, AppendOptions{.leader_epoch = kLeaderEpoch}, &appended);
+  Status status =
+      log_->Append(bytes, AppendOptions{.leader_epoch = kLeaderEpoch, .flags = flags}, &appended);
   const bool cut_off = place_.disk->crashed() || log_->failed();
   const Offset base_offset = end();
   if (status.ok() || (cut_off && Stamped(bytes)))
-    batches_.push_back({base_offset, base_offset + records - 1, std::move(bytes)});
-  if (status.ok()) certain_end_ = end();
+    batches_.push_back({base_offset, base_offset + plan.records - 1, std::move(bytes)});
   return status.ok();
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/log/log.h"
+#include "test/support/log_batches.h"
 #include "test/support/sim_disk.h"
 
 namespace millrace::test {
@@ -32,6 +33,8 @@ class LogModel {
   // Each returns false when the log said no; the model then allows the state before and the state
   // after.
   bool Append(int32_t records, size_t value_bytes, int64_t timestamp, uint64_t content);
+  // So many, gathered and then written.
+  bool AppendTogether(uint64_t batches, size_t value_bytes, int64_t timestamp, uint64_t content);
   bool Flush();  // acks=all of everything before
   bool Truncate(Offset offset);
   void GiveUp() { certain_end_ = promised_end_ = 0; }  // a reset is about to begin
@@ -70,6 +73,8 @@ class LogModel {
     std::vector<std::byte> bytes;
   };
 
+  // Append without the promise that comes with it.
+  bool Take(const BatchPlan& plan, uint32_t flags);
   std::string Compare(const std::vector<Batch>& found, Offset start, Offset end) const;
   std::string CheckTimestamps(const std::vector<BatchHeader>& headers);
   std::string Learn(Offset asked_start);

@@ -13,6 +13,8 @@ const char* NameOf(Kind kind) {
   switch (kind) {
     case Kind::kAppend:
       return "append";
+    case Kind::kAppendTogether:
+      return "append together";
     case Kind::kFlush:
       return "flush";
     case Kind::kWriteBack:
@@ -73,6 +75,8 @@ Plan RecordedPlan() {
   add({{Kind::kTruncate, 0, 450}});  // back over a roll, and over what was promised
   Append(&plan, 0, 6, 4);
   add({{Kind::kRead, 0, 300}, {Kind::kRead, 1, 900}});
+  // Within a segment, and over a roll.
+  add({{Kind::kAppendTogether, 0, 4, 200}, {Kind::kFlush, 0}, {Kind::kAppendTogether, 0, 5, 400}});
   // DeleteRecords into the middle of a batch, and a truncation into that batch.
   Append(&plan, 2, 5, 2);
   add({{Kind::kDeleteRecords, 2, 520}, {Kind::kTruncate, 2, 10}});
@@ -118,7 +122,7 @@ Plan RandomPlan(uint64_t seed, size_t operations) {
       {Kind::kDeleteRecords, 3}, {Kind::kRetention, 3},     {Kind::kRoll, 3},
       {Kind::kRest, 3},          {Kind::kRead, 3},          {Kind::kTimePasses, 2},
       {Kind::kDeleteTopic, 2},   {Kind::kCreateTopic, 4},   {Kind::kRestart, 1},
-      {Kind::kKill, 1},          {Kind::kDamageIndexes, 1},
+      {Kind::kKill, 1},          {Kind::kDamageIndexes, 1}, {Kind::kAppendTogether, 12},
   };
   uint64_t total = 0;
   for (const Weight& each : kWeights) total += each.weight;
@@ -134,6 +138,10 @@ Plan RandomPlan(uint64_t seed, size_t operations) {
       case Kind::kAppend:
         operation.a = 1 + random.Below(5);
         operation.b = random.Chance(8) ? random.Below(2200) : random.Below(900);
+        break;
+      case Kind::kAppendTogether:
+        operation.a = 1 + random.Below(8);
+        operation.b = random.Below(600);
         break;
       case Kind::kTruncate:  // mostly near the end
         if (!random.Chance(3)) operation.a = 1000 - random.Below(250);

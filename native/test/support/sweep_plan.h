@@ -11,24 +11,25 @@ namespace millrace::test {
 // that a plan still makes sense with some of its operations left out.
 struct Operation {
   enum class Kind {
-    kAppend,         // a: records, b: bytes of each value
-    kFlush,          //
-    kWriteBack,      //
-    kCheckpoint,     // of all logs
-    kTruncate,       // a per mille of the way from start to end
-    kReset,          // a: how far above the end
-    kDeleteRecords,  // up to a per mille of the way from start to end
-    kRetention,      // all but the last a segments go; 0: the active one is rolled first
-    kRoll,           //
-    kRest,           //
-    kRead,           // from a per mille of the way
-    kTimePasses,     // a: milliseconds
-    kDeleteTopic,    //
-    kCreateTopic,    // under the name that was deleted
-    kRestart,        // cleanly
-    kKill,           // the process dies and another one starts
-    kDamageIndexes,  // the process ends (a: 0 cleanly, 1 dies), somebody damages indexes (b: how),
-                     // another one starts
+    kAppend,          // a: records, b: bytes of each value
+    kAppendTogether,  // a: batches, b: bytes of each value
+    kFlush,           //
+    kWriteBack,       //
+    kCheckpoint,      // of all logs
+    kTruncate,        // a per mille of the way from start to end
+    kReset,           // a: how far above the end
+    kDeleteRecords,   // up to a per mille of the way from start to end
+    kRetention,       // all but the last a segments go; 0: the active one is rolled first
+    kRoll,            //
+    kRest,            //
+    kRead,            // from a per mille of the way
+    kTimePasses,      // a: milliseconds
+    kDeleteTopic,     //
+    kCreateTopic,     // under the name that was deleted
+    kRestart,         // cleanly
+    kKill,            // the process dies and another one starts
+    kDamageIndexes,   // the process ends (a: 0 cleanly, 1 dies), somebody damages indexes (b: how),
+                      // another one starts
   };
   Kind kind;
   int log = 0;

@@ -74,6 +74,25 @@ export class DiskClient {
     return { body: responseCodec(api, version).decode(reader) as ResponseOf<A>, frame }
   }
 
+  /** Batches for one partition, each its own request, that reach the broker at once; acks=1. */
+  async produceTogether(topic: string, batches: readonly string[]): Promise<Produced[]> {
+    this.connection ??= await RawClient.open(this.broker)
+    const requests = batches.map(value =>
+      encodeRequest(produce, 9, this.correlationId++, produceRequest(topic, batchOf([value]), 1)),
+    )
+    this.connection.write(Buffer.concat(requests))
+    const answers: Produced[] = []
+    for (const _ of batches) {
+      const frame = await this.connection.frame()
+      assert.ok(frame !== undefined, 'the broker closed the connection')
+      const reader = new Reader(frame)
+      decodeResponseHeader(reader, responseHeaderVersion(produce, 9))
+      const answer = responseCodec(produce, 9).decode(reader).responses[0]!.partitionResponses[0]!
+      answers.push({ code: answer.errorCode, message: answer.errorMessage, offset: answer.baseOffset })
+    }
+    return answers
+  }
+
   async call<A extends Api>(api: A, version: number, request: RequestInput<A>): Promise<ResponseOf<A>> {
     const answer = await this.exchange(api, version, request)
     assert.ok(answer !== undefined, `the broker closed the connection on ${api.name}`)

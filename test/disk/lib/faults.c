@@ -119,6 +119,28 @@ ssize_t pwrite64(int file, const void* bytes, size_t length, off_t at) {
   TRANSFER(WRITE, file, length);
   return REAL(pwrite)(file, bytes, length, at);
 }
+// Of several parts, half of all their bytes: the last of them may be cut.
+static ssize_t write_parts(int file, const struct iovec* parts, int count, off_t at) {
+  struct iovec kept[64];
+  size_t length = 0;
+  for (int i = 0; i < count; i++) length += parts[i].iov_len;
+  const size_t asked = length;
+  TRANSFER(WRITE, file, length);
+  if (length == asked || count > 64) return REAL(pwritev)(file, parts, count, at);
+  int last = 0;
+  for (; length > parts[last].iov_len; last++) {
+    kept[last] = parts[last];
+    length -= parts[last].iov_len;
+  }
+  kept[last] = (struct iovec){parts[last].iov_base, length};
+  return REAL(pwritev)(file, kept, last + 1, at);
+}
+ssize_t pwritev(int file, const struct iovec* parts, int count, off_t at) {
+  return write_parts(file, parts, count, at);
+}
+ssize_t pwritev64(int file, const struct iovec* parts, int count, off_t at) {
+  return write_parts(file, parts, count, at);
+}
 ssize_t read(int file, void* bytes, size_t length) {
   TRANSFER(READ, file, length);
   return REAL(read)(file, bytes, length);
