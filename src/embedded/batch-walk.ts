@@ -21,8 +21,6 @@ interface UnfoldedBatch {
 /** Goes from batch to batch of a log, over the open one and from segment to segment. */
 export abstract class BatchWalk extends RecordWalk {
   protected readonly log: ReadableLog
-  /** Of the log. */
-  protected readonly lost: Int32Array
   protected segment: ReadSegment | undefined
   /** Records below are passed over. */
   protected wanted: number
@@ -38,20 +36,19 @@ export abstract class BatchWalk extends RecordWalk {
   constructor(log: ReadableLog, wanted: number) {
     super()
     this.log = log
-    this.lost = log.lost
     this.wanted = wanted
     this.seenLost = log.lost[0]!
   }
 
   /** Throws where what was read of the current record may have been lost meanwhile. */
-  recheck(begin = this.recordAt, end = this.nextAt): void {
-    const { segment, memory: bytes, lost } = this
-    if (lost[0] === this.seenLost) return
-    this.seenLost = lost[0]!
+  recheck(): void {
+    const { segment, memory: bytes, log } = this
+    if (log.lost[0] === this.seenLost) return
+    this.seenLost = log.lost[0]!
     if (segment === undefined || segment.retired) return
     const readable = this.readableEnd(segment)
     const unfolded = bytes.buffer !== segment.bytes.buffer
-    segment.recheck(unfolded ? this.batchAt : begin, unfolded ? this.batchEnd : end, readable)
+    segment.recheck(unfolded ? this.batchAt : this.recordAt, unfolded ? this.batchEnd : this.nextAt, readable)
   }
 
   /** Before batches of a segment are entered: what was lost there was perhaps lost under somebody else. */
@@ -137,11 +134,11 @@ export abstract class BatchWalk extends RecordWalk {
     this.left = (attributes & BatchAttributes.control) === 0 ? recordCountAt(view, position) : 0
     const codec = (attributes & BatchAttributes.codecMask) as Codec
     if (codec === 0 || this.left === 0) {
-      this.useMemory(segment.bytes)
+      this.memory = segment.bytes
       this.nextAt = position + batchHeaderBytes
       this.limit = end
     } else {
-      this.useMemory(this.unfold(codec, segment, position, end))
+      this.memory = this.unfold(codec, segment, position, end)
       this.nextAt = 0
       this.limit = this.memory.length
     }
@@ -166,7 +163,7 @@ export abstract class BatchWalk extends RecordWalk {
     this.baseOffset = log.openBase
     this.appendTime = false
     this.baseTimestamp = log.openTimestampMs
-    this.useMemory(segment.bytes)
+    this.memory = segment.bytes
     this.nextAt = log.sealedEnd + batchHeaderBytes
     this.limit = log.sealedEnd + log.openBytes
     this.left = log.openRecords
@@ -197,7 +194,7 @@ export abstract class BatchWalk extends RecordWalk {
     const { log, wanted } = this
     const segment = log.segmentOf(wanted)
     this.leave()
-    this.useMemory(noBytes)
+    this.memory = noBytes
     if (segment === undefined) return
     if (segment.baseOffset > wanted) {
       // What held it has gone since the start was looked at.

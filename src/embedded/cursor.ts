@@ -36,39 +36,22 @@ export class LogCursor extends BatchWalk {
 
   /** Goes to the next record; false where there is none yet. */
   next(): boolean {
-    const { recordAt, offset } = this
-    // Most often the record is behind the one before, in the same batch.
-    if (this.left > 0 && offset >= this.wanted && !this.segment!.retired && this.take()) {
-      if (this.lost[0] === this.seenLost) return true
-      // One of the two may have been lost, under whoever read it or before it was taken apart: back to the one before.
-      const end = this.nextAt
-      this.nextAt = this.recordAt
-      this.left++
-      this.forgetRecord()
-      this.offset = offset
-      this.recheck(recordAt, end)
-    }
-    return this.nextElsewhere()
-  }
-
-  /** The same for the first record of a batch, and after whatever is no plain step. */
-  private nextElsewhere(): boolean {
     const { segment } = this
-    // Only here: records of a batch are in the order of their offsets.
-    if (this.offset >= this.wanted) this.wanted = this.offset + 1
     // Before anything else is said: the record that it came to last may have been lost under whoever read it.
-    if (this.lost[0] !== this.seenLost) this.recheck()
+    if (this.log.lost[0] !== this.seenLost) this.recheck()
     if (segment !== undefined && (segment.retired || segment.bytes.length === 0)) this.leave()
     for (;;) {
       if (this.left === 0 && !this.advance()) return false
       if (!this.take()) throw this.problem()
-      if (this.lost[0] !== this.seenLost) {
+      if (this.log.lost[0] !== this.seenLost) {
         // Perhaps it was taken from zeros.
         this.recheck()
         this.nextAt = this.recordAt
         this.left++
-      } else if (this.offset >= this.wanted) return true
+      } else if (this.offset >= this.wanted) break
     }
+    this.wanted = this.offset + 1
+    return true
   }
 
   /** A view; null where there is none. */

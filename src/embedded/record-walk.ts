@@ -29,9 +29,6 @@ export abstract class RecordWalk {
   valuePosition = 0
   /** The mapped segment, or the unfolded records of a compressed batch. */
   protected memory: Uint8Array = noBytes
-  /** What `memory` is in, and where it begins there: to ask it is slow. */
-  private buffer = noBytes.buffer as ArrayBuffer
-  private memoryAt = 0
   /** The next record in `memory`, and those of the batch that follow it, itself included. */
   protected nextAt = 0
   protected left = 0
@@ -42,154 +39,103 @@ export abstract class RecordWalk {
   protected baseTimestamp = 0
   /** Every record of the batch has this timestamp. */
   protected appendTime = false
-
-  protected useMemory(memory: Uint8Array): void {
-    if (memory === this.memory) return
-    this.memory = memory
-    this.buffer = memory.buffer as ArrayBuffer
-    this.memoryAt = memory.byteOffset
-  }
+  /** The memory of the last view, what that is in, and where it begins there: to ask it is slow. */
+  private viewed: Uint8Array = noBytes
+  private buffer = noBytes.buffer as ArrayBuffer
+  private viewedAt = 0
+  /** Behind a varint that the fast ways of `take` do not read. */
+  private at = 0
 
   /** What is wrong with bytes that are no record. */
   protected abstract problem(): MillraceError
 
-  /**
-   * Takes the record at `nextAt` apart; false where there is none, and then nothing has changed. Every record of a scan
-   * comes through here and `takeFields`. Both are short enough to be compiled into the loop over the records, and read
-   * numbers of one or two bytes: what is longer, or wrong, is left to `takeLong`.
-   */
+  /** Takes the record at `nextAt` apart; false where there is none. */
   protected take(): boolean {
-    const { memory: bytes, nextAt } = this
-    let at = nextAt
-    let second = 0
-    let length = bytes[at]!
-    at++
-    if (length > 127) {
-      second = bytes[at]!
-      if (second > 127) return this.takeLong()
-      length += (second - 1) << 7
-      at++
-    }
-    const end = at + (length >>> 1)
-    at++ // attributes, of which there are none
-    let timestamp = bytes[at]!
-    at++
-    if (timestamp > 127) {
-      second = bytes[at]!
-      if (second > 127) return this.takeLong()
-      timestamp += (second - 1) << 7
-      at++
-    }
-    let offset = bytes[at]!
-    at++
-    if (offset > 127) {
-      second = bytes[at]!
-      if (second > 127) return this.takeLong()
-      offset += (second - 1) << 7
-      at++
-    }
-    if (((length | offset) & 1) !== 0 || end > this.limit || !this.takeFields(at, end)) return this.takeLong()
-    this.recordAt = nextAt
-    this.nextAt = end
-    this.left--
-    this.offset = this.baseOffset + (offset >>> 1)
-    if (!this.appendTime) this.timestamp = this.baseTimestamp + ((timestamp >>> 1) ^ -(timestamp & 1))
-    return true
-  }
-
-  /** Key, value and begin of the headers of the record that has them from `begin` on and ends at `end`. */
-  private takeFields(begin: number, end: number): boolean {
     const { memory: bytes } = this
-    let at = begin
-    let second = 0
-    let keyLength = bytes[at]!
-    at++
-    if (keyLength > 127) {
-      second = bytes[at]!
-      if (second > 127) return false
-      keyLength += (second - 1) << 7
-      at++
+    let at = this.nextAt
+    this.recordAt = at
+    let byte = bytes[at++]!
+    let length: number
+    if (byte < 0x80) length = (byte >>> 1) ^ -(byte & 1)
+    else {
+      const second = bytes[at++]!
+      if (second < 0x80) length = (((byte & 0x7f) | (second << 7)) >>> 1) ^ -(byte & 1)
+      else {
+        length = this.varint(at - 2)
+        at = this.at
+      }
     }
-    const keyAt = at
-    if ((keyLength & 1) === 0) at += keyLength >>= 1
-    else keyLength = -1
-    let valueLength = bytes[at]!
-    at++
-    if (valueLength > 127) {
-      second = bytes[at]!
-      if (second > 127) return false
-      valueLength += (second - 1) << 7
-      at++
+    const end = at + length
+    if (!(length >= 6 && end <= this.limit)) return false
+    at++ // attributes, of which there are none
+    byte = bytes[at++]!
+    if (byte < 0x80) {
+      if (!this.appendTime) this.timestamp = this.baseTimestamp + ((byte >>> 1) ^ -(byte & 1))
+    } else {
+      const delta = this.varlong(at - 1)
+      at = this.at
+      if (!this.appendTime) this.timestamp = this.baseTimestamp + delta
     }
-    const valueAt = at
-    if ((valueLength & 1) === 0) at += valueLength >>= 1
-    else valueLength = -1
+    byte = bytes[at++]!
+    if (byte < 0x80) this.offset = this.baseOffset + ((byte >>> 1) ^ -(byte & 1))
+    else {
+      const second = bytes[at++]!
+      if (second < 0x80) {
+        length = (byte & 0x7f) | (second << 7)
+        this.offset = this.baseOffset + ((length >>> 1) ^ -(length & 1))
+      } else {
+        this.offset = this.baseOffset + this.varint(at - 2)
+        at = this.at
+      }
+    }
+    byte = bytes[at++]!
+    if (byte < 0x80) length = (byte >>> 1) ^ -(byte & 1)
+    else {
+      length = this.varint(at - 1)
+      at = this.at
+    }
+    this.keyPosition = at
+    this.keyLength = length
+    if (length > 0) at += length
+    byte = bytes[at++]!
+    if (byte < 0x80) length = (byte >>> 1) ^ -(byte & 1)
+    else {
+      const second = bytes[at++]!
+      if (second < 0x80) length = (((byte & 0x7f) | (second << 7)) >>> 1) ^ -(byte & 1)
+      else {
+        length = this.varint(at - 2)
+        at = this.at
+      }
+    }
+    this.valuePosition = at
+    this.valueLength = length
+    if (length > 0) at += length
+    this.headersAt = at
     // Without headers a zero is all that follows.
     if (at >= end || (bytes[at] === 0 && at + 1 !== end)) return false
-    this.keyPosition = keyAt
-    this.keyLength = keyLength
-    this.valuePosition = valueAt
-    this.valueLength = valueLength
-    this.headersAt = at
+    this.nextAt = end
+    this.left--
     return true
-  }
-
-  /** The same, with numbers of any length. */
-  private takeLong(): boolean {
-    const { memory: bytes, nextAt: recordAt } = this
-    const cursor = { at: recordAt }
-    try {
-      const length = readVarint(bytes, cursor)
-      const end = cursor.at + length
-      if (!(length >= 0 && end <= this.limit)) return false
-      cursor.at++
-      const timestamp = readVarlong(bytes, cursor)
-      const offset = readVarint(bytes, cursor)
-      const keyLength = readVarint(bytes, cursor)
-      const keyAt = cursor.at
-      if (keyLength > 0) cursor.at += keyLength
-      const valueLength = readVarint(bytes, cursor)
-      const valueAt = cursor.at
-      if (valueLength > 0) cursor.at += valueLength
-      if (cursor.at >= end || (bytes[cursor.at] === 0 && cursor.at + 1 !== end)) return false
-      this.recordAt = recordAt
-      this.nextAt = end
-      this.left--
-      if (!this.appendTime) this.timestamp = this.baseTimestamp + timestamp
-      this.offset = this.baseOffset + offset
-      this.keyPosition = keyAt
-      this.keyLength = keyLength
-      this.valuePosition = valueAt
-      this.valueLength = valueLength
-      this.headersAt = cursor.at
-      return true
-    } catch {
-      return false
-    }
   }
 
   /** Where the record behind the one at `position` begins. */
   protected behind(position: number): number {
     const { memory: bytes } = this
     let at = position
-    let length = bytes[at++]!
-    if (length > 127) {
+    const first = bytes[at++]!
+    let length: number
+    if (first < 0x80) length = first >>> 1
+    else {
       const second = bytes[at++]!
-      if (second > 127) return this.behindLong(position)
-      length += (second - 1) << 7
+      if (second < 0x80) length = ((first & 0x7f) | (second << 7)) >>> 1
+      else {
+        length = this.varint(at - 2)
+        at = this.at
+      }
     }
-    at += length >>> 1
+    at += length
     if (!(at <= this.limit)) throw this.problem()
     return at
-  }
-
-  private behindLong(position: number): number {
-    const cursor = { at: position }
-    try {
-      const length = readVarint(this.memory, cursor)
-      if (length > 0 && cursor.at + length <= this.limit) return cursor.at + length
-    } catch {}
-    throw this.problem()
   }
 
   protected takeHeaders(): RecordHeader[] {
@@ -209,7 +155,13 @@ export abstract class RecordWalk {
   }
 
   protected view(position: number, length: number): Buffer {
-    return new LentBuffer(this.buffer, this.memoryAt + position, length)
+    const { memory } = this
+    if (memory !== this.viewed) {
+      this.viewed = memory
+      this.buffer = memory.buffer as ArrayBuffer
+      this.viewedAt = memory.byteOffset
+    }
+    return new LentBuffer(this.buffer, this.viewedAt + position, length)
   }
 
   private field(cursor: { at: number }): { at: number; length: number } | undefined {
@@ -219,5 +171,29 @@ export abstract class RecordWalk {
     cursor.at += length
     if (cursor.at > this.nextAt) throw this.problem()
     return { at, length }
+  }
+
+  private varint(at: number): number {
+    const cursor = { at }
+    try {
+      return readVarint(this.memory, cursor)
+    } catch {
+      cursor.at = this.limit + 1 // so that no record ends within the batch
+      return 0
+    } finally {
+      this.at = cursor.at
+    }
+  }
+
+  private varlong(at: number): number {
+    const cursor = { at }
+    try {
+      return readVarlong(this.memory, cursor)
+    } catch {
+      cursor.at = this.limit + 1
+      return 0
+    } finally {
+      this.at = cursor.at
+    }
   }
 }
