@@ -1,11 +1,15 @@
 import type { Log as OpenedLog } from '../../src/app/log.ts'
 import type { LogSide } from './task.ts'
 
+/** For any value of a scan that copies. */
+const copyBytes = 1 << 20
+
 /** This build, as it ships. */
 export async function openMillrace(directory: string): Promise<LogSide> {
   const bundle = new URL('../../dist/index.js', import.meta.url)
   const { Log } = (await import(bundle.href)) as typeof import('../../src/index.ts')
   const log: OpenedLog = await Log.open(directory)
+  const copy = Buffer.allocUnsafe(copyBytes)
   let seeker: ReturnType<OpenedLog['cursor']> | undefined
   return {
     appendOne: value => void log.append(value),
@@ -14,13 +18,19 @@ export async function openMillrace(directory: string): Promise<LogSide> {
       log.appendBatch(values)
       return log.flushed()
     },
-    scan(values) {
+    scan(way) {
       const cursor = log.cursor(log.startOffset)
       let records = 0
       let bytes = 0
-      while (cursor.next()) {
-        records++
-        bytes += values ? cursor.value!.length : cursor.valueLength
+      for (; cursor.next(); records++) {
+        if (way === 'lengths') bytes += cursor.valueLength
+        else if (way === 'in-place') bytes += cursor.bytes[cursor.valuePosition]!
+        else if (way === 'views') bytes += cursor.value![0]!
+        else {
+          const value = cursor.value!
+          copy.set(value)
+          bytes += value.length
+        }
       }
       if (bytes === 0) throw new Error('the values are empty')
       return records

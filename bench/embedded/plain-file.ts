@@ -31,8 +31,9 @@ export function openPlainFile(path: string): LogSide {
       write(values)
       fdatasyncSync(descriptor)
     },
-    scan(values) {
+    scan(way) {
       const block = Buffer.allocUnsafe(readBytes)
+      const copy = Buffer.allocUnsafe(readBytes)
       let records = 0
       let bytes = 0
       for (let position = 0; position < end; ) {
@@ -41,7 +42,11 @@ export function openPlainFile(path: string): LogSide {
         while (at + lengthBytes <= read) {
           const length = block.readUInt32LE(at)
           if (at + lengthBytes + length > read) break
-          bytes += values ? block.subarray(at + lengthBytes, at + lengthBytes + length).length : length
+          const from = at + lengthBytes
+          if (way === 'lengths') bytes += length
+          else if (way === 'in-place') bytes += block[from]!
+          else if (way === 'views') bytes += block.subarray(from, from + length)[0]!
+          else bytes += block.copy(copy, 0, from, from + length)
           at += lengthBytes + length
           records++
         }

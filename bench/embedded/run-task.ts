@@ -68,8 +68,13 @@ function roundOf(side: LogSide): Round {
         return crowd * crowdTurns * batchRecords
       }
     case 'scan':
-    case 'scan-values':
-      return () => side.scan(spec.task === 'scan-values')
+      return () => side.scan('lengths')
+    case 'scan-in-place':
+      return () => side.scan('in-place')
+    case 'scan-views':
+      return () => side.scan('views')
+    case 'scan-copies':
+      return () => side.scan('copies')
     case 'random': {
       const places = rounds()
       return async () => {

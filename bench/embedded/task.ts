@@ -1,5 +1,20 @@
 /** What is measured of a log: so many records of a size, done in one of these ways. */
-export type Task = 'append-one' | 'append-batch' | 'durable' | 'durable-crowd' | 'scan' | 'scan-values' | 'random'
+export type Task =
+  | 'append-one'
+  | 'append-batch'
+  | 'durable'
+  | 'durable-crowd'
+  | 'scan'
+  | 'scan-in-place'
+  | 'scan-views'
+  | 'scan-copies'
+  | 'random'
+
+/**
+ * What a scan does with each value: asks for its length; reads a byte of it where it lies, without an object for it; has it
+ * as an object, lent or not, and reads a byte of that; copies all of it into one buffer that is there.
+ */
+export type ScanWay = 'lengths' | 'in-place' | 'views' | 'copies'
 
 export const batchRecords = 64
 /** Who wait for the disk at once in `durable-crowd`. */
@@ -14,8 +29,8 @@ export interface LogSide {
   appendDurably?(values: readonly Uint8Array[]): void | Promise<void>
   /** Where an append returns before it can be read: waits for those that were made. */
   settle?(): Promise<void>
-  /** All records from the first on, with their values or without; how many there were. */
-  scan(values: boolean): number | Promise<number>
+  /** All records from the first on; how many there were. */
+  scan(way: ScanWay): number | Promise<number>
   /** The records at these places, each with its value. */
   random(places: Uint32Array): void | Promise<void>
   close(): void | Promise<void>

@@ -92,12 +92,28 @@ export const logRows: readonly LogRow[] = [
     goals: [{ atLeast: 20e6 }],
   },
   {
-    name: 'scan, 100 B records, each value taken',
-    task: 'scan-values',
-    sides: [own, 'chronicle', ...nodePeers],
+    name: 'scan, 100 B records, each value read where it lies',
+    task: 'scan-in-place',
+    sides: [own, 'chronicle', 'fs'],
     recordBytes: 100,
     promised: '',
-    goals: [{ atLeast: 7e6 }, { of: 'chronicle', atLeast: 1 }],
+    goals: [{ of: 'chronicle', atLeast: 1 }],
+  },
+  {
+    name: 'scan, 100 B records, each value as an object',
+    task: 'scan-views',
+    sides: [own, ...nodePeers],
+    recordBytes: 100,
+    promised: '',
+    goals: [{ atLeast: 7e6 }],
+  },
+  {
+    name: 'scan, 100 B records, each value copied into one buffer',
+    task: 'scan-copies',
+    sides: [own, 'chronicle', 'fs'],
+    recordBytes: 100,
+    promised: '',
+    goals: [{ of: 'chronicle', atLeast: 1 }],
   },
   {
     name: 'read by offset at random, 100 B records',
@@ -128,11 +144,9 @@ async function orWithout<T>(what: string, install: () => Promise<T>): Promise<T 
 
 async function runTask(spec: TaskSpec, peers: Peers): Promise<Measured> {
   const { directory, seconds, recordBytes, records } = spec
-  // Chronicle has one way to scan, with the value, and one to append.
-  const task = spec.task.replace('-values', '')
   const [command, args] =
     spec.side === 'chronicle'
-      ? ['java', [...peers.chronicle!, directory, task, String(seconds), String(recordBytes), String(records)]]
+      ? ['java', [...peers.chronicle!, directory, spec.task, String(seconds), String(recordBytes), String(records)]]
       : [process.execPath, ['--import', 'tsx', program, JSON.stringify(spec)]]
   const { stdout } = await promisify(execFile)(command, args, { timeout: limitMs, maxBuffer: 1 << 24 })
   return JSON.parse(stdout.trim().split('\n').at(-1)!) as Measured
