@@ -90,7 +90,7 @@ function check(log: Log, from: number, seed: number): void {
 }
 
 /** The largest batch of one call: of the last one any part may be there. */
-const atOnce = 64
+const atOnce = 600
 
 test(`a writer that is killed ${kills} times loses no record`, { timeout: 600_000 }, async t => {
   let checked = 0

@@ -39,7 +39,7 @@ for (;;) {
     log.append(doing < 50 ? value : { key: `key ${offset}`, value })
   } else if (doing < 90) {
     const first = log.endOffset
-    const values = Array.from({ length: 1 + below(64) }, (_, index) => valueAt(first + index))
+    const values = Array.from({ length: 1 + below(doing < 85 ? 64 : 600) }, (_, index) => valueAt(first + index))
     if (log.appendBatch(values) !== first) throw new Error('a batch began elsewhere')
   } else if (doing < 93) {
     await log.flushed()

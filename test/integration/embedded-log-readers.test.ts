@@ -71,8 +71,13 @@ async function readsElsewhere(begin: (directory: string, heard: (word: string) =
     ...{ segmentBytes: 64 << 10, retentionBytes: 256 << 10, sealAgeMs: 5, flushAgeMs: 5 },
   })
   try {
+    let turns = 0
+    /** One by one, which stores them into the mapped segment, and by one call, which writes them. */
     const append = () => {
-      for (let i = 0; i < recordsAtOnce; i++) log.append(textOf(log.endOffset))
+      const first = log.endOffset
+      const values = Array.from({ length: recordsAtOnce }, (_, index) => textOf(first + index))
+      if (turns++ % 2 === 1) log.appendBatch(values)
+      else for (const value of values) log.append(value)
     }
     const words: string[] = []
     let wake: () => void = () => {}

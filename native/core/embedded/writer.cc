@@ -18,6 +18,15 @@ constexpr uint32_t kIndexIntervalBytes = 1024;
 constexpr uint32_t kSpareSegments = 2;
 // A flush of less than this is one of many; so much without one, and storing pays again.
 constexpr uint64_t kSmallFlushBytes = 256 << 10;
+// So many bytes at once, and so many batches of them, are written and not stored: a call of the
+// system costs less than the faults of as many pages, and few batches are smaller for being sealed
+// with their call.
+constexpr uint64_t kLargeBytes = 16 << 10;
+constexpr uint64_t kLargeBatches = 4;
+constexpr uint64_t kRunBytes = 128 << 10;
+constexpr uint32_t kLargestOfRun = kRunBytes / 2;
+// A segment that is left for the next one has less room than this share.
+constexpr uint64_t kRunsPerSegment = 8;
 
 Status MakeDirectories(Disk& disk, const std::string& directory) {
   Status status = disk.MakeDirectory(directory);
@@ -55,6 +64,18 @@ Result<std::unique_ptr<Log>> OpenFilesOf(Disk& disk, const std::string& director
   if (log.ok() && (*log)->log_end_offset() == known.end_offset) return log;
   if (log.ok()) (void)(*log)->Close(false);
   return open(OpenTrust::kReboot, known.log_start_offset);
+}
+
+bool IsLarge(std::span<const std::byte> bytes, std::span<const uint32_t> lengths,
+             uint64_t seal_bytes) {
+  uint64_t total = 0;
+  uint32_t largest = 0;
+  for (const uint32_t length : lengths) {
+    total += length;
+    largest = std::max(largest, length);
+  }
+  return total >= std::max(kLargeBytes, kLargeBatches * seal_bytes) && total <= bytes.size() &&
+         largest <= kLargestOfRun;
 }
 
 // Nothing, where a broker has gone on with the files: it may have cut them, and written anew.
@@ -154,6 +175,7 @@ Status EmbeddedWriter::Begin(size_t record_bytes, int64_t now_ms) {
     space = log_.ReserveTail(wanted, now_ms, way);
   }
   if (!space.ok()) return space.status();
+  const bool in_new_segment = IsNew(*space);
   space_ = *space;
   if (writes && staging_.size() < wanted) staging_.resize(wanted);
   begin_ = writes ? staging_.data() : space_.bytes.data();
@@ -168,7 +190,7 @@ Status EmbeddedWriter::Begin(size_t record_bytes, int64_t now_ms) {
   batch.position = static_cast<uint32_t>(space_.position);
   sidecar_->Begin(batch);
   sidecar_->Publish(0, 0, -1);
-  if (space_.rolled) TellReaders(true);
+  if (in_new_segment) TellReaders(true);
   return Status::Ok();
 }
 
@@ -236,6 +258,13 @@ Status EmbeddedWriter::AppendValues(std::span<const std::byte> bytes,
   const Offset first = end_offset();
   const int64_t now = NowMs();
   Status status;
+  if (IsLarge(bytes, lengths, options_.seal_bytes)) {
+    status = AppendRuns(bytes, lengths, now, appended);
+    if (status.code() != Code::kNoSpace) return status;
+    for (const uint32_t length : lengths.first(*appended)) bytes = bytes.subspan(length);
+    lengths = lengths.subspan(*appended);
+    status = Status::Ok();
+  }
   for (const uint32_t length : lengths) {
     status = length <= bytes.size() ? Put(RecordParts{std::nullopt, bytes.first(length), {}}, now)
                                     : Status(Code::kInvalidArgument);
@@ -246,6 +275,50 @@ Status EmbeddedWriter::AppendValues(std::span<const std::byte> bytes,
   const Status published = count_ > 0 ? Publish() : Status::Ok();
   *appended = static_cast<size_t>(end_offset() - first);
   return status.ok() ? published : status;
+}
+
+// A kill within the write leaves some of the batches, and one that is cut off, as with any log; the
+// sidecar then says where the log ended before.
+Status EmbeddedWriter::AppendRuns(std::span<const std::byte> bytes,
+                                  std::span<const uint32_t> lengths, int64_t now_ms,
+                                  size_t* appended) {
+  if (Status status = Seal(); !status.ok()) return status;
+  const uint64_t segment = options_.log.segment_bytes;
+  const size_t most = std::min(kRunBytes, segment / kRunsPerSegment);
+  while (*appended < lengths.size()) {
+    const auto rest = lengths.subspan(*appended);
+    const size_t taken = run_.Fill(bytes, rest, space_base_, now_ms,
+                                   std::min<uint64_t>(options_.seal_bytes, segment), most);
+    const std::span<const std::byte> run = run_.bytes();
+    Result<TailSpace> space = log_.ReserveRun(run.size(), run_.headers().size(), now_ms);
+    if (!space.ok()) return space.status();
+    if (IsNew(*space)) {
+      PublishEnd(*space, space->position);
+      TellReaders(true);
+    }
+    if (Status status = log_.AppendRun(*space, run, run_.headers()); !status.ok()) return status;
+    sealed_bytes_ += run.size();
+    bytes_since_flush_ += run.size();
+    space_base_ += static_cast<Offset>(taken);
+    PublishEnd(*space, space->position + run.size());
+    *appended += taken;
+    for (const uint32_t length : rest.first(taken)) bytes = bytes.subspan(length);
+  }
+  return Status::Ok();
+}
+
+// By what readers know: the call that rolled the log may have been refused for want of space.
+bool EmbeddedWriter::IsNew(const TailSpace& space) const {
+  return space.segment_base_offset != sidecar_->current().segment_base_offset;
+}
+
+void EmbeddedWriter::PublishEnd(const TailSpace& space, uint64_t position) {
+  OpenBatch none;
+  none.segment_base_offset = space.segment_base_offset;
+  none.base_offset = space_base_;
+  none.position = static_cast<uint32_t>(position);
+  sidecar_->Begin(none);
+  sidecar_->Publish(0, 0, -1);
 }
 
 // In this order, so that a kill finds the batch open, or open and in the log, or in the log.
@@ -261,12 +334,7 @@ Status EmbeddedWriter::Seal() {
   bytes_since_flush_ += size;
   space_base_ += count_;
   count_ = 0;
-  OpenBatch none;
-  none.segment_base_offset = space_.segment_base_offset;
-  none.base_offset = space_base_;
-  none.position = static_cast<uint32_t>(space_.position + size);
-  sidecar_->Begin(none);
-  sidecar_->Publish(0, 0, -1);
+  PublishEnd(space_, space_.position + size);
   return Status::Ok();
 }
 

@@ -10,6 +10,7 @@
 
 #include "core/base/millisecond_clock.h"
 #include "core/base/unique_fd.h"
+#include "core/embedded/batch_run.h"
 #include "core/embedded/checkpoint.h"
 #include "core/embedded/open_batch.h"
 #include "core/embedded/record_writer.h"
@@ -94,6 +95,13 @@ class EmbeddedWriter {
   Status MakeSidecar();
   Status Begin(size_t record_bytes, int64_t now_ms);
   Status Put(const RecordParts& record, int64_t timestamp);
+  // As AppendValues, but as sealed batches. kNoSpace: fewer at once may still have room.
+  Status AppendRuns(std::span<const std::byte> bytes, std::span<const uint32_t> lengths,
+                    int64_t now_ms, size_t* appended);
+  // The space lies in a segment that readers were not told of.
+  bool IsNew(const TailSpace& space) const;
+  // No batch is open, and the log ends at this place of its active segment.
+  void PublishEnd(const TailSpace& space, uint64_t position);
   // What was put is found again from here on. After a failure nothing more is appended, and what
   // was put since the last time is not in the log.
   Status Publish();
@@ -130,6 +138,7 @@ class EmbeddedWriter {
   uint64_t sealed_bytes_ = 0;
   uint64_t file_changes_ = 0;
   Offset compacted_offset_ = 0;  // as the checkpoint has it
+  BatchRun run_;
 };
 
 }  // namespace millrace

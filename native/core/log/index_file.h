@@ -79,7 +79,7 @@ class IndexFile {
 
  private:
   static constexpr size_t kBlockBytes = 4096;
-  static constexpr size_t kGatheredEntries = 32;
+  static constexpr size_t kGatheredEntries = 32;  // an append at most kMostBatchesAtOnce and two
   static constexpr size_t kLargestEntryBytes = 12;
   static constexpr size_t kProbesAtOnce = 256;  // entries read at once
 

@@ -31,14 +31,16 @@ struct LogConfig {
   uint32_t spare_segments = 0;
 };
 
+// The batches that one write may append.
+inline constexpr size_t kMostBatchesAtOnce = 30;
+
 // Where the next batch of a mapped log goes: to be filled in place and then taken in by
 // AppendInPlace.
 struct TailSpace {
-  std::span<std::byte> bytes;  // empty where the batch is to be written by WriteTail
+  std::span<std::byte> bytes;  // empty where it is to be written by WriteTail or AppendRun
   Offset base_offset = 0;      // what the batch has to begin with
   Offset segment_base_offset = 0;
   uint64_t position = 0;  // of the batch within its segment
-  bool rolled = false;    // a new segment was begun for it
 };
 
 // How far the files may be trusted when a log is opened (design §5, Recovery).
@@ -197,6 +199,10 @@ class Log {
   virtual Result<TailSpace> ReserveTail(uint64_t /*bytes*/, int64_t /*now_ms*/, TailWay /*way*/) {
     return Status(Code::kInvalidArgument);
   }
+  // The same, without space in memory, for at most kMostBatchesAtOnce batches of `bytes` together.
+  virtual Result<TailSpace> ReserveRun(uint64_t /*bytes*/, size_t /*batches*/, int64_t /*now_ms*/) {
+    return Status(Code::kInvalidArgument);
+  }
   // Puts bytes of an unfinished batch where they will stay, `at` bytes behind its beginning.
   virtual Status WriteTail(const TailSpace& /*space*/, uint64_t /*at*/,
                            std::span<const std::byte> /*bytes*/) {
@@ -210,6 +216,12 @@ class Log {
   // anywhere: as Append, but it is believed.
   virtual Status AppendInPlace(const TailSpace& /*space*/, std::span<const std::byte> /*batch*/,
                                const BatchHeader& /*header*/) {
+    return Status(Code::kInvalidArgument);
+  }
+  // After ReserveRun for as many: the same of whole batches, one behind the other in `run`, by one
+  // write. On any error none of them is in the log, and the log is as before.
+  virtual Status AppendRun(const TailSpace& /*space*/, std::span<const std::byte> /*run*/,
+                           std::span<const BatchHeader> /*headers*/) {
     return Status(Code::kInvalidArgument);
   }
 

@@ -156,7 +156,7 @@ Status LogImpl::Append(std::span<std::byte> batch, const AppendOptions& options,
     assert(gathered_.empty());
     if (Status status = active().Append(batch, header, config_); !status.ok()) return Judge(status);
     dirty_.SetEnd(active().end_offset());
-    if (config_.mapped) active().AdvanceTail(services_);
+    if (config_.mapped) active().AdvanceTail(services_, MappedTail::Next::kStored);
   }
 
   appended->base_offset = base_offset;
@@ -180,9 +180,9 @@ Status LogImpl::WriteOut() {
 }
 
 Status LogImpl::MakeRoom(uint64_t size, Offset last_offset, int64_t max_timestamp, int64_t now_ms,
-                         bool* rolled) {
-  Result<bool> roll =
-      active().MustRoll(gathered_.bytes() + size, last_offset, max_timestamp, now_ms, config_);
+                         bool* rolled, size_t batches) {
+  Result<bool> roll = active().MustRoll(gathered_.bytes() + size, last_offset, max_timestamp,
+                                        now_ms, config_, batches);
   if (!roll.ok()) return Judge(roll.status());
   if (*roll) {
     if (Status written = WriteOut(); !written.ok()) return written;
@@ -193,17 +193,18 @@ Status LogImpl::MakeRoom(uint64_t size, Offset last_offset, int64_t max_timestam
   }
   now_ms_ = now_ms;
   if (!pace_.has_value()) pace_ = Pace{now_ms, active().length()};
-  const uint64_t behind = gathered_.bytes() + size;
-  const size_t batches = gathered_.count() + 1;
-  Status reserved = active().Reserve(behind, config_, batches);
+  // What was gathered is written where the log has rolled.
+  const uint64_t reserve = gathered_.bytes() + size;
+  const size_t count = gathered_.count() + batches;
+  Status reserved = active().Reserve(reserve, config_, count);
   if (reserved.code() == Code::kNoSpace && GiveBackSpares())
-    reserved = active().Reserve(behind, config_, batches);
+    reserved = active().Reserve(reserve, config_, count);
   ListActive();
-  if (reserved.ok() && !config_.mapped) reserved = active().WriteAhead(behind, dirty_.syncs());
+  if (reserved.ok() && !config_.mapped) reserved = active().WriteAhead(reserve, dirty_.syncs());
   return reserved.ok() ? reserved : Judge(reserved);
 }
 
-Result<TailSpace> LogImpl::ReserveTail(uint64_t bytes, int64_t now_ms, TailWay way) {
+Result<TailSpace> LogImpl::MakeTailRoom(uint64_t bytes, size_t batches, int64_t now_ms) {
   if (!config_.mapped) return Status(Code::kInvalidArgument);
   if (Status status = CheckUsable(); !status.ok()) return status;
   if (bytes > config_.segment_bytes) return Status(Code::kBatchLargerThanSegment);
@@ -214,16 +215,33 @@ Result<TailSpace> LogImpl::ReserveTail(uint64_t bytes, int64_t now_ms, TailWay w
   Offset last_offset;
   if (__builtin_add_overflow(space.base_offset, static_cast<Offset>(bytes), &last_offset))
     return Status(Code::kOffsetOutOfRange);
-  const Status room = MakeRoom(bytes, last_offset, now_ms, now_ms, &space.rolled);
+  bool rolled;  // the space tells
+  const Status room = MakeRoom(bytes, last_offset, now_ms, now_ms, &rolled, batches);
   if (!room.ok()) return room;
+  space.segment_base_offset = active().base_offset();
+  space.position = active().length();
+  return space;
+}
+
+Result<TailSpace> LogImpl::ReserveTail(uint64_t bytes, int64_t now_ms, TailWay way) {
+  Result<TailSpace> space = MakeTailRoom(bytes, 1, now_ms);
+  if (!space.ok()) return space;
   if (way == TailWay::kMemory) {
-    active().AdvanceTail(services_);
-    space.bytes = active().Tail(bytes);
+    active().AdvanceTail(services_, MappedTail::Next::kStored);
+    space->bytes = active().Tail(bytes);
   } else if (Status ahead = active().WriteAhead(bytes, dirty_.syncs()); !ahead.ok()) {
     return Judge(ahead);
   }
-  space.segment_base_offset = active().base_offset();
-  space.position = active().length();
+  return space;
+}
+
+Result<TailSpace> LogImpl::ReserveRun(uint64_t bytes, size_t batches, int64_t now_ms) {
+  Result<TailSpace> space = MakeTailRoom(bytes, batches, now_ms);
+  if (!space.ok()) return space;
+  if (Status ahead = active().WriteAhead(bytes, dirty_.syncs()); !ahead.ok()) return Judge(ahead);
+  active().AdvanceTail(services_, MappedTail::Next::kWritten);
+  // A write meets no page that was lost, and would leave a hole in its place.
+  if (Status status = active().CheckUncut(); !status.ok()) return Judge(status);
   return space;
 }
 
@@ -256,6 +274,16 @@ Status LogImpl::AppendInPlace(const TailSpace& space, std::span<const std::byte>
   return Status::Ok();
 }
 
+Status LogImpl::AppendRun(const TailSpace& space, std::span<const std::byte> run,
+                          std::span<const BatchHeader> headers) {
+  if (Status status = CheckUsable(); !status.ok()) return status;
+  if (!AtEnd(space)) return Status(Code::kInvalidArgument);
+  if (Status status = active().AppendRun(run, headers, config_); !status.ok()) return Judge(status);
+  dirty_.SetEnd(active().end_offset());
+  PrepareNext();
+  return Status::Ok();
+}
+
 // The active segment's file may be opened by a Reserve that then fails for another reason.
 void LogImpl::ListActive() {
   if (active_listed_ || !active().writing()) return;
@@ -266,8 +294,10 @@ void LogImpl::ListActive() {
 // Small logs never get there, so that they cost one segment.
 void LogImpl::PrepareNext() {
   if (active().length() <= config_.segment_bytes / 2) return;
-  prepared_.Start(FillsFast() ? RoundUpToBlocks(config_.segment_bytes) : kPreparedBytes,
-                  kPreparedBytes);
+  const bool fast = FillsFast();
+  prepared_.Start({.allocate_bytes = fast ? RoundUpToBlocks(config_.segment_bytes) : kPreparedBytes,
+                   .least_bytes = kPreparedBytes,
+                   .sync = !fast || !config_.mapped});
 }
 
 bool LogImpl::FillsFast() const {

@@ -38,10 +38,13 @@ class LogImpl final : public Log {
   Status Validate(std::span<const std::byte> batch, const AppendOptions& options,
                   Appended* verdict) const override;
   Result<TailSpace> ReserveTail(uint64_t bytes, int64_t now_ms, TailWay way) override;
+  Result<TailSpace> ReserveRun(uint64_t bytes, size_t batches, int64_t now_ms) override;
   Status WriteTail(const TailSpace& space, uint64_t at, std::span<const std::byte> bytes) override;
   Status CheckTail() override;
   Status AppendInPlace(const TailSpace& space, std::span<const std::byte> batch,
                        const BatchHeader& header) override;
+  Status AppendRun(const TailSpace& space, std::span<const std::byte> run,
+                   std::span<const BatchHeader> headers) override;
   Status Roll() override;
   Result<std::shared_ptr<Replacement>> BeginReplacement(std::span<const Offset> bases) override;
   Status FinishReplacement(Replacement& replacement) override;
@@ -100,9 +103,11 @@ class LogImpl final : public Log {
   // Whether a batch of this size may wait to be written.
   bool Gathers(uint64_t size, const AppendOptions& options) const;
   Status WriteOut();  // WriteGathered
-  // Room for a batch of these facts at the log's end, in a new segment where one is due.
+  // Room for batches of these facts at the log's end, in a new segment where one is due.
   Status MakeRoom(uint64_t size, Offset last_offset, int64_t max_timestamp, int64_t now_ms,
-                  bool* rolled);
+                  bool* rolled, size_t batches = 1);
+  // The same as ReserveTail and ReserveRun ask for it; `bytes` of the space are left out.
+  Result<TailSpace> MakeTailRoom(uint64_t bytes, size_t batches, int64_t now_ms);
   // The space is still the log's end.
   bool AtEnd(const TailSpace& space) const;
   Result<std::shared_ptr<File>> NextFile(const std::string& path, uint64_t* allocated);

@@ -31,7 +31,7 @@ LogServices::~LogServices() {
     stopping_ = true;
   }
   changed_.notify_all();
-  for (Lane* lane : {&tasks_, &ahead_}) {
+  for (Lane* lane : {&tasks_, &ahead_, &write_back_}) {
     if (lane->thread.joinable()) lane->thread.join();
   }
 }
@@ -50,6 +50,8 @@ std::shared_ptr<FileSystem> LogServices::FileSystemOf(Disk& disk, const std::str
 void LogServices::Run(std::function<void()> task) { Queue(tasks_, std::move(task)); }
 
 void LogServices::RunAhead(std::function<void()> task) { Queue(ahead_, std::move(task)); }
+
+void LogServices::RunWriteBack(std::function<void()> task) { Queue(write_back_, std::move(task)); }
 
 void LogServices::Queue(Lane& lane, std::function<void()> task) {
   if (background_ == Background::kInline) {
@@ -83,7 +85,7 @@ size_t LogServices::retiring() const {
 
 void LogServices::Drain() {
   Lock lock(mutex_);
-  changed_.wait(lock, [this] { return tasks_.quiet() && ahead_.quiet(); });
+  changed_.wait(lock, [this] { return tasks_.quiet() && ahead_.quiet() && write_back_.quiet(); });
 }
 
 void LogServices::Work(Lane& lane) {

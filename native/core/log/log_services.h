@@ -49,6 +49,9 @@ class LogServices {
   // Work that somebody will have to do himself if it comes too late, and that does not wait for the
   // disk: making pages ready. Any thread.
   void RunAhead(std::function<void()> task);
+  // Work that sends to the disk what was written, and waits while the disk has enough to do: what
+  // Run does for the same log must not wait for it. Any thread.
+  void RunWriteBack(std::function<void()> task);
   // Returns once everything that was queued before has run. Any thread but the background's own.
   void Drain();
   // Takes a file whose name is gone, and gives its blocks back in steps once nobody else holds it:
@@ -88,6 +91,7 @@ class LogServices {
   // Guarded by mutex_.
   Lane tasks_;  // and retired files
   Lane ahead_;
+  Lane write_back_;
   std::deque<Retired> retired_;
   uint64_t retired_bytes_ = 0;                                     // of all of them
   std::map<std::string, std::weak_ptr<FileSystem>> file_systems_;  // by directory

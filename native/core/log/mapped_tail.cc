@@ -23,8 +23,9 @@ MappedTail::MappedTail(std::shared_ptr<File> file, std::unique_ptr<Mapping> mapp
       mapping_(std::move(mapping)),
       began_(written),
       populated_(written / kPageBytes * kPageBytes),
-      written_back_(written / kExtentBytes * kExtentBytes),
       ahead_bytes_(kLeastAheadBytes),
+      settled_(written / kExtentBytes * kExtentBytes),
+      written_back_(written / kExtentBytes * kExtentBytes),
       synced_(0) {}
 
 Result<std::shared_ptr<MappedTail>> MappedTail::Map(std::shared_ptr<File> file, uint64_t capacity,
@@ -36,13 +37,14 @@ Result<std::shared_ptr<MappedTail>> MappedTail::Map(std::shared_ptr<File> file, 
 }
 
 void MappedTail::Advance(const std::shared_ptr<MappedTail>& self, LogServices& services,
-                         uint64_t written, uint64_t allocated) {
+                         uint64_t written, uint64_t allocated, Next next) {
   MappedTail& tail = *self;
   tail.ahead_bytes_ = std::clamp(written - tail.began_, kLeastAheadBytes, kMostAheadBytes);
   const uint64_t end = std::min(written + tail.ahead_bytes_, allocated) / kPageBytes * kPageBytes;
   // Where the writer was faster, it has taken the faults itself.
   const uint64_t begin = std::max(tail.populated_, written / kPageBytes * kPageBytes);
-  if (tail.populated_ < written + tail.ahead_bytes_ / 2 && begin < end) {
+  const bool ahead = next == Next::kStored;
+  if (ahead && tail.populated_ < written + tail.ahead_bytes_ / 2 && begin < end) {
     tail.populated_ = end;
     services.RunAhead([self, begin, end] {
       for (uint64_t at = begin; at < end; at += kPopulateStepBytes) {
@@ -54,13 +56,21 @@ void MappedTail::Advance(const std::shared_ptr<MappedTail>& self, LogServices& s
   const uint64_t settled = written > kWriteBackLagBytes
                                ? (written - kWriteBackLagBytes) / kExtentBytes * kExtentBytes
                                : 0;
-  if (settled > tail.written_back_) {
-    const uint64_t from = std::exchange(tail.written_back_, settled);
-    services.Run([self, from, settled] {
-      self->mapping_->Release(from, settled - from);
-      self->file_->StartWriteBack(from, settled - from);
-    });
+  if (settled > tail.settled_.load(std::memory_order_relaxed)) {
+    tail.settled_.store(settled, std::memory_order_relaxed);
+    // However far behind the disk is, one task waits.
+    if (!tail.write_back_due_.exchange(true, std::memory_order_acq_rel))
+      services.RunWriteBack([self] { self->WriteBack(); });
   }
+}
+
+void MappedTail::WriteBack() {
+  write_back_due_.exchange(false, std::memory_order_acq_rel);  // before it looks how far
+  const uint64_t settled = settled_.load(std::memory_order_relaxed);
+  const uint64_t from = std::exchange(written_back_, settled);
+  if (settled == from) return;
+  mapping_->Release(from, settled - from);
+  file_->StartWriteBack(from, settled - from);
 }
 
 Status MappedTail::Sync(uint64_t end) {

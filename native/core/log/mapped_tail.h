@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -29,10 +30,12 @@ class MappedTail {
   std::byte* at(uint64_t position) const { return mapping_->data() + position; }
   // A page was lost underneath: what was copied since the last look may lie nowhere.
   bool damaged() const { return mapping_->damaged(); }
+  // How the next bytes will come: by a store, or by a write, which needs no page made ready.
+  enum class Next { kStored, kWritten };
   // The file is written up to `written` and has blocks up to `allocated`. Asks the background for
   // what is due, on its way keeping `self` alive.
   static void Advance(const std::shared_ptr<MappedTail>& self, LogServices& services,
-                      uint64_t written, uint64_t allocated);
+                      uint64_t written, uint64_t allocated, Next next);
   // How far ahead of the written end blocks are wanted.
   uint64_t ahead_bytes() const { return ahead_bytes_; }
 
@@ -42,6 +45,7 @@ class MappedTail {
   void Settle() { mapping_->Release(0, mapping_->size()); }
 
  private:
+  void WriteBack();
   MappedTail(std::shared_ptr<File> file, std::unique_ptr<Mapping> mapping, uint64_t written);
 
   const std::shared_ptr<File> file_;
@@ -49,9 +53,12 @@ class MappedTail {
   const uint64_t began_;  // written end when it was mapped
 
   // The writer's.
-  uint64_t populated_;     // asked for up to here
-  uint64_t written_back_;  // likewise
+  uint64_t populated_;  // asked for up to here
   uint64_t ahead_bytes_;
+
+  std::atomic<uint64_t> settled_;  // stored by the writer: below it is to be written back
+  std::atomic<bool> write_back_due_{false};
+  uint64_t written_back_;  // the background's: likewise, and asked for
 
   uint64_t synced_;  // flush threads'
 };

@@ -20,20 +20,21 @@ PreparedSegment::PreparedSegment(Disk& disk, LogServices& services,
       path_(JoinPath(directory_, kPreparedName)),
       state_(std::make_shared<State>()) {}
 
-void PreparedSegment::Start(uint64_t allocate_bytes, uint64_t least_bytes) {
+void PreparedSegment::Start(const Wanted& wanted) {
   {
     std::lock_guard lock(state_->mutex);
     if (state_->stage != Stage::kNone) return;
     state_->stage = Stage::kQueued;
   }
   services_.Run([state = state_, &disk = disk_, spares = spares_, directory = directory_,
-                 path = path_, least_bytes, allocated = allocate_bytes]() mutable {
+                 path = path_, wanted] {
     {
       std::lock_guard lock(state->mutex);
       if (state->stage != Stage::kQueued) return;  // discarded meanwhile, and the disk may be gone
       state->stage = Stage::kRunning;
     }
-    const Status made = Make(disk, *spares, directory, path, least_bytes, &allocated);
+    uint64_t allocated = wanted.allocate_bytes;
+    const Status made = Make(disk, *spares, directory, path, wanted, &allocated);
     std::lock_guard lock(state->mutex);
     state->allocated = allocated;
     state->stage = made.ok() ? Stage::kReady : Stage::kFailed;
@@ -42,19 +43,21 @@ void PreparedSegment::Start(uint64_t allocate_bytes, uint64_t least_bytes) {
 }
 
 Status PreparedSegment::Make(Disk& disk, SpareSegments& spares, const std::string& directory,
-                             const std::string& path, uint64_t least_bytes, uint64_t* allocated) {
+                             const std::string& path, const Wanted& wanted, uint64_t* allocated) {
   Status status;
+  bool sync = true;
   if (!spares.TakeAs(path, allocated)) {
+    sync = wanted.sync;
     Result<std::shared_ptr<File>> file = disk.Open(path, OpenMode::kCreateNew);
     if (!file.ok()) return file.status();
-    if (*allocated > least_bytes) {
+    if (*allocated > wanted.least_bytes) {
       const Result<uint64_t> free = disk.FreeBytes(directory);
-      if (!free.ok() || *free / kShareOfFree < *allocated) *allocated = least_bytes;
+      if (!free.ok() || *free / kShareOfFree < *allocated) *allocated = wanted.least_bytes;
     }
     status = (*file)->Allocate(0, *allocated);
-    if (status.ok()) status = (*file)->Sync();
+    if (status.ok() && sync) status = (*file)->Sync();
   }
-  if (status.ok()) status = disk.SyncDirectory(directory);
+  if (status.ok() && sync) status = disk.SyncDirectory(directory);
   if (!status.ok()) (void)disk.Unlink(path);  // else the next start removes it
   return status;
 }

@@ -12,8 +12,8 @@
 namespace millrace {
 
 // The file of a log's next segment, made ahead on the background thread: created under a name of
-// its own, allocated, synced, and the name too, and closed: thousands of logs may have one. Or it
-// is a spare one (spare_segments.h). Rolling then costs the decision thread opening it and a
+// its own, allocated, mostly synced, and the name too, and closed: thousands of logs may have one.
+// Or it is a spare one (spare_segments.h). Rolling then costs the decision thread opening it and a
 // rename. Whatever goes wrong here only means that the roll creates its file itself. Decision
 // thread, but for the task, which shares State with it.
 class PreparedSegment {
@@ -22,9 +22,16 @@ class PreparedSegment {
                   std::string directory);
   ~PreparedSegment() { (void)Discard(); }
 
-  // Begins to prepare, unless that was done since the last Take: with `allocate_bytes`, or, on a
-  // disk that has no room for many such files, with `least_bytes`. Cheap.
-  void Start(uint64_t allocate_bytes, uint64_t least_bytes);
+  struct Wanted {
+    uint64_t allocate_bytes;
+    uint64_t least_bytes;  // on a disk that has no room for many such files
+    // Whether a new file and its name are synced, so that the first flush of the segment has less
+    // to do. No promise rests on it; and where a log is about to need the file, and keeps the disk
+    // busy, the sync would still be waiting for what was written before.
+    bool sync;
+  };
+  // Begins to prepare, unless that was done since the last Take. Cheap.
+  void Start(const Wanted& wanted);
   // The file, to be renamed from path(), or null when none is ready; one that is still being made
   // serves the next roll.
   std::shared_ptr<File> Take(uint64_t* allocated);
@@ -43,7 +50,7 @@ class PreparedSegment {
   };
 
   static Status Make(Disk& disk, SpareSegments& spares, const std::string& directory,
-                     const std::string& path, uint64_t least_bytes, uint64_t* allocated);
+                     const std::string& path, const Wanted& wanted, uint64_t* allocated);
 
   Disk& disk_;
   LogServices& services_;

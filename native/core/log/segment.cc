@@ -85,15 +85,17 @@ Result<std::shared_ptr<File>> Segment::Open(ReadMode mode) const {
 }
 
 Result<bool> Segment::MustRoll(uint64_t size, Offset last_offset, int64_t max_timestamp,
-                               int64_t now_ms, const LogConfig& config) {
+                               int64_t now_ms, const LogConfig& config, size_t batches) {
   if (length_ == 0) return false;
   if (length_ + size > config.segment_bytes || length_ + size > INT32_MAX) return true;
   if (tail_ != nullptr && length_ + size > tail_->capacity()) return true;
   if (last_offset - base_offset_ > INT32_MAX) return true;
   if (Status status = LoadProgress(); !status.ok()) return status;
   // The time index keeps its last slot for the entry on roll.
-  if (offset_index_.file().entries() >= config.segment_index_bytes / OffsetIndex::kEntryBytes ||
-      time_index_.file().entries() + 1 >= config.segment_index_bytes / TimeIndex::kEntryBytes) {
+  if (offset_index_.file().entries() + batches >
+          config.segment_index_bytes / OffsetIndex::kEntryBytes ||
+      time_index_.file().entries() + batches >=
+          config.segment_index_bytes / TimeIndex::kEntryBytes) {
     return true;
   }
   Result<int64_t> first = FirstTimestamp();
@@ -259,6 +261,15 @@ Status Segment::AppendGathered(std::span<const GatheredBatch> batches, const Log
   const Status status = open_->WritePartsAt(length_, std::span(parts).first(batches.size()));
   if (!status.ok()) return TakeBack(status);
   for (const GatheredBatch& batch : batches) NoteAppended(batch.bytes.size(), batch.header, config);
+  return Status::Ok();
+}
+
+Status Segment::AppendRun(std::span<const std::byte> run, std::span<const BatchHeader> headers,
+                          const LogConfig& config) {
+  assert(open_ != nullptr && length_ + run.size() <= allocated_ && progress_.has_value());
+  if (Status status = open_->WriteAt(length_, run); !status.ok()) return TakeBack(status);
+  for (const BatchHeader& header : headers)
+    NoteAppended(static_cast<uint64_t>(header.size_bytes), header, config);
   return Status::Ok();
 }
 

@@ -71,12 +71,12 @@ class Segment {
   // Appending (segment.cc).
   // Whether a batch of these facts has to go to a new segment: Kafka's rules.
   Result<bool> MustRoll(uint64_t size, Offset last_offset, int64_t max_timestamp, int64_t now_ms,
-                        const LogConfig& config);
+                        const LogConfig& config, size_t batches = 1);
   // Whether one more batch may wait beside `gathered` others to be written: not where the rules of
   // MustRoll depend on what they add.
   bool CanGather(size_t gathered, const LogConfig& config);
-  // Prepares everything that could fail for want of space or descriptors, for so many batches of
-  // `size` bytes together. Nothing has moved.
+  // Prepares everything that could fail for want of space or descriptors, for so many batches (at
+  // most kMostBatchesAtOnce) of `size` bytes together. Nothing has moved.
   Status Reserve(uint64_t size, const LogConfig& config, size_t batches = 1);
   // After Reserve. `syncs` counts those of the log so far: where they come so often that each makes
   // little durable, what the next batches will overwrite is written as zeros, a step ahead. Blocks
@@ -90,6 +90,10 @@ class Segment {
                 const LogConfig& config, Copy copy = Copy::kToMemory);
   // The same for all of them, where the segment is not mapped, by one write.
   Status AppendGathered(std::span<const GatheredBatch> batches, const LogConfig& config);
+  // Writes stamped batches, one behind the other in `run`, within what was reserved for as many:
+  // all of them, or on failure, as with Append, none.
+  Status AppendRun(std::span<const std::byte> run, std::span<const BatchHeader> headers,
+                   const LogConfig& config);
   // Writes bytes behind the end, within what was reserved: parts of a batch that is to come.
   Status WriteBehind(uint64_t at, std::span<const std::byte> bytes) {
     return open_->WriteAt(length_ + at, bytes);
@@ -100,9 +104,10 @@ class Segment {
   std::span<std::byte> Tail(uint64_t size) const { return {tail_->at(length_), size}; }
   // A page of the mapped segment was lost underneath.
   bool tail_lost() const { return tail_ != nullptr && tail_->damaged(); }
-  // Has pages made ready ahead of the end, and sent to the device behind it.
-  void AdvanceTail(LogServices& services) const {
-    if (tail_ != nullptr) MappedTail::Advance(tail_, services, length_, allocated_);
+  // Has pages sent to the device behind the end and, where batches are stored and not written, made
+  // ready ahead of it.
+  void AdvanceTail(LogServices& services, MappedTail::Next next) const {
+    if (tail_ != nullptr) MappedTail::Advance(tail_, services, length_, allocated_, next);
   }
   // kCorrupt when somebody else cut the file that is written: what came after that lies behind a
   // hole.
@@ -173,9 +178,9 @@ class Segment {
   explicit Segment(const Segment* viewed);
 
   Status Grow(uint64_t end, const LogConfig& config);
-  void NoteAppended(uint64_t size, const BatchHeader& header, const LogConfig& config);
   // A write behind the end has failed with `status`.
   Status TakeBack(Status status);
+  void NoteAppended(uint64_t size, const BatchHeader& header, const LogConfig& config);
   Status ReserveMapped(uint64_t size, const LogConfig& config);
   // Cuts the .log to length_.
   Status Shorten(Disk& disk, File& log);
