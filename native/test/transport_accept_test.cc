@@ -1,5 +1,8 @@
 // Who is let in: how many connections, of one address, with how many descriptors.
+#include <netinet/tcp.h>
 #include <sys/resource.h>
+
+#include <string>
 
 #include "core/io/transport_limits.h"
 #include "transport_harness.h"
@@ -25,6 +28,27 @@ class FewDescriptors {
  private:
   rlimit before_{};
 };
+
+std::string CongestionControlOf(int fd) {
+  char name[16] = {};
+  socklen_t size = sizeof name;
+  REQUIRE(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &size) == 0);
+  return name;
+}
+
+TEST_CASE("listener: nothing paces what goes over loopback, and others keep the system's default") {
+  const UniqueFd fresh(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const std::string standard = CongestionControlOf(fresh.get());
+  for (const char* host : {"127.0.0.1", "localhost"}) {
+    const Result<Listener> loopback = Listener::Open(host, 0, 1);
+    REQUIRE(loopback.ok());
+    for (const UniqueFd& fd : loopback->sockets()) CHECK(CongestionControlOf(fd.get()) == "reno");
+  }
+  // Of this test's own: nobody connects.
+  const Result<Listener> every = Listener::Open("", 0, 1);
+  REQUIRE(every.ok());
+  for (const UniqueFd& fd : every->sockets()) CHECK(CongestionControlOf(fd.get()) == standard);
+}
 
 TEST_CASE("limits: connections above the allowed number wait until others go") {
   TransportOptions options;

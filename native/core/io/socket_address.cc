@@ -63,6 +63,11 @@ bool SocketAddress::is_any_ipv6() const {
   return family() == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&ipv6_.sin6_addr);
 }
 
+bool SocketAddress::is_loopback() const {
+  if (family() == AF_INET6) return IN6_IS_ADDR_LOOPBACK(&ipv6_.sin6_addr);
+  return family() == AF_INET && ntohl(ipv4_.sin_addr.s_addr) >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET;
+}
+
 SocketAddress::IpBytes SocketAddress::Ip() const {
   IpBytes bytes{};
   if (family() == AF_INET) {

@@ -27,6 +27,7 @@ class SocketAddress {
   uint16_t port() const;
   void set_port(uint16_t port);
   bool is_any_ipv6() const;
+  bool is_loopback() const;  // 127.0.0.0/8, ::1
   using IpBytes = std::array<uint8_t, 16>;
   IpBytes Ip() const;            // without the port; IPv4 in its form of IPv6
   std::string Host() const;      // "127.0.0.1", "::1"
