@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "core/io/listener.h"
 #include "core/io/transport_limits.h"
 #include "transport_harness.h"
 
