@@ -52,7 +52,10 @@ export class Server implements NetworkListener, ConnectionServices {
   private gathering = false
   /** Arenas and positions of frames that are given back once that is done. */
   private spentFrames: number[] = []
-  /** The responses that are queued until then, to be encoded again should one of them tell of an append that is lost. */
+  /**
+   * All responses that lie in the output, to be encoded again should one of them tell of an append that is lost: also
+   * those that were there before the turn, which go with the others when these are taken back.
+   */
   private queued: Queued[] = []
   private readonly onLost = () => this.encodeAgain()
 
@@ -181,7 +184,7 @@ export class Server implements NetworkListener, ConnectionServices {
 
   send(connection: number, encode: (writer: ResponseWriter) => void): void {
     this.encode(connection, encode)
-    if (this.gathering) this.queued.push({ connection, encode })
+    this.queued.push({ connection, encode })
     if (this.writer.position >= flushAboveBytes) this.flush()
     else this.scheduleTurn()
   }
@@ -262,7 +265,6 @@ export class Server implements NetworkListener, ConnectionServices {
   private writeGathered(more: boolean): void {
     this.world.storage.gatherAppends(more, this.onLost)
     this.gathering = more
-    if (this.queued.length > 0) this.queued = []
     const { spentFrames: frames } = this
     if (frames.length === 0) return
     this.spentFrames = []
@@ -279,6 +281,7 @@ export class Server implements NetworkListener, ConnectionServices {
   private flush(): void {
     if (this.writer.position === 0) return
     if (this.gathering) this.writeGathered(true)
+    this.queued = []
     this.world.network.flush()
     if (this.writer.bytes.byteLength > keptOutputBytes) this.writer = new Writer()
     else this.writer.reset()

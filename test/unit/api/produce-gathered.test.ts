@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { StatusCode } from '../../../src/native/status.ts'
 import { ErrorCode } from '../../../src/protocol/index.ts'
+import { fetch } from '../../../src/protocol/schema/fetch.ts'
 import { listOffsets } from '../../../src/protocol/schema/list-offsets.ts'
 import { metadata } from '../../../src/protocol/schema/metadata.ts'
 import { produce } from '../../../src/protocol/schema/produce.ts'
@@ -149,6 +151,40 @@ test('a batch that comes twice in a turn is answered alike, written or lost', as
     assert.equal(errorCode, ErrorCode.KAFKA_STORAGE_ERROR)
   for (const { errorCode, baseOffset } of await sendTogether(broker, 1, twice))
     assert.deepEqual([errorCode, baseOffset], [ErrorCode.NONE, 1])
+})
+
+test('answers that wait for a turn to take them along go out with it, and their records, whatever it loses', async t => {
+  const broker = await testBroker(t)
+  await broker.createTopic('t')
+  const [writer, reader, late] = [broker.connect(), broker.connect(), broker.connect()]
+  await produceOne(writer, 't', batchOf(['first']))
+  const { network, storage, time } = broker.world
+  storage.holdFlushes = true
+  storage.holdDisk = true
+  broker.logOf('t').cold = () => true
+  writer.send(produce, 9, produceRequest('t', batchOf(['a']), -1))
+  reader.send(fetch, 12, {
+    maxWaitMs: 0,
+    minBytes: 1,
+    topics: [{ topic: 't', partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1 << 20 }] }],
+    forgottenTopicsData: [],
+  })
+  await time.settle()
+  storage.flush()
+  storage.turnDisk()
+  await setImmediate()
+  const queued = network.stats().repliesQueuedBytes
+  assert.ok(queued > 2 * 50, `${queued} bytes wait`)
+
+  storage.losses.set(directoryOf(broker), StatusCode.ioError)
+  const [lost] = await sendTogether(broker, 1, [{ client: late, records: batchOf(['b']) }])
+  assert.equal(lost!.errorCode, ErrorCode.KAFKA_STORAGE_ERROR)
+  const written = (await writer.receive<typeof produce>()).body.responses[0]!.partitionResponses[0]!
+  assert.deepEqual([written.errorCode, written.baseOffset], [ErrorCode.NONE, 1])
+  const read = (await reader.receive<typeof fetch>()).body.responses[0]!.partitions[0]!
+  assert.equal(read.errorCode, ErrorCode.NONE)
+  assert.ok(read.records!.length >= batchOf(['first']).length)
+  storage.holdFlushes = false
 })
 
 test('what tells more than its records is written at once: a producer, its epoch; and what nobody answers', async t => {
