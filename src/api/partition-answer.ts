@@ -28,7 +28,9 @@ export class PartitionAnswer extends PendingCommit implements LossWaiter {
     return this
   }
 
+  /** Where the rest of its request takes longer than the turn, it is lost before anybody waits: and for what would they? */
   onLost(failure: AppendFailure): void {
+    this.partition = undefined
     this.refuse(failure)
   }
 

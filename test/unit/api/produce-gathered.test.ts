@@ -187,6 +187,25 @@ test('answers that wait for a turn to take them along go out with it, and their 
   storage.holdFlushes = false
 })
 
+test('a batch that is lost before the rest of its request is appended is answered with the others, at once', async t => {
+  const broker = await testBroker(t)
+  await broker.createTopic('t', 130)
+  const client = broker.connect()
+  await produceOne(client, 't', batchOf(['first']))
+  broker.world.storage.losses.set(directoryOf(broker), StatusCode.ioError)
+  const partitionData = Array.from({ length: 130 }, (_, index) => ({ index, records: batchOf(['a']) }))
+  const { responses } = await client.call(produce, 9, {
+    transactionalId: null,
+    acks: -1,
+    timeoutMs: 1_000,
+    topicData: [{ name: 't', partitionData }],
+  })
+  const [lost, ...others] = responses[0]!.partitionResponses
+  assert.equal(lost!.errorCode, ErrorCode.KAFKA_STORAGE_ERROR)
+  assert.match(lost!.errorMessage!, /nothing was written/)
+  assert.ok(others.every(({ errorCode }) => errorCode === ErrorCode.NONE))
+})
+
 test('what tells more than its records is written at once: a producer, its epoch; and what nobody answers', async t => {
   const broker = await testBroker(t)
   await broker.createTopic('t')
