@@ -5,10 +5,13 @@ import { closedError, type ReadableLog } from './read-log.ts'
 /**
  * Walks over the records of a log, in order, without copying them and without waiting for those to come. Reading a
  * record costs about as much as looking at its header; `key` and `value` make views of the mapped file when they are
- * asked for.
+ * asked for. Making one takes longer than all else; what is read of a value where it lies needs none:
+ *
+ *     while (cursor.next()) if (cursor.valueLength > 0) first += cursor.bytes[cursor.valuePosition]
  *
  * A view is good until the log is closed or its segment is no longer the log's (retention, compaction); then its length
- * is 0. Views are for reading: what is written to one changes what this thread reads there, and never the file.
+ * is 0. One of a compressed batch is of memory of its own, and stays. Views are for reading: what is written to one
+ * changes what this thread reads there, and never the file.
  *
  * Batches are checked against their checksums when they are first read. Where a page of the file was lost since, the next
  * call of `next` throws `MILLRACE_CORRUPT`: what views showed until then may have been zeros.
@@ -54,20 +57,25 @@ export class LogCursor extends BatchWalk {
     return true
   }
 
-  /** A view; null where there is none. */
+  /** A view of the key; null where there is none. */
   get key(): Buffer | null {
     if (this.keyLength < 0) return null
     this.keep()
     return this.view(this.keyPosition, this.keyLength)
   }
 
+  /** A view of the value; null where there is none. */
   get value(): Buffer | null {
     if (this.valueLength < 0) return null
     this.keep()
     return this.view(this.valuePosition, this.valueLength)
   }
 
-  /** What the positions are in: a view like `value`, of more than the record. */
+  /**
+   * What `keyPosition` and `valuePosition` are positions in: the segment, or the records of a compressed batch. A view like
+   * `value`, and no new one for each record. To be asked for after each `next`, before the positions: the records may lie
+   * elsewhere by then.
+   */
   get bytes(): Uint8Array {
     this.keep()
     return this.memory

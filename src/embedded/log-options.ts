@@ -5,7 +5,7 @@ import { Codec } from '../records/batch-header.ts'
 export interface LogOptions {
   /** Only read: any number of these may be open, in this process, its threads and others, beside one writer. */
   readonly readOnly?: boolean
-  /** A segment is a file of at most this size; retention removes whole ones. 128 MiB. */
+  /** A segment is a file of at most this size; retention removes whole ones, and a record has to fit into one. 128 MiB. */
   readonly segmentBytes?: number
   /**
    * A record that comes so long after the first one of its segment begins a new segment, also where this one has room:

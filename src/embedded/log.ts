@@ -90,9 +90,10 @@ export class Log implements AsyncDisposable {
    * Appends a record and returns its offset. When it returns the record can be read, and survives the end of this
    * process, however it ends; `flushed` tells when it survives the end of the machine.
    *
-   * Throws `MILLRACE_NO_SPACE` when the disk is full, `MILLRACE_IO_ERROR` and `MILLRACE_FAILED` when it failed, and
-   * `MILLRACE_CLOSED`, and `MILLRACE_INVALID_ARGUMENT` for a record without a key where the log is compacted: the record
-   * is then not in the log.
+   * Throws `MILLRACE_NO_SPACE` when the disk is full, `MILLRACE_IO_ERROR` and `MILLRACE_FAILED` when it failed,
+   * `MILLRACE_BATCH_LARGER_THAN_SEGMENT` for a record that no segment has room for, `MILLRACE_INVALID_ARGUMENT` for what is
+   * no record, or has no key where the log is compacted, `MILLRACE_CLOSED`, and `MILLRACE_READ_ONLY`: the record is then not
+   * in the log.
    */
   append(record: AppendInput): number {
     const writer = this.writing()

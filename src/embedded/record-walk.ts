@@ -24,7 +24,7 @@ export abstract class RecordWalk {
   /** -1: there is no key (or value). */
   keyLength = -1
   valueLength = -1
-  /** Where key and value begin in `bytes`. */
+  /** Where key and value begin in `bytes`, and in nothing else; they say nothing where the length is -1. */
   keyPosition = 0
   valuePosition = 0
   /** The mapped segment, or the unfolded records of a compressed batch. */

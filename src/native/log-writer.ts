@@ -278,6 +278,11 @@ export class LogWriter {
   }
 
   private refuse(action: string, status: number): never {
-    throw statusError(`${action} the log in ${this.directory}`, status, this.block[Slot.systemError])
+    const error = statusError(`${action} the log in ${this.directory}`, status, this.block[Slot.systemError])
+    if (status === StatusCode.batchLargerThanSegment)
+      error.message =
+        `A record is larger than a segment of the log in ${this.directory}: append smaller ones, or open it with a larger ` +
+        '{ segmentBytes }.'
+    throw error
   }
 }

@@ -144,6 +144,8 @@ test('a reader that could not be opened holds nothing', async () => {
   const log = await Log.open(directory)
   log.append('x')
   await log.close()
+  // What makes pages ready for the writer, on a thread of its own, may have begun before and not have come to its end.
+  await until('the writer has let go of its files', () => filesOf(directory).length === 0)
   const index = join(directory, '00000000000000000000.index')
   rmSync(index)
   mkdirSync(index)

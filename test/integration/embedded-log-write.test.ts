@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -129,6 +131,69 @@ test('a second writer is told who has the log, and what to do', async () => {
   })
   await log.close()
   await (await Log.open(directory)).close()
+})
+
+test('a second writer is told which other process has the log, until that ends', async () => {
+  const module = new URL('../../src/app/log.ts', import.meta.url).href
+  const script = `
+    const { Log } = await import(${JSON.stringify(module)})
+    const log = await Log.open(${JSON.stringify(directory)})
+    log.append('of the other')
+    console.log('open')
+    setInterval(() => log, 60_000)`
+  const other = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const exited = once(other, 'exit')
+  try {
+    await Promise.race([once(other.stdout, 'data'), exited])
+    await assert.rejects(Log.open(directory), (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'MILLRACE_LOCKED')
+      assert.ok(
+        error.message.includes(`is open for writing in process ${other.pid}: a log has one writer`),
+        error.message,
+      )
+      assert.match(error.message, /readOnly/)
+      return true
+    })
+  } finally {
+    other.kill('SIGKILL')
+    await exited
+  }
+  const log = await Log.open(directory)
+  assert.deepEqual(await valuesOf(log), ['of the other'])
+  await log.close()
+})
+
+test('a log that is open for reading only refuses what would change it, and says why', async () => {
+  await (await Log.open(directory)).close()
+  const log = await Log.open(directory, { readOnly: true })
+  const refused = { code: 'MILLRACE_READ_ONLY', message: /is open for reading only/ }
+  assert.throws(() => log.append('x'), refused)
+  assert.throws(() => log.appendBatch(['x']), refused)
+  await assert.rejects(log.flushed(), refused)
+  await assert.rejects(log.truncateBefore(0), refused)
+  await log.close()
+})
+
+test('a record that no segment has room for is refused by its size, and leaves those around it alone', async () => {
+  const log = await Log.open(directory, { segmentBytes: 4096 })
+  const large = 'x'.repeat(4096)
+  const refused = { code: 'MILLRACE_BATCH_LARGER_THAN_SEGMENT', message: /larger than a segment.*\{ segmentBytes \}/ }
+  log.append('before')
+  for (const record of [large, Buffer.from(large), { key: large, value: null }]) {
+    assert.throws(() => log.append(record), refused)
+    assert.equal(log.endOffset, 1)
+  }
+  assert.throws(() => log.appendBatch(['with it', large, 'behind it']), refused)
+  assert.equal(log.endOffset, 2, 'as many as were appended')
+  log.append('after')
+  const values = ['before', 'with it', 'after']
+  assert.deepEqual(await valuesOf(log), values)
+  await log.close()
+  const again = await Log.open(directory)
+  assert.deepEqual(await valuesOf(again), values)
+  await again.close()
 })
 
 test('a closed log refuses everything, and close may be called again', async () => {

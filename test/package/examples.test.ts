@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const printed: Readonly<Record<string, RegExp>> = {
   'log.ts':
     /^offsets 0 to 4 are on the disk\n0 null hello\n1 user-1 signed in\n2 null one\n3 null two\n4 null three\n$/,
-  'cursor.mjs': /^100000 records, 1288890 bytes\noffset 50000: reading 50000\n$/,
+  'cursor.mjs': /^100000 records, 1288890 bytes\n10000 of them end in 9\noffset 50000: reading 50000\n$/,
   'follow.mjs': /^the reader has 0: first\nthe reader has 1: second\nthe reader has 2: last\n$/,
   'broker.ts': /^on the disk as offset 0; serving 127\.0\.0\.1:\d+\ncustomer-7 \{"item":"tea"\}\n$/,
 }

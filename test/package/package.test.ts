@@ -48,13 +48,19 @@ describe('the package, installed with --ignore-scripts', { timeout: 900_000 }, (
     const prebuilds = join(app.directory, 'node_modules/millrace/prebuilds')
     renameSync(prebuilds, `${prebuilds}-away`)
     try {
-      const { status, stderr } = run(`
-        import { Broker } from 'millrace'
-        await Broker.start({ dataDir: 'data' })
-      `)
-      assert.notEqual(status, 0)
-      assert.match(stderr, /MILLRACE_ADDON_MISSING/)
-      assert.match(stderr, /run `npm explore millrace -- npm run build-addon`/)
+      for (const use of [
+        "Broker.start({ dataDir: 'data' })",
+        "Log.open('log')",
+        "Log.open('log', { readOnly: true })",
+      ]) {
+        const { status, stderr } = run(`
+          import { Broker, Log } from 'millrace'
+          await ${use}
+        `)
+        assert.notEqual(status, 0, use)
+        assert.match(stderr, /MILLRACE_ADDON_MISSING/, use)
+        assert.match(stderr, /run `npm explore millrace -- npm run build-addon`/, use)
+      }
     } finally {
       renameSync(`${prebuilds}-away`, prebuilds)
     }
@@ -72,7 +78,13 @@ describe('the package, installed with --ignore-scripts', { timeout: 900_000 }, (
     }
     const right = check(
       'right.ts',
-      `import { Broker, MillraceError } from 'millrace'
+      `import { Broker, Log, type LogCursor, type LogOptions, MillraceError } from 'millrace'
+       const options: LogOptions = { retentionBytes: 1e9, compression: 'zstd' }
+       await using log = await Log.open('events', options)
+       const at: number = log.append({ key: 'k', value: null, headers: { h: new Uint8Array(1) }, timestamp: 1 })
+       await log.flushed(log.appendBatch(['a', new Uint8Array(1)]))
+       const cursor: LogCursor = log.cursor(at)
+       while (cursor.next()) console.log(cursor.value?.length, cursor.bytes[cursor.valuePosition])
        const broker: Broker = await Broker.start({ dataDir: 'data', config: { 'num.partitions': 3 } })
        const offset: number = await broker.append('t', { key: 'k', value: null }, { acks: 'written' })
        for await (const { value } of broker.read('t', { live: true, signal: AbortSignal.timeout(1) })) {
@@ -83,7 +95,13 @@ describe('the package, installed with --ignore-scripts', { timeout: 900_000 }, (
       `,
     )
     assert.equal(right.status, 0, right.stdout)
-    const wrong = check('wrong.ts', `import { Broker } from 'millrace'\nawait Broker.start({ listen: 9092 })\n`)
-    assert.match(wrong.stdout, /wrong\.ts\(2,/)
+    for (const mistake of [
+      'Broker.start({ listen: 9092 })',
+      "Log.open('l', { retainMs: 1 })",
+      "(await Log.open('l')).append(5)",
+    ]) {
+      const wrong = check('wrong.ts', `import { Broker, Log } from 'millrace'\nawait ${mistake}\n`)
+      assert.match(wrong.stdout, /wrong\.ts\(2,/, mistake)
+    }
   })
 })

@@ -170,6 +170,25 @@ describe('a cursor', () => {
     assert.notEqual(memoryAt(3), first)
   })
 
+  test('shows keys and values where they lie, in a segment, in a compressed batch and in an open one', () => {
+    files.append(records(0, 5)).roll()
+    files.appendRaw(compressed(batchAt(5, records(5, 20)), Codec.lz4), 20)
+    files
+      .append(records(25, 3))
+      .allocate(1 << 16)
+      .attach()
+      .push(record(28))
+    const cursor = open().cursor()
+    const text = (at: number, length: number) => Buffer.from(cursor.bytes.subarray(at, at + length)).toString()
+    for (let offset = 0; offset < 29; offset++) {
+      assert.ok(cursor.next())
+      assert.equal(text(cursor.valuePosition, cursor.valueLength), value(offset))
+      if (offset % 3 === 0) assert.equal(cursor.keyLength, -1)
+      else assert.equal(text(cursor.keyPosition, cursor.keyLength), `key-${offset}`)
+    }
+    assert.equal(cursor.next(), false)
+  })
+
   test('skips batches of control records', () => {
     files.append(records(0, 2))
     const marker = compressed(batchAt(2, records(2, 1)), Codec.none, batchAt(2, records(2, 1)).subarray(61))
@@ -259,6 +278,18 @@ describe('the tail', () => {
     assert.deepEqual(await all, [0, 1, 2])
   })
 
+  test('is waited for no longer than the signal says, and not looked at where it has said so before', async () => {
+    files.attach().push(record(0))
+    const none = { after: () => assert.fail('no timer is needed'), soon: timers.soon }
+    const reader = open({ timers: none, writerCalls: true })
+    const ended = new AbortController()
+    const next = reader.read({ from: 1, live: true, signal: ended.signal }).next()
+    await new Promise(setImmediate) // It waits.
+    ended.abort(new Error('enough'))
+    await assert.rejects(next, /enough/)
+    await assert.rejects(reader.read({ signal: ended.signal }).next(), /enough/)
+  })
+
   const rollFour = () => {
     files.attach()
     for (const base of [0, 5, 10, 15]) {
@@ -293,6 +324,15 @@ describe('the tail', () => {
     reader.close()
     assert.deepEqual(await reading, { done: true, value: undefined })
   })
+
+  test('closing the log is an error for whoever reads what is there', async () => {
+    files.append(records(0, 5))
+    const reader = open()
+    const reading = reader.read()
+    await reading.next()
+    reader.close()
+    await assert.rejects(reading.next(), code('MILLRACE_CLOSED'))
+  })
 })
 
 describe('what was lent', () => {
@@ -316,7 +356,8 @@ describe('what was lent', () => {
     for (let offset = 0; offset < 300; offset++) files.append(records(offset, 1)).roll()
     const reader = open()
     const early = reader.cursor()
-    early.next()
+    const inPlace = reader.cursor(1)
+    for (const cursor of [early, inPlace]) cursor.next()
     for (let round = 0; round < 2; round++) {
       const others = reader.cursor(1)
       others.lends = false
@@ -324,6 +365,8 @@ describe('what was lent', () => {
       assert.equal(others.offset, 299)
       if (round === 1) break
       assert.equal(early.value!.toString(), value(0))
+      const { bytes, valuePosition, valueLength } = inPlace
+      assert.equal(Buffer.from(bytes.subarray(valuePosition, valuePosition + valueLength)).toString(), value(1))
     }
     const lent = early.value!
     assert.equal(lent.toString(), value(0))
