@@ -111,7 +111,8 @@ export const installPackages = async (
   return installed(name, lock, async building => {
     await copyFile(lock, join(building, 'package-lock.json'))
     await copyFile(here(`${folder}/package.json`), join(building, 'package.json'))
-    const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund']
+    // Some are for another Node than the one that runs npm; that of this project may insist on its own.
+    const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--engine-strict=false']
     await run('npm', args, { timeoutMs: installLimitMs, cwd: building })
     await finish(building)
   })
